@@ -1,0 +1,1 @@
+"""What users write: one file per kind, typed; decoding with positions; the registry of kinds."""

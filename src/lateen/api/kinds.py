@@ -1,0 +1,165 @@
+"""The registry of kinds: group, versions, plural, scope, struct, columns.
+
+In: -    Out: KINDS, `kind_of`.
+Before: every kind's file        After: api/decode.py, store/, apiserver/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lateen.api.config import ConfigMap, Namespace, Secret, ServiceAccount
+from lateen.api.destinationrule import DestinationRule
+from lateen.api.fields import Api
+from lateen.api.gateway import Gateway
+from lateen.api.pod import Pod
+from lateen.api.security import AuthorizationPolicy, PeerAuthentication
+from lateen.api.service import EndpointSlice, Service
+from lateen.api.serviceentry import ServiceEntry
+from lateen.api.virtualservice import VirtualService
+from lateen.api.workload import Deployment, ReplicaSet
+
+NETWORKING = "networking.istio.io"
+SECURITY = "security.istio.io"
+NETWORKING_VERSIONS = ("v1", "v1beta1", "v1alpha3")
+SECURITY_VERSIONS = ("v1", "v1beta1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of object. `versions[0]` is the one stored and shown first."""
+
+    group: str
+    versions: tuple[str, ...]
+    kind: str
+    plural: str
+    struct: type[Api]
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+
+    def api_version(self, version: str | None = None) -> str:
+        """`apps/v1`, or `v1` for the core group."""
+        version = version or self.versions[0]
+        return f"{self.group}/{version}" if self.group else version
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="Namespace",
+        plural="namespaces",
+        struct=Namespace,
+        namespaced=False,
+        short_names=("ns",),
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="ServiceAccount",
+        plural="serviceaccounts",
+        struct=ServiceAccount,
+        short_names=("sa",),
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="ConfigMap",
+        plural="configmaps",
+        struct=ConfigMap,
+        short_names=("cm",),
+    ),
+    Kind(group="", versions=("v1",), kind="Secret", plural="secrets", struct=Secret),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="Service",
+        plural="services",
+        struct=Service,
+        short_names=("svc",),
+    ),
+    Kind(group="", versions=("v1",), kind="Pod", plural="pods", struct=Pod, short_names=("po",)),
+    Kind(
+        group="discovery.k8s.io",
+        versions=("v1",),
+        kind="EndpointSlice",
+        plural="endpointslices",
+        struct=EndpointSlice,
+    ),
+    Kind(
+        group="apps",
+        versions=("v1",),
+        kind="Deployment",
+        plural="deployments",
+        struct=Deployment,
+        short_names=("deploy",),
+    ),
+    Kind(
+        group="apps",
+        versions=("v1",),
+        kind="ReplicaSet",
+        plural="replicasets",
+        struct=ReplicaSet,
+        short_names=("rs",),
+    ),
+    Kind(
+        group=NETWORKING,
+        versions=NETWORKING_VERSIONS,
+        kind="Gateway",
+        plural="gateways",
+        struct=Gateway,
+        short_names=("gw",),
+    ),
+    Kind(
+        group=NETWORKING,
+        versions=NETWORKING_VERSIONS,
+        kind="VirtualService",
+        plural="virtualservices",
+        struct=VirtualService,
+        short_names=("vs",),
+    ),
+    Kind(
+        group=NETWORKING,
+        versions=NETWORKING_VERSIONS,
+        kind="DestinationRule",
+        plural="destinationrules",
+        struct=DestinationRule,
+        short_names=("dr",),
+    ),
+    Kind(
+        group=NETWORKING,
+        versions=NETWORKING_VERSIONS,
+        kind="ServiceEntry",
+        plural="serviceentries",
+        struct=ServiceEntry,
+        short_names=("se",),
+    ),
+    Kind(
+        group=SECURITY,
+        versions=SECURITY_VERSIONS,
+        kind="PeerAuthentication",
+        plural="peerauthentications",
+        struct=PeerAuthentication,
+        short_names=("pa",),
+    ),
+    Kind(
+        group=SECURITY,
+        versions=SECURITY_VERSIONS,
+        kind="AuthorizationPolicy",
+        plural="authorizationpolicies",
+        struct=AuthorizationPolicy,
+        short_names=("ap",),
+    ),
+)
+
+_BY_NAME = {(k.group, k.kind): k for k in KINDS}
+
+
+def kind_of(group: str, kind: str) -> Kind | None:
+    """The registered kind, or None for one lateen does not know."""
+    return _BY_NAME.get((group, kind))
+
+
+def group_of(api_version: str) -> str:
+    """`apps` of `apps/v1`; "" of `v1`."""
+    return api_version.rpartition("/")[0]

@@ -1,0 +1,358 @@
+"""Pod: containers, volumes, probes, and what runs say of themselves.
+
+In: -    Out: Pod, PodSpec, PodTemplateSpec, Container ….    Source: core/v1 PodSpec.
+Before: api/meta.py        After: cluster/, node/, world/
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lateen.api.fields import Api, Informative, IntOrString, NotYet
+from lateen.api.meta import Condition, ObjectMeta
+
+
+def _ip_names(name: str) -> str:
+    head, *rest = name.split("_")
+    upper = {"ip": "IP", "ips": "IPs", "api": "API", "pid": "PID", "ipc": "IPC", "id": "ID"}
+    return head + "".join(upper.get(word, word.capitalize()) for word in rest)
+
+
+class KeySelector(Api, frozen=True, kw_only=True):
+    """A key of a ConfigMap or Secret."""
+
+    key: str
+    name: str = ""
+    optional: bool = False
+
+
+class FieldRef(Api, frozen=True, kw_only=True):
+    """A field of the pod itself, such as `status.podIP`."""
+
+    field_path: str
+    api_version: Informative = None
+
+
+class EnvVarSource(Api, frozen=True, kw_only=True):
+    """Where an environment variable's value comes from; one of these."""
+
+    config_map_key_ref: KeySelector | None = None
+    secret_key_ref: KeySelector | None = None
+    field_ref: FieldRef | None = None
+    resource_field_ref: NotYet = None
+
+
+class EnvVar(Api, frozen=True, kw_only=True):
+    """An environment variable; `$(NAME)` in `value` is expanded from earlier ones."""
+
+    name: str
+    value: str = ""
+    value_from: EnvVarSource | None = None
+
+
+class EnvFromRef(Api, frozen=True, kw_only=True):
+    """A whole ConfigMap or Secret."""
+
+    name: str = ""
+    optional: bool = False
+
+
+class EnvFromSource(Api, frozen=True, kw_only=True):
+    """All keys of a ConfigMap or Secret as environment variables."""
+
+    prefix: str = ""
+    config_map_ref: EnvFromRef | None = None
+    secret_ref: EnvFromRef | None = None
+
+
+class ContainerPort(Api, frozen=True, kw_only=True, rename=_ip_names):
+    """A port a container listens on; informs, and names it for Services."""
+
+    container_port: int
+    name: str = ""
+    protocol: str = "TCP"
+    host_port: NotYet = None
+    host_ip: NotYet = None
+
+
+class HTTPHeader(Api, frozen=True, kw_only=True):
+    """A header sent by a probe."""
+
+    name: str
+    value: str = ""
+
+
+class HTTPGetAction(Api, frozen=True, kw_only=True):
+    """GET; a status from 200 to 399 is success."""
+
+    port: IntOrString
+    path: str = "/"
+    scheme: str = "HTTP"
+    host: str = ""
+    http_headers: tuple[HTTPHeader, ...] = ()
+
+
+class TCPSocketAction(Api, frozen=True, kw_only=True):
+    """Connect; an accepted connection is success."""
+
+    port: IntOrString
+    host: str = ""
+
+
+class ExecAction(Api, frozen=True, kw_only=True):
+    """Run in the container; exit status 0 is success."""
+
+    command: tuple[str, ...] = ()
+
+
+class GRPCAction(Api, frozen=True, kw_only=True):
+    """grpc.health.v1 Check; SERVING is success."""
+
+    port: int
+    service: str = ""
+
+
+class Probe(Api, frozen=True, kw_only=True):
+    """A check of a container. Times are in seconds."""
+
+    http_get: HTTPGetAction | None = None
+    tcp_socket: TCPSocketAction | None = None
+    exec: ExecAction | None = None
+    grpc: GRPCAction | None = None
+    initial_delay_seconds: int = 0
+    period_seconds: int = 10
+    timeout_seconds: int = 1
+    success_threshold: int = 1
+    failure_threshold: int = 3
+    termination_grace_period_seconds: int | None = None
+
+
+class VolumeMount(Api, frozen=True, kw_only=True):
+    """Where a volume appears in a container."""
+
+    name: str
+    mount_path: str
+    read_only: bool = False
+    sub_path: str = ""
+    sub_path_expr: NotYet = None
+    mount_propagation: NotYet = None
+
+
+class SecurityContext(Api, frozen=True, kw_only=True):
+    """Who a container runs as. Every app runs with no capability at all here, whatever this says."""
+
+    run_as_user: NotYet = None
+    run_as_group: NotYet = None
+    run_as_non_root: Informative = None
+    read_only_root_filesystem: NotYet = None
+    allow_privilege_escalation: Informative = None
+    privileged: NotYet = None
+    capabilities: NotYet = None
+    seccomp_profile: NotYet = None
+    se_linux_options: NotYet = None
+    proc_mount: NotYet = None
+    fs_group: NotYet = None
+    supplemental_groups: NotYet = None
+    sysctls: NotYet = None
+
+
+class Container(Api, frozen=True, kw_only=True):
+    """One process of a pod."""
+
+    name: str
+    image: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    working_dir: str = ""
+    ports: tuple[ContainerPort, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFromSource, ...] = ()
+    volume_mounts: tuple[VolumeMount, ...] = ()
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    resources: Informative = None
+    image_pull_policy: Informative = None
+    security_context: SecurityContext | None = None
+    lifecycle: NotYet = None
+    restart_policy: NotYet = None
+    stdin: NotYet = None
+    stdin_once: NotYet = None
+    tty: NotYet = None
+    termination_message_path: Informative = None
+    termination_message_policy: Informative = None
+    volume_devices: NotYet = None
+    resize_policy: NotYet = None
+
+
+class KeyToPath(Api, frozen=True, kw_only=True):
+    """One key of a ConfigMap or Secret under a chosen file name."""
+
+    key: str
+    path: str
+    mode: int | None = None
+
+
+class ConfigMapVolume(Api, frozen=True, kw_only=True):
+    """A ConfigMap's keys as files."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    default_mode: int = 0o644
+    optional: bool = False
+
+
+class SecretVolume(Api, frozen=True, kw_only=True):
+    """A Secret's keys as files."""
+
+    secret_name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    default_mode: int = 0o644
+    optional: bool = False
+
+
+class EmptyDirVolume(Api, frozen=True, kw_only=True):
+    """A folder that lives as long as its pod."""
+
+    medium: str = ""
+    size_limit: NotYet = None
+
+
+class Volume(Api, frozen=True, kw_only=True, rename=_ip_names):
+    """Files for a pod's containers; one source."""
+
+    name: str
+    config_map: ConfigMapVolume | None = None
+    secret: SecretVolume | None = None
+    empty_dir: EmptyDirVolume | None = None
+    projected: NotYet = None
+    downward_api: NotYet = None
+    host_path: NotYet = None
+    persistent_volume_claim: NotYet = None
+    csi: NotYet = None
+    nfs: NotYet = None
+    ephemeral: NotYet = None
+
+
+class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
+    """What a pod runs."""
+
+    containers: tuple[Container, ...]
+    init_containers: NotYet = None
+    volumes: tuple[Volume, ...] = ()
+    restart_policy: str = "Always"
+    service_account_name: str = ""
+    service_account: Informative = None
+    termination_grace_period_seconds: int = 30
+    hostname: str = ""
+    subdomain: str = ""
+    automount_service_account_token: Informative = None
+    node_name: str = ""
+    node_selector: NotYet = None
+    affinity: NotYet = None
+    tolerations: Informative = None
+    topology_spread_constraints: NotYet = None
+    security_context: SecurityContext | None = None
+    image_pull_secrets: Informative = None
+    priority_class_name: Informative = None
+    priority: Informative = None
+    preemption_policy: Informative = None
+    dns_policy: str = "ClusterFirst"
+    dns_config: NotYet = None
+    host_aliases: NotYet = None
+    host_network: NotYet = None
+    host_pid: NotYet = None
+    host_ipc: NotYet = None
+    share_process_namespace: NotYet = None
+    enable_service_links: Informative = None
+    scheduler_name: Informative = None
+    active_deadline_seconds: NotYet = None
+    runtime_class_name: NotYet = None
+    readiness_gates: NotYet = None
+    ephemeral_containers: NotYet = None
+    overhead: Informative = None
+    set_hostname_as_fqdn: NotYet = msgspec.field(default=None, name="setHostnameAsFQDN")
+    os: Informative = None
+
+
+class ContainerStateRunning(Api, frozen=True, kw_only=True):
+    """Since when it runs."""
+
+    started_at: str | None = None
+
+
+class ContainerStateWaiting(Api, frozen=True, kw_only=True):
+    """Why it does not run: ContainerCreating, BuildFailed, CrashLoopBackOff …."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerStateTerminated(Api, frozen=True, kw_only=True):
+    """How it ended."""
+
+    exit_code: int
+    reason: str = ""
+    message: str = ""
+    signal: int | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class ContainerState(Api, frozen=True, kw_only=True):
+    """One of these."""
+
+    waiting: ContainerStateWaiting | None = None
+    running: ContainerStateRunning | None = None
+    terminated: ContainerStateTerminated | None = None
+
+
+class ContainerStatus(Api, frozen=True, kw_only=True, rename=_ip_names):
+    """What the node agent last saw of a container."""
+
+    name: str
+    ready: bool = False
+    started: bool = False
+    restart_count: int = 0
+    image: str = ""
+    image_id: str = ""
+    state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
+
+
+class PodIP(Api, frozen=True, kw_only=True):
+    """An address of the pod."""
+
+    ip: str
+
+
+class PodStatus(Api, frozen=True, kw_only=True, rename=_ip_names):
+    """What is known of a pod."""
+
+    phase: str = "Pending"
+    conditions: tuple[Condition, ...] = ()
+    message: str = ""
+    reason: str = ""
+    pod_ip: str = ""
+    pod_ips: tuple[PodIP, ...] = ()
+    host_ip: str = ""
+    start_time: str | None = None
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    qos_class: str = ""
+
+
+class Pod(Api, frozen=True, kw_only=True):
+    """One or more containers that share a network namespace, with their Envoy."""
+
+    api_version: str = "v1"
+    kind: str = "Pod"
+    metadata: ObjectMeta
+    spec: PodSpec
+    status: PodStatus = PodStatus()
+
+
+class PodTemplateSpec(Api, frozen=True, kw_only=True):
+    """What a workload's pods look like."""
+
+    metadata: ObjectMeta = ObjectMeta()
+    spec: PodSpec

@@ -1,0 +1,113 @@
+"""Istio PeerAuthentication and AuthorizationPolicy: who must prove what, and who may do what.
+
+In: -    Out: PeerAuthentication, AuthorizationPolicy.    Source: security.istio.io.
+Before: api/meta.py       After: check/, translate/
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lateen.api.fields import Api, Informative, Labels, NotYet
+from lateen.api.meta import ObjectMeta
+
+
+class WorkloadSelector(Api, frozen=True, kw_only=True):
+    """The pods a policy is for; without one, all of its namespace."""
+
+    match_labels: Labels = {}
+
+
+class MutualTLS(Api, frozen=True, kw_only=True):
+    """UNSET, DISABLE, PERMISSIVE or STRICT."""
+
+    mode: str = "UNSET"
+
+
+class PeerAuthenticationSpec(Api, frozen=True, kw_only=True):
+    """mTLS for the selected pods; `port_level_mtls` by the pods' own port, selector required."""
+
+    selector: WorkloadSelector | None = None
+    mtls: MutualTLS | None = None
+    port_level_mtls: dict[str, MutualTLS] = {}
+
+
+class PeerAuthentication(Api, frozen=True, kw_only=True):
+    """security.istio.io PeerAuthentication."""
+
+    api_version: str = "security.istio.io/v1"
+    kind: str = "PeerAuthentication"
+    metadata: ObjectMeta
+    spec: PeerAuthenticationSpec = PeerAuthenticationSpec()
+    status: Informative = None
+
+
+class Source(Api, frozen=True, kw_only=True):
+    """Who a request comes from; lists are alternatives, fields must all hold."""
+
+    principals: tuple[str, ...] = ()
+    not_principals: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    not_namespaces: tuple[str, ...] = ()
+    service_accounts: NotYet = None
+    not_service_accounts: NotYet = None
+    request_principals: NotYet = None
+    not_request_principals: NotYet = None
+    ip_blocks: NotYet = None
+    not_ip_blocks: NotYet = None
+    remote_ip_blocks: NotYet = None
+    not_remote_ip_blocks: NotYet = None
+
+
+class From(Api, frozen=True, kw_only=True):
+    """A source."""
+
+    source: Source
+
+
+class Operation(Api, frozen=True, kw_only=True):
+    """What is asked for; lists are alternatives, fields must all hold."""
+
+    methods: tuple[str, ...] = ()
+    not_methods: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    not_paths: tuple[str, ...] = ()
+    hosts: NotYet = None
+    not_hosts: NotYet = None
+    ports: NotYet = None
+    not_ports: NotYet = None
+
+
+class To(Api, frozen=True, kw_only=True):
+    """An operation."""
+
+    operation: Operation
+
+
+class Rule(Api, frozen=True, kw_only=True):
+    """A request matches if one `from` and one `to` match, and all of `when`."""
+
+    from_: tuple[From, ...] = msgspec.field(default=(), name="from")
+    to: tuple[To, ...] = ()
+    when: NotYet = None
+
+
+class AuthorizationPolicySpec(Api, frozen=True, kw_only=True):
+    """`action`: ALLOW (the default), DENY, AUDIT, CUSTOM. ALLOW with no rule allows nothing."""
+
+    selector: WorkloadSelector | None = None
+    action: str = "ALLOW"
+    rules: tuple[Rule, ...] = ()
+    target_ref: NotYet = None
+    target_refs: NotYet = None
+    provider: NotYet = None
+
+
+class AuthorizationPolicy(Api, frozen=True, kw_only=True):
+    """security.istio.io AuthorizationPolicy."""
+
+    api_version: str = "security.istio.io/v1"
+    kind: str = "AuthorizationPolicy"
+    metadata: ObjectMeta
+    spec: AuthorizationPolicySpec = AuthorizationPolicySpec()
+    status: Informative = None

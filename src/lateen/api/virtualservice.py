@@ -1,0 +1,191 @@
+"""Istio VirtualService: how requests to a host are matched, changed and sent on.
+
+In: -    Out: VirtualService.    Source: networking.istio.io VirtualService.
+Before: api/meta.py              After: check/, translate/
+"""
+
+from __future__ import annotations
+
+from lateen.api.fields import Api, Duration, Informative, Labels, NotYet
+from lateen.api.meta import ObjectMeta
+
+
+class StringMatch(Api, frozen=True, kw_only=True):
+    """One of exact, prefix, regex (RE2, whole string)."""
+
+    exact: str | None = None
+    prefix: str | None = None
+    regex: str | None = None
+
+
+class HTTPMatchRequest(Api, frozen=True, kw_only=True):
+    """All given conditions must hold. An empty header match means: present."""
+
+    name: str = ""
+    uri: StringMatch | None = None
+    scheme: StringMatch | None = None
+    method: StringMatch | None = None
+    authority: StringMatch | None = None
+    headers: dict[str, StringMatch] = {}
+    without_headers: dict[str, StringMatch] = {}
+    query_params: dict[str, StringMatch] = {}
+    port: int | None = None
+    source_labels: Labels = {}
+    source_namespace: str = ""
+    gateways: tuple[str, ...] = ()
+    ignore_uri_case: bool = False
+    stat_prefix: NotYet = None
+
+
+class PortSelector(Api, frozen=True, kw_only=True):
+    """A port by number."""
+
+    number: int
+
+
+class Destination(Api, frozen=True, kw_only=True):
+    """A service, subset and port; `port` may be left out if the service has one only."""
+
+    host: str
+    subset: str = ""
+    port: PortSelector | None = None
+
+
+class HeaderOperations(Api, frozen=True, kw_only=True):
+    """Headers to set, add and remove, in Istio's order: remove last."""
+
+    set: dict[str, str] = {}
+    add: dict[str, str] = {}
+    remove: tuple[str, ...] = ()
+
+
+class Headers(Api, frozen=True, kw_only=True):
+    """Changes to request and response headers."""
+
+    request: HeaderOperations = HeaderOperations()
+    response: HeaderOperations = HeaderOperations()
+
+
+class HTTPRouteDestination(Api, frozen=True, kw_only=True):
+    """A destination and its share."""
+
+    destination: Destination
+    weight: int = 0
+    headers: Headers | None = None
+
+
+class HTTPRewrite(Api, frozen=True, kw_only=True):
+    """New path (replaces the matched prefix) and authority."""
+
+    uri: str = ""
+    authority: str = ""
+    uri_regex_rewrite: NotYet = None
+
+
+class HTTPRedirect(Api, frozen=True, kw_only=True):
+    """Answer with a redirect; `redirect_code` is 301 unless given."""
+
+    uri: str = ""
+    authority: str = ""
+    port: int | None = None
+    derive_port: str = ""
+    scheme: str = ""
+    redirect_code: int = 301
+
+
+class HTTPBody(Api, frozen=True, kw_only=True):
+    """A body; `bytes` is base64."""
+
+    string: str | None = None
+    bytes: NotYet = None
+
+
+class HTTPDirectResponse(Api, frozen=True, kw_only=True):
+    """Answer at once."""
+
+    status: int
+    body: HTTPBody | None = None
+
+
+class HTTPRetry(Api, frozen=True, kw_only=True):
+    """Retries after the first attempt."""
+
+    attempts: int
+    per_try_timeout: Duration | None = None
+    retry_on: str = ""
+    retry_remote_localities: NotYet = None
+    retry_ignore_previous_hosts: NotYet = None
+    backoff: NotYet = None
+
+
+class Percent(Api, frozen=True, kw_only=True):
+    """0 to 100, in steps of 0.0001."""
+
+    value: float = 0.0
+
+
+class FaultDelay(Api, frozen=True, kw_only=True):
+    """Delay a share of requests."""
+
+    fixed_delay: Duration
+    percentage: Percent | None = None
+    percent: int | None = None
+    exponential_delay: NotYet = None
+
+
+class FaultAbort(Api, frozen=True, kw_only=True):
+    """Answer a share of requests with an error."""
+
+    http_status: int | None = None
+    grpc_status: str | None = None
+    percentage: Percent | None = None
+    http2_error: NotYet = None
+
+
+class HTTPFaultInjection(Api, frozen=True, kw_only=True):
+    """Faults to try out."""
+
+    delay: FaultDelay | None = None
+    abort: FaultAbort | None = None
+
+
+class HTTPRoute(Api, frozen=True, kw_only=True):
+    """Rules are tried in order; the first whose match holds decides."""
+
+    name: str = ""
+    match: tuple[HTTPMatchRequest, ...] = ()
+    route: tuple[HTTPRouteDestination, ...] = ()
+    redirect: HTTPRedirect | None = None
+    direct_response: HTTPDirectResponse | None = None
+    rewrite: HTTPRewrite | None = None
+    timeout: Duration | None = None
+    retries: HTTPRetry | None = None
+    fault: HTTPFaultInjection | None = None
+    headers: Headers | None = None
+    delegate: NotYet = None
+    mirror: NotYet = None
+    mirrors: NotYet = None
+    mirror_percent: NotYet = None
+    mirror_percentage: NotYet = None
+    cors_policy: NotYet = None
+
+
+class VirtualServiceSpec(Api, frozen=True, kw_only=True):
+    """Rules for hosts, at the named gateways and, unless gateways are given, in the mesh."""
+
+    hosts: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    http: tuple[HTTPRoute, ...] = ()
+    tls: NotYet = None
+    tcp: NotYet = None
+    export_to: NotYet = None
+
+
+class VirtualService(Api, frozen=True, kw_only=True):
+    """networking.istio.io VirtualService."""
+
+    api_version: str = "networking.istio.io/v1"
+    kind: str = "VirtualService"
+    metadata: ObjectMeta
+    spec: VirtualServiceSpec
+    status: Informative = None

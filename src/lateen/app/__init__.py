@@ -1,0 +1,1 @@
+"""What constructs and connects everything."""

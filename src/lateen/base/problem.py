@@ -1,0 +1,52 @@
+"""One thing wrong with what a user wrote: a value with a stable code, never an exception.
+
+In: an Origin and words.    Out: Problem, printed by cli/ and stored as an object's status.
+Before: base/origin.py      After: check/, translate/, xds/ledger.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lateen.base.origin import Origin
+
+
+class Level(StrEnum):
+    """How bad a problem is: an ERROR keeps its object out of the store or out of the proxies."""
+
+    ERROR = "Error"
+    WARNING = "Warning"
+    INFO = "Info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A fault in one object, said so that its author can mend it.
+
+    `code` is Istio's own (IST0101 ...) where Istio has that check, else LAT....; `message` says
+    what is wrong and what was wanted; `fix`, when known, is what to write instead.
+    """
+
+    code: str
+    level: Level
+    origin: Origin
+    message: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        """`vs.yaml:14:9: error IST0106 VirtualService shop/web spec.http[0]: message (fix)`."""
+        place = self.origin.place
+        where = ""
+        if place:
+            column = f":{place.column}" if place.line and place.column else ""
+            where = f"{place}{column}: "
+        who = str(self.origin.key) if self.origin.key else "lateen"
+        what = f" {self.origin.field}" if self.origin.field else ""
+        fix = f" ({self.fix})" if self.fix else ""
+        return f"{where}{self.level.value.lower()} {self.code} {who}{what}: {self.message}{fix}"
+
+
+def has_errors(problems: tuple[Problem, ...]) -> bool:
+    """Whether any of the problems keeps its object from being used."""
+    return any(p.level is Level.ERROR for p in problems)

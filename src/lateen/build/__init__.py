@@ -1,0 +1,1 @@
+"""From the name of an image to a process that can be run."""

@@ -1,0 +1,1 @@
+"""Root, intermediate and workload certificates."""

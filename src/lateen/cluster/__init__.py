@@ -1,0 +1,1 @@
+"""Controllers, each a pure step from observed and desired to actions."""

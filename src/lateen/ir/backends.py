@@ -1,0 +1,162 @@
+"""Where requests can be sent, and what happens on the way there.
+
+In: -    Out: Backend, BackendId, Endpoint, EndpointSet and the unions they are made of.
+Before: base/origin.py       After: ir/routes.py, translate/backends.py, envoy/clusters.py
+
+Times are seconds. A limit of None means the default of the emitter: no limit, as Istio's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lateen.base.origin import Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class BackendId:
+    """A host's port, or a subset of it; `host` is its full name (`web.shop.svc.cluster.local`)."""
+
+    host: str
+    port: int
+    subset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InMesh:
+    """Pods, found through the endpoint sets that are sent apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Hosts outside, dialled by the border: (name or address, port) of each."""
+
+    destinations: tuple[tuple[str, int], ...]
+
+
+Discovery = InMesh | Outside
+
+
+class Wire(StrEnum):
+    """The protocol spoken to the backend."""
+
+    HTTP1 = "http1"
+    HTTP2 = "http2"
+    CLIENT = "client"  # as the client spoke to the proxy
+    TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Plaintext:
+    """No TLS added."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshMtls:
+    """mTLS with the workload's own certificate to one of these SPIFFE identities.
+
+    `auto`: only to endpoints that have a proxy (`Endpoint.mtls`); otherwise to all of them.
+    """
+
+    identities: tuple[str, ...]
+    sni: str
+    auto: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginateTls:
+    """TLS as an ordinary client. An empty `sni` sends the request's host."""
+
+    sni: str = ""
+    sans: tuple[str, ...] = ()
+    verify: bool = True
+
+
+Security = Plaintext | MeshMtls | OriginateTls
+
+
+class Balance(StrEnum):
+    """How an endpoint is chosen."""
+
+    ROUND_ROBIN = "round_robin"
+    LEAST_REQUEST = "least_request"
+    RANDOM = "random"
+    PASSTHROUGH = "passthrough"  # the address the client dialled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepalive:
+    """TCP keepalive."""
+
+    probes: int | None = None
+    idle: float | None = None
+    interval: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a proxy holds itself to towards this backend."""
+
+    connect_timeout: float = 10.0
+    max_connections: int | None = None
+    max_pending: int | None = None
+    max_requests: int | None = None
+    max_retries: int | None = None
+    max_requests_per_connection: int | None = None
+    max_concurrent_streams: int | None = None
+    idle_timeout: float | None = None
+    tcp_idle_timeout: float | None = None
+    max_connection_duration: float | None = None
+    keepalive: Keepalive | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ejection:
+    """Outlier detection: after so many errors in a row an endpoint is left out for a while."""
+
+    consecutive_5xx: int | None = 5
+    consecutive_gateway: int | None = None
+    consecutive_local_origin: int | None = None
+    split_local_origin: bool = False
+    interval: float = 10.0
+    base_time: float = 30.0
+    max_percent: int = 10
+    min_health_percent: int = 0
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One destination with all that applies on the way to it, fully resolved."""
+
+    id: BackendId
+    discovery: Discovery
+    wire: Wire
+    security: Security
+    balance: Balance = Balance.LEAST_REQUEST
+    limits: Limits = field(default_factory=Limits)
+    ejection: Ejection | None = None
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Endpoint:
+    """One pod's port. `mtls`: a proxy of the mesh stands before it."""
+
+    address: str
+    port: int
+    mtls: bool
+    namespace: str = ""
+    workload: str = ""
+    app: str = ""
+    version: str = ""
+    cluster_identity: str = ""  # the SPIFFE URI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSet:
+    """The endpoints of one backend, sorted, without repeats."""
+
+    id: BackendId
+    endpoints: tuple[Endpoint, ...]

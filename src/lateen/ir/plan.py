@@ -1,0 +1,176 @@
+"""All that one proxy is to do: what it listens for, where it routes, whom it lets in.
+
+In: -    Out: Proxy, ProxyPlan and the listeners (unions).
+Before: ir/routes.py, ir/policy.py       After: translate/plan.py, envoy/emit.py, explain/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lateen.base.origin import Origin
+from lateen.ir.backends import Backend, BackendId, EndpointSet
+from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
+from lateen.ir.routes import RouteTable
+
+
+class Role(StrEnum):
+    """Istio's proxy types."""
+
+    SIDECAR = "sidecar"
+    GATEWAY = "router"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """Which proxy: `id` is `ROLE~IP~POD.NS~NS.svc.cluster.local`, as Istio's node ids."""
+
+    id: str
+    role: Role
+    namespace: str
+    pod: str
+    address: str
+    identity: str  # spiffe://TRUST-DOMAIN/ns/NS/sa/SA
+    workload: str = ""
+    app: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOut:
+    """HTTP on a port of every host: listener `0.0.0.0_PORT`, route table by name."""
+
+    port: int
+    table: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpOut:
+    """TCP to one address: listener `ADDRESS_PORT`."""
+
+    address: str
+    port: int
+    backend: BackendId
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SniffOut:
+    """One address whose port declares no protocol: HTTP is recognised, all else is TCP."""
+
+    address: str
+    port: int
+    table: str
+    backend: BackendId
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SniOut:
+    """TLS left as it is, told apart by SNI: listener `0.0.0.0_PORT`."""
+
+    port: int
+    by_host: tuple[tuple[str, BackendId], ...]
+    origin: Origin
+
+
+Outbound = HttpOut | TcpOut | SniffOut | SniOut
+
+
+class Mtls(StrEnum):
+    """What the server side asks of its peers."""
+
+    STRICT = "STRICT"
+    PERMISSIVE = "PERMISSIVE"
+    DISABLE = "DISABLE"
+
+
+class Speech(StrEnum):
+    """What an inbound port speaks."""
+
+    HTTP = "http"
+    TCP = "tcp"
+    UNKNOWN = "unknown"  # recognised at the first bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundPort:
+    """A port of the pod that a Service or a container declares: cluster `inbound|PORT||`."""
+
+    port: int
+    speech: Speech
+    mtls: Mtls
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """Everything that comes in to a sidecar; ports not listed get `otherwise`."""
+
+    ports: tuple[InboundPort, ...]
+    otherwise: Mtls
+    authorization: Authorization = EVERYTHING_ALLOWED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSecret:
+    """A server certificate of a gateway: PEM, taken from a Secret of type kubernetes.io/tls."""
+
+    name: str  # `kubernetes://NAME`, as Istio's SDS
+    certificate: bytes
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"TlsSecret({self.name})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayTls:
+    """TLS ended at the gateway for these server names (`*.example.com`, `*`)."""
+
+    hosts: tuple[str, ...]
+    secret: str
+    min_version: str = ""  # TLSV1_2 ...; "" leaves the default
+    max_version: str = ""
+    table: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayHttp:
+    """A plain HTTP port of a gateway."""
+
+    table: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPort:
+    """A port of a gateway workload: listener `0.0.0.0_PORT`. Either `http`, or `tls` servers."""
+
+    port: int
+    http: GatewayHttp | None = None
+    tls: tuple[GatewayTls, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyPlan:
+    """The whole of one proxy's configuration, in the words of traffic.
+
+    A sidecar has `outbound` and `inbound`; a gateway has `gateway` (and `authorization` on it).
+    `allow_any`: traffic to unknown hosts leaves by the border; otherwise it is refused.
+    """
+
+    proxy: Proxy
+    outbound: tuple[Outbound, ...] = ()
+    inbound: Inbound | None = None
+    gateway: tuple[GatewayPort, ...] = ()
+    authorization: Authorization = EVERYTHING_ALLOWED
+    tables: tuple[RouteTable, ...] = ()
+    backends: tuple[Backend, ...] = ()
+    endpoints: tuple[EndpointSet, ...] = ()
+    secrets: tuple[TlsSecret, ...] = ()
+    allow_any: bool = True
+    trust_domain: str = "cluster.local"

@@ -1,0 +1,1 @@
+"""The sandbox: network namespaces, pods as processes, Envoys, probes, logs, DNS, border."""

@@ -1,0 +1,176 @@
+"""What the control plane and the node agent say to each other: JSON lines over a Unix socket.
+
+In: -    Out: the messages (two closed unions), `encode`, `decode_to_node`, `decode_to_control`.
+Before: api/pod.py        After: node/agent.py, stages/nodes.py
+
+The agent dials the control plane, says Hello with all it runs, and is then told what should run. It
+keeps its pods when the control plane goes away, and dials again. Every message states a wish or a
+fact in full, so that repeating one changes nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lateen.api.pod import PodStatus, Probe
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """The base of everything sent."""
+
+
+class Mount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A host path shown to a container. Not read-only means: a private writable copy-on-write."""
+
+    source: str
+    target: str
+    read_only: bool = True
+
+
+class VolumeFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file of a ConfigMap or Secret volume; `content` travels as base64."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+
+class VolumeRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A volume of the pod: given files (read-only to the app), or an empty folder."""
+
+    name: str
+    files: tuple[VolumeFile, ...] = ()
+    empty_dir: bool = False
+
+
+class VolumeTarget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a volume, or one path of it, appears in a container."""
+
+    name: str
+    path: str
+    sub_path: str = ""
+    read_only: bool = False
+
+
+class ContainerRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One process to run, everything resolved: no reference is left to look up."""
+
+    name: str
+    image: str
+    argv: tuple[str, ...]
+    cwd: str = "/"
+    env: tuple[tuple[str, str], ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    volumes: tuple[VolumeTarget, ...] = ()
+    ports: tuple[tuple[str, int], ...] = ()  # named container ports, for probes
+    liveness: Probe | None = None
+    readiness: Probe | None = None
+    startup: Probe | None = None
+
+
+class ProxyRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The pod's Envoy. `bootstrap` is its JSON configuration; it holds the pod's xDS token."""
+
+    bootstrap: str
+    concurrency: int = 1
+    intercept: bool = True  # False for a gateway: nothing to redirect
+
+
+class PodRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One pod to run. `slot` names its folder under the run directory (short and unique)."""
+
+    uid: str
+    slot: str
+    namespace: str
+    name: str
+    address: str
+    hostname: str
+    service_account: str = "default"
+    restart_policy: str = "Always"
+    grace_seconds: int = 30
+    proxy: ProxyRun | None = None
+    containers: tuple[ContainerRun, ...] = ()
+    volumes: tuple[VolumeRun, ...] = ()
+    search: tuple[str, ...] = ()  # DNS search domains
+
+
+class PutPod(_Message, tag="put-pod"):
+    """This pod should run so; a known uid only takes over changed volume files."""
+
+    pod: PodRun
+
+
+class DropPod(_Message, tag="drop-pod"):
+    """End this pod: TERM the app, wait up to `grace_seconds`, KILL it, then end the proxy."""
+
+    uid: str
+    grace_seconds: int = 30
+
+
+class Keep(_Message, tag="keep"):
+    """After Hello: the uids that should exist; every other pod is dropped."""
+
+    uids: tuple[str, ...]
+
+
+class Name(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A DNS name (lower case, no trailing dot) with its IPv4 addresses or its CNAME."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    cname: str = ""
+
+
+class ServiceAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A Service's address and port with its ready endpoints, for pods that have no proxy."""
+
+    address: str
+    port: int
+    endpoints: tuple[tuple[str, int], ...] = ()
+
+
+class Directory(_Message, tag="directory"):
+    """All names and service addresses of the mesh; replaces what was sent before."""
+
+    names: tuple[Name, ...] = ()
+    services: tuple[ServiceAddress, ...] = ()
+
+
+ToNode = PutPod | DropPod | Keep | Directory
+
+
+class PodReport(_Message, tag="pod-report"):
+    """What a pod's processes are doing now. `proxy` is reported as container `istio-proxy`."""
+
+    uid: str
+    status: PodStatus
+    gone: bool = False
+
+
+class Hello(_Message, tag="hello"):
+    """The agent is here; `boot` names this life of it."""
+
+    boot: str
+    pods: tuple[PodReport, ...] = ()
+
+
+ToControl = Hello | PodReport
+
+_encoder = msgspec.json.Encoder()
+_to_node = msgspec.json.Decoder(ToNode)
+_to_control = msgspec.json.Decoder(ToControl)
+
+
+def encode(message: ToNode | ToControl) -> bytes:
+    """One line, newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode_to_node(line: bytes) -> ToNode:
+    """Read what the control plane said; raises msgspec.ValidationError."""
+    return _to_node.decode(line)
+
+
+def decode_to_control(line: bytes) -> ToControl:
+    """Read what the agent said; raises msgspec.ValidationError."""
+    return _to_control.decode(line)

@@ -1,0 +1,1 @@
+"""The long-running loops, thin over the pure code."""

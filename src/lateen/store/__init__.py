@@ -1,0 +1,1 @@
+"""Objects, revisions and watches, on SQLite or in memory."""

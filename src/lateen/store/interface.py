@@ -1,0 +1,101 @@
+"""What a store does: objects by key, revisions that only grow, watches that miss nothing.
+
+In: -    Out: Store (protocol), Event, EventType, Watch.
+Before: api/objects.py        After: store/sqlite.py, store/memory.py, cluster/, apiserver/
+
+All calls but a watch's iteration are synchronous and quick. One process writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from lateen.api.objects import FieldPlaces, Obj
+from lateen.base.origin import ObjectKey
+
+
+class EventType(StrEnum):
+    """Kubernetes' watch event types."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A change: the object after it (before it, for DELETED) at the revision of the change."""
+
+    type: EventType
+    obj: Obj
+    revision: int
+
+
+class Watch(Protocol):
+    """A stream of events; iterate it, and leave its `async with` to end it."""
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """Events in order of revision."""
+
+    def close(self) -> None:
+        """End the stream."""
+
+
+class Store(Protocol):
+    """Objects and their history."""
+
+    @property
+    def revision(self) -> int:
+        """The newest revision; 0 when empty."""
+
+    def get(self, key: ObjectKey) -> Obj | None:
+        """The object, or None."""
+
+    def list(
+        self, *, group: str | None = None, kind: str | None = None, namespace: str | None = None
+    ) -> tuple[Obj, ...]:
+        """Objects sorted by key; None means any."""
+
+    def put(
+        self,
+        raw: Mapping[str, Any],
+        *,
+        places: FieldPlaces | None = None,
+        expect: int | None = None,
+        source: str = "",
+    ) -> Obj:
+        """Create or replace an object, given as its JSON tree with apiVersion, kind and name.
+
+        `expect` is the revision the caller has read (0: must not exist); raises Conflict. Sets uid,
+        creationTimestamp, resourceVersion, and counts metadata.generation on spec changes. Storing
+        an equal object changes nothing and wakes nobody. `source` says who owns it (`files`,
+        `controllers`, `api`), kept until another source is given.
+        """
+
+    def put_status(self, key: ObjectKey, status: Mapping[str, Any]) -> Obj:
+        """Replace only the status; raises NotFound. An equal status changes nothing."""
+
+    def delete(self, key: ObjectKey, *, expect: int | None = None) -> Obj:
+        """Remove an object; raises NotFound, Conflict."""
+
+    def source_of(self, key: ObjectKey) -> str:
+        """Who owns the object; "" if it does not exist or nobody said."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Group writes: all are durable together, and watchers see them only after the end."""
+
+    def watch(self, *, since: int | None = None) -> Watch:
+        """Every change after revision `since` (None: from now on); raises Expired."""
+
+    def read_note(self, name: str) -> bytes | None:
+        """A small named value of the platform's own (last good bytes, allocations)."""
+
+    def write_note(self, name: str, value: bytes | None) -> None:
+        """Set or (None) remove a note."""
+
+    def close(self) -> None:
+        """Flush and let go of the file."""

@@ -1,0 +1,1 @@
+"""Metrics of the proxies under Istio's names."""

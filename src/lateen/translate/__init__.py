@@ -1,0 +1,1 @@
+"""API objects and world to IR; all precedence and merging lives here."""

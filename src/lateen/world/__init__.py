@@ -1,0 +1,1 @@
+"""The store's objects as one frozen, indexed view."""
