@@ -94,20 +94,20 @@ class PodRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     search: tuple[str, ...] = ()  # DNS search domains
 
 
-class PutPod(_Message, tag="put-pod"):
+class PutPod(_Message, frozen=True, kw_only=True, tag="put-pod"):
     """This pod should run so; a known uid only takes over changed volume files."""
 
     pod: PodRun
 
 
-class DropPod(_Message, tag="drop-pod"):
+class DropPod(_Message, frozen=True, kw_only=True, tag="drop-pod"):
     """End this pod: TERM the app, wait up to `grace_seconds`, KILL it, then end the proxy."""
 
     uid: str
     grace_seconds: int = 30
 
 
-class Keep(_Message, tag="keep"):
+class Keep(_Message, frozen=True, kw_only=True, tag="keep"):
     """After Hello: the uids that should exist; every other pod is dropped."""
 
     uids: tuple[str, ...]
@@ -129,7 +129,7 @@ class ServiceAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     endpoints: tuple[tuple[str, int], ...] = ()
 
 
-class Directory(_Message, tag="directory"):
+class Directory(_Message, frozen=True, kw_only=True, tag="directory"):
     """All names and service addresses of the mesh; replaces what was sent before."""
 
     names: tuple[Name, ...] = ()
@@ -139,7 +139,7 @@ class Directory(_Message, tag="directory"):
 ToNode = PutPod | DropPod | Keep | Directory
 
 
-class PodReport(_Message, tag="pod-report"):
+class PodReport(_Message, frozen=True, kw_only=True, tag="pod-report"):
     """What a pod's processes are doing now. `proxy` is reported as container `istio-proxy`."""
 
     uid: str
@@ -147,7 +147,7 @@ class PodReport(_Message, tag="pod-report"):
     gone: bool = False
 
 
-class Hello(_Message, tag="hello"):
+class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
     """The agent is here; `boot` names this life of it."""
 
     boot: str
@@ -157,8 +157,8 @@ class Hello(_Message, tag="hello"):
 ToControl = Hello | PodReport
 
 _encoder = msgspec.json.Encoder()
-_to_node = msgspec.json.Decoder(ToNode)
-_to_control = msgspec.json.Decoder(ToControl)
+_to_node: msgspec.json.Decoder[ToNode] = msgspec.json.Decoder(ToNode)
+_to_control: msgspec.json.Decoder[ToControl] = msgspec.json.Decoder(ToControl)
 
 
 def encode(message: ToNode | ToControl) -> bytes:
@@ -168,9 +168,11 @@ def encode(message: ToNode | ToControl) -> bytes:
 
 def decode_to_node(line: bytes) -> ToNode:
     """Read what the control plane said; raises msgspec.ValidationError."""
-    return _to_node.decode(line)
+    message: ToNode = _to_node.decode(line)
+    return message
 
 
 def decode_to_control(line: bytes) -> ToControl:
     """Read what the agent said; raises msgspec.ValidationError."""
-    return _to_control.decode(line)
+    message: ToControl = _to_control.decode(line)
+    return message
