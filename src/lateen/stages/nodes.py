@@ -1,0 +1,70 @@
+"""Talk with the node agent: one connection, wishes out, facts in.
+
+In: ToNode messages.    Out: ToControl messages, handed to a listener.
+Before: stages/running.py        After: node/agent.py (through node/protocol.py)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from lateen.node.protocol import ToControl, ToNode, decode_to_control, encode
+
+log = logging.getLogger(__name__)
+LINE_LIMIT = 16 * 1024 * 1024  # bytes of one message; a pod's volumes are in it
+
+
+class NodeLink:
+    """The control plane's end of the agent's connection."""
+
+    def __init__(self, socket: Path, on_message: Callable[[ToControl], None]) -> None:
+        self._socket = socket
+        self._on_message = on_message
+        self._writer: asyncio.StreamWriter | None = None
+        self._server: asyncio.Server | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether an agent is there to hear what is sent."""
+        return self._writer is not None
+
+    def send(self, message: ToNode) -> None:
+        """Send, or drop if no agent is there: it will say Hello and be told everything again."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+    async def start(self) -> None:
+        """Listen on the socket (0600)."""
+        self._socket.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(
+            self._serve, path=str(self._socket), limit=LINE_LIMIT
+        )
+        self._socket.chmod(0o600)
+
+    async def stop(self) -> None:
+        """Close the connection and the socket."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        previous, self._writer = self._writer, writer
+        if previous is not None:
+            previous.close()
+        try:
+            while line := await reader.readline():
+                self._on_message(decode_to_control(line))
+        except (msgspec.MsgspecError, ValueError, ConnectionError) as fault:
+            log.warning("the node agent's connection is closed: %s", fault)
+        finally:
+            if self._writer is writer:
+                self._writer = None
+            with contextlib.suppress(ConnectionError):
+                writer.close()

@@ -1,0 +1,199 @@
+"""Keep the node running what the store says: build, resolve, start, drain, end.
+
+In: Pods, ConfigMaps and Secrets of the store.    Out: messages to the node, pod statuses.
+Before: cluster/, build/        After: stages/nodes.py
+
+A pod that is to go is first taken out of every proxy's endpoints, and only when all proxies have
+acknowledged that (or DRAIN_WAIT is over) is its app asked to end: no request is lost to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from lateen.api.meta import Condition
+from lateen.api.objects import Obj
+from lateen.api.pod import ContainerState, ContainerStateWaiting, ContainerStatus, Pod, PodStatus
+from lateen.base.clock import Clock
+from lateen.base.tasks import named
+from lateen.build.builder import Built
+from lateen.node.protocol import (
+    Directory,
+    DropPod,
+    Hello,
+    Keep,
+    PodReport,
+    PodRun,
+    ProxyRun,
+    PutPod,
+    ToControl,
+    ToNode,
+)
+from lateen.stages.resolving import Waiting, is_gateway_container, pod_run
+from lateen.store.interface import Store
+
+log = logging.getLogger(__name__)
+DRAIN_WAIT = 3.0  # seconds at most for the proxies to acknowledge that a pod is leaving
+DRAIN_GRACE = 0.3  # seconds more for requests already on their way
+
+
+@dataclass(kw_only=True)
+class Seams:
+    """What running asks of its neighbours."""
+
+    send: Callable[[ToNode], None]
+    build: Callable[[str], Built | str | None]  # built, or why not, or None: under way
+    proxy_for: Callable[[Obj], ProxyRun | None]
+    settled: Callable[[float], Awaitable[bool]]  # every proxy has acknowledged, within seconds
+    merge_report: Callable[[Obj, PodStatus], Mapping[str, object]]
+    gone: Callable[[str], None]  # the node no longer has the pod with this uid
+
+
+@dataclass(kw_only=True)
+class Running:
+    """What has been asked of the node so far."""
+
+    store: Store
+    clock: Clock
+    seams: Seams
+    _sent: dict[str, PodRun] = field(default_factory=dict)
+    _on_node: set[str] = field(default_factory=set)
+    _leaving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _directory: Directory | None = None
+    _heard: bool = False
+
+    def hear(self, message: ToControl) -> None:
+        """Take in what the node says."""
+        match message:
+            case Hello():
+                self._heard = True
+                self._sent.clear()
+                self._on_node = {report.uid for report in message.pods if not report.gone}
+                for report in message.pods:
+                    self._take(report)
+                if self._directory is not None:
+                    self.seams.send(self._directory)
+                self.step()
+                self.seams.send(Keep(uids=tuple(sorted(self._sent | dict.fromkeys(self._leaving)))))
+            case PodReport():
+                self._take(message)
+
+    def put_directory(self, directory: Directory) -> None:
+        """Send names and service addresses when they changed."""
+        if directory != self._directory:
+            self._directory = directory
+            self.seams.send(directory)
+
+    def step(self) -> None:
+        """Compare the store's pods with what the node was told, and tell it the difference."""
+        if not self._heard:
+            return
+        pods = {str(p.meta.uid): p for p in self.store.list(group="", kind="Pod")}
+        for uid, obj in pods.items():
+            if obj.meta.deletion_timestamp:
+                self._leave(uid, obj)
+            elif obj.meta.uid and _scheduled(obj):
+                self._want(uid, obj)
+        for uid in self._on_node - set(pods) - set(self._leaving):
+            self._drop(uid, 0)
+
+    def _take(self, report: PodReport) -> None:
+        if report.gone:
+            self._on_node.discard(report.uid)
+            self._sent.pop(report.uid, None)
+            self.seams.gone(report.uid)
+            return
+        self._on_node.add(report.uid)
+        for obj in self.store.list(group="", kind="Pod"):
+            if obj.meta.uid == report.uid:
+                self.store.put_status(obj.key, self.seams.merge_report(obj, report.status))
+
+    def _want(self, uid: str, obj: Obj) -> None:
+        images = self._images(obj)
+        if isinstance(images, Waiting):
+            if uid not in self._on_node:
+                self._say_waiting(obj, images)
+            return
+        run = pod_run(obj, lookup=self.store.get, images=images, proxy=self.seams.proxy_for(obj))
+        if isinstance(run, Waiting):
+            if uid not in self._on_node:
+                self._say_waiting(obj, run)
+        elif self._sent.get(uid) != run:
+            self._sent[uid] = run
+            self._on_node.add(uid)
+            self.seams.send(PutPod(pod=run))
+
+    def _images(self, obj: Obj) -> dict[str, Built] | Waiting:
+        pod = _pod(obj)
+        images: dict[str, Built] = {}
+        waiting: Waiting | None = None
+        for container in pod.spec.containers:
+            if is_gateway_container(container):
+                continue
+            match self.seams.build(container.image):
+                case Built() as built:
+                    images[container.image] = built
+                case str(reason):
+                    return Waiting(reason="BuildFailed", message=reason)
+                case None:
+                    waiting = Waiting(reason="Building", message=f"building {container.image}")
+        return waiting or images
+
+    def _say_waiting(self, obj: Obj, why: Waiting) -> None:
+        status = waiting_status(_pod(obj), why)
+        self.store.put_status(obj.key, self.seams.merge_report(obj, status))
+
+    def _leave(self, uid: str, obj: Obj) -> None:
+        if uid in self._leaving:
+            return
+        if uid not in self._on_node and uid not in self._sent:
+            self.seams.gone(uid)
+            return
+        grace = obj.meta.deletion_grace_period_seconds
+        seconds = _pod(obj).spec.termination_grace_period_seconds if grace is None else grace
+        task = named(f"drain {obj.key}", self._drain(uid, seconds))
+        self._leaving[uid] = task
+        task.add_done_callback(lambda _: self._leaving.pop(uid, None))
+
+    async def _drain(self, uid: str, grace: int) -> None:
+        await self.seams.settled(DRAIN_WAIT)
+        await self.clock.sleep(DRAIN_GRACE)
+        self._drop(uid, grace)
+
+    def _drop(self, uid: str, grace: int) -> None:
+        self._sent.pop(uid, None)
+        self.seams.send(DropPod(uid=uid, grace_seconds=grace))
+
+    @property
+    def empty(self) -> bool:
+        """Whether the node has no pod left."""
+        return not self._on_node and not self._leaving
+
+
+def _pod(obj: Obj) -> Pod:
+    assert isinstance(obj.typed, Pod)  # noqa: S101 - only pods are listed
+    return obj.typed
+
+
+def _scheduled(obj: Obj) -> bool:
+    pod = _pod(obj)
+    done = pod.status.phase in ("Succeeded", "Failed")
+    return bool(pod.status.pod_ip) and not done
+
+
+def waiting_status(pod: Pod, why: Waiting) -> PodStatus:
+    """The status of a pod whose containers have not been started, and the reason."""
+    waiting = ContainerState(waiting=ContainerStateWaiting(reason=why.reason, message=why.message))
+    return PodStatus(
+        phase="Pending",
+        conditions=(
+            Condition(type="Ready", status="False", reason=why.reason, message=why.message),
+            Condition(type="ContainersReady", status="False", reason=why.reason),
+        ),
+        container_statuses=tuple(
+            ContainerStatus(name=c.name, image=c.image, state=waiting) for c in pod.spec.containers
+        ),
+    )
