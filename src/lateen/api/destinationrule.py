@@ -21,6 +21,8 @@ class LoadBalancerSettings(Api, frozen=True, kw_only=True):
     locality_lb_setting: NotYet = None
     warmup_duration_secs: NotYet = None
     warmup: NotYet = None
+    backend_utilization: NotYet = None
+    zone_aware_lb_setting: NotYet = None
 
 
 class TcpKeepalive(Api, frozen=True, kw_only=True):
@@ -52,6 +54,7 @@ class HTTPSettings(Api, frozen=True, kw_only=True):
     h2_upgrade_policy: str = ""
     use_client_protocol: bool = False
     max_concurrent_streams: int | None = None
+    http2_keep_alive: NotYet = None
 
 
 class ConnectionPoolSettings(Api, frozen=True, kw_only=True):
@@ -72,6 +75,8 @@ class OutlierDetection(Api, frozen=True, kw_only=True):
     base_ejection_time: Duration | None = None
     max_ejection_percent: int | None = None
     min_health_percent: int | None = None
+    consecutive_errors: NotYet = None
+    outlier_detection_http_error_codes: NotYet = None
 
 
 class ClientTLSSettings(Api, frozen=True, kw_only=True):

@@ -38,6 +38,8 @@ class ServerTLSSettings(Api, frozen=True, kw_only=True):
     min_protocol_version: str = ""
     max_protocol_version: str = ""
     cipher_suites: NotYet = None
+    ecdh_curves: NotYet = None
+    insecure_skip_verify: NotYet = None
 
 
 class Server(Api, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ class EnvVarSource(Api, frozen=True, kw_only=True):
     secret_key_ref: KeySelector | None = None
     field_ref: FieldRef | None = None
     resource_field_ref: NotYet = None
+    file_key_ref: NotYet = None
 
 
 class EnvVar(Api, frozen=True, kw_only=True):
@@ -136,6 +137,7 @@ class VolumeMount(Api, frozen=True, kw_only=True):
     sub_path: str = ""
     sub_path_expr: NotYet = None
     mount_propagation: NotYet = None
+    recursive_read_only: NotYet = None
 
 
 class SecurityContext(Api, frozen=True, kw_only=True):
@@ -154,6 +156,11 @@ class SecurityContext(Api, frozen=True, kw_only=True):
     fs_group: NotYet = None
     supplemental_groups: NotYet = None
     sysctls: NotYet = None
+    windows_options: NotYet = None
+    app_armor_profile: NotYet = None
+    supplemental_groups_policy: NotYet = None
+    fs_group_change_policy: NotYet = None
+    se_linux_change_policy: NotYet = None
 
 
 class Container(Api, frozen=True, kw_only=True):
@@ -182,6 +189,7 @@ class Container(Api, frozen=True, kw_only=True):
     termination_message_path: Informative = None
     termination_message_policy: Informative = None
     volume_devices: NotYet = None
+    restart_policy_rules: NotYet = None
     resize_policy: NotYet = None
 
 
@@ -232,6 +240,25 @@ class Volume(Api, frozen=True, kw_only=True, rename=_ip_names):
     csi: NotYet = None
     nfs: NotYet = None
     ephemeral: NotYet = None
+    image: NotYet = None
+    iscsi: NotYet = None
+    glusterfs: NotYet = None
+    rbd: NotYet = None
+    flex_volume: NotYet = None
+    cinder: NotYet = None
+    cephfs: NotYet = None
+    flocker: NotYet = None
+    fc: NotYet = None
+    azure_file: NotYet = None
+    azure_disk: NotYet = None
+    vsphere_volume: NotYet = None
+    quobyte: NotYet = None
+    portworx_volume: NotYet = None
+    storageos: NotYet = None
+    gce_persistent_disk: NotYet = None
+    git_repo: NotYet = None
+    scale_io: NotYet = msgspec.field(default=None, name="scaleIO")
+    aws_elastic_block_store: NotYet = None
 
 
 class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
@@ -273,6 +300,11 @@ class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
     overhead: Informative = None
     set_hostname_as_fqdn: NotYet = msgspec.field(default=None, name="setHostnameAsFQDN")
     os: Informative = None
+    host_users: NotYet = None
+    scheduling_gates: NotYet = None
+    resource_claims: NotYet = None
+    resources: Informative = None
+    hostname_override: NotYet = None
 
 
 class ContainerStateRunning(Api, frozen=True, kw_only=True):

@@ -57,6 +57,8 @@ class Source(Api, frozen=True, kw_only=True):
     not_ip_blocks: NotYet = None
     remote_ip_blocks: NotYet = None
     not_remote_ip_blocks: NotYet = None
+    trust_domains: NotYet = None
+    not_trust_domains: NotYet = None
 
 
 class From(Api, frozen=True, kw_only=True):

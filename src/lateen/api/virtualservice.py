@@ -89,6 +89,7 @@ class HTTPRedirect(Api, frozen=True, kw_only=True):
     authority: str = ""
     port: int | None = None
     derive_port: str = ""
+    prefix_rewrite: NotYet = None
     scheme: str = ""
     redirect_code: int = 301
 
