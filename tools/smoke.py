@@ -1,0 +1,96 @@
+"""Bring examples/polyglot up, send requests through its ingress, print what came back, take it down.
+
+In: nothing.    Out: a report; exit status 0 when every line is as it should be.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LATEEN = str(Path(sys.executable).with_name("lateen"))
+MESH = "smoke"
+HTTP, HTTPS = 18080, 18443
+CALLS = 1000
+SHARE_V1 = (0.87, 0.93)
+HOST = "api.example.com"
+
+failures: list[str] = []
+
+
+def check(what: str, ok: bool, saw: object) -> None:
+    """Print one line and remember a failure."""
+    print(f"{'ok  ' if ok else 'FAIL'}  {what}: {saw}", flush=True)
+    if not ok:
+        failures.append(what)
+
+
+def call(path: str, body: object = None) -> tuple[int, str]:
+    """One request through the ingress gateway: status and body."""
+    request = urllib.request.Request(  # noqa: S310 - always http to loopback
+        f"http://127.0.0.1:{HTTP}{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Host": HOST, "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as fault:
+        return fault.code, fault.read().decode(errors="replace")
+
+
+def requests() -> None:
+    """What the issue of the main job asks to be shown."""
+    status, text = call("/api/v1/predict", {"data": [1.0, 2.0, 3.0]})
+    prediction = json.loads(text).get("prediction") if status == 200 else None
+    check("POST /api/v1/predict [1.0,2.0,3.0] -> 2.0", prediction == 2.0, f"{status} {text.strip()}")
+
+    status, text = call("/api/v1/call-go")
+    healthy = status == 200 and json.loads(text)["go_service_response"]["status"] == "healthy"
+    check("GET /api/v1/call-go (FastAPI -> Go)", healthy, f"{status} {text.strip()}")
+
+    order = {"customer": "smoke", "items": [{"sku": "A-1", "quantity": 3, "unitPrice": 10.0}]}
+    status, text = call("/api/v1/quotes", order)
+    check("POST /api/v1/quotes (Java)", status in (200, 201), f"{status} {text.strip()[:200]}")
+
+    status, text = call("/")
+    check("GET / (Node front page)", status == 200 and "<html" in text.lower(), f"{status}, {len(text)} bytes")
+
+    began = time.monotonic()
+    seen: Counter[str] = Counter()
+    for _ in range(CALLS):
+        status, text = call("/api/v1/canary")
+        seen[json.loads(text).get("version", "?") if status == 200 else f"status {status}"] += 1
+    share = seen["v1"] / CALLS
+    split = SHARE_V1[0] <= share <= SHARE_V1[1] and seen["v1"] + seen["v2"] == CALLS
+    seconds = time.monotonic() - began
+    check(f"{CALLS} canary calls, 90 ± 3 % to v1", split, f"{dict(seen)} in {seconds:.1f} s")
+
+
+def main() -> int:
+    """Up, requests, down."""
+    up = [LATEEN, "up", str(ROOT / "examples/polyglot"), "-d", "--name", MESH]
+    began = time.monotonic()
+    ports = ["--port", f"80={HTTP}", "--port", f"443={HTTPS}"]
+    started = subprocess.run([*up, *ports], check=False)
+    try:
+        seconds = time.monotonic() - began
+        check("lateen up", started.returncode == 0, f"exit {started.returncode}, {seconds:.1f} s")
+        if started.returncode == 0:
+            requests()
+    finally:
+        ended = subprocess.run([LATEEN, "down", "--name", MESH], check=False)
+        check("lateen down", ended.returncode == 0, f"exit {ended.returncode}")
+    print(f"smoke: {'all as it should be' if not failures else f'{len(failures)} not as it should be'}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
