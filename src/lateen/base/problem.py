@@ -41,10 +41,10 @@ class Problem:
         if place:
             column = f":{place.column}" if place.line and place.column else ""
             where = f"{place}{column}: "
-        who = str(self.origin.key) if self.origin.key else "lateen"
-        what = f" {self.origin.field}" if self.origin.field else ""
+        who = str(self.origin.key) if self.origin.key else "" if place else "lateen"
+        subject = f" {who} {self.origin.field}".rstrip() if who or self.origin.field else ""
         fix = f" ({self.fix})" if self.fix else ""
-        return f"{where}{self.level.value.lower()} {self.code} {who}{what}: {self.message}{fix}"
+        return f"{where}{self.level.value.lower()} {self.code}{subject}: {self.message}{fix}"
 
 
 def has_errors(problems: tuple[Problem, ...]) -> bool:

@@ -1,0 +1,33 @@
+"""The stable codes of the problems found before an object is stored.
+
+In: -    Out: the codes, each with the meaning Istio gives it, or (`LAT…`) that lateen does.
+Before: -       After: api/decode.py, check/, sources/
+"""
+
+from __future__ import annotations
+
+UNKNOWN_KIND = "LAT0001"  # a kind lateen does not carry; the object is left out
+NOT_YET_HONOURED = "LAT0002"  # a field of the API that has no effect here
+NOT_YAML = "LAT0003"  # the text cannot be read
+NOT_AN_OBJECT = "LAT0004"  # readable, but no Kubernetes object: no kind, no name, a wrong version
+TWICE = "LAT0005"  # two documents describe the same object
+NOT_FOUND = "LAT0006"  # a path that was given does not exist or cannot be read
+NOT_CARRIED_OUT = "LAT0007"  # a file lateen recognises and does not act on
+PROJECT_FAULT = "LAT0008"  # lateen.yaml is wrong
+NO_PODS = "LAT0009"  # a Service that selects no pods
+NO_SUCH_PORT_NAME = "LAT0010"  # a Service's targetPort names a port no container has
+NOBODY = "LAT0011"  # a policy names an identity no pod has
+
+REFERENCE_NOT_FOUND = "IST0101"  # a host, gateway, subset, Secret … that is not there
+BAD_FIELD = "IST0106"  # one object, taken alone, is not valid
+CONFLICTING_MESH_HOSTS = "IST0109"  # two VirtualServices in the mesh define the same host
+PORT_NAME_CONVENTION = "IST0118"  # a port whose name does not tell its protocol
+NO_WORKLOADS = "IST0127"  # a policy's selector matches no pods
+UNREACHABLE_RULE = "IST0130"  # a VirtualService rule behind one that matches everything
+INEFFECTIVE_MATCH = "IST0131"  # a match an earlier rule has already
+HOST_NOT_IN_GATEWAY = "IST0132"  # a VirtualService host its Gateway does not serve
+FIELD_WARNING = "IST0133"  # valid, but surely not meant
+CONFLICTING_GATEWAYS = "IST0145"  # two Gateways claim the same host and port
+INVALID_CREDENTIAL = "IST0161"  # a Gateway's Secret holds no usable certificate
+SUBSET_WITHOUT_PODS = "IST0173"  # a subset whose labels no pod of the host carries
+UNKNOWN_RULE_HOST = "IST0174"  # a DestinationRule for a host that is not there

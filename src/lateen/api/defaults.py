@@ -1,0 +1,71 @@
+"""Fill in what Kubernetes fills in, where a user or a later stage sees it.
+
+In: a raw tree that fits its kind.    Out: the tree with defaults.    Source: Kubernetes' API defaults.
+Before: api/shape.py                  After: api/decode.py
+
+Defaults that only later stages read stand in the structs. Istio's kinds have none of their own.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+
+def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
+    """A new tree; the one given is left as it is."""
+    match group, kind:
+        case "", "Service":
+            return raw | {"spec": _service_spec(raw["spec"])}
+        case "", "Secret":
+            return _secret(raw)
+        case "", "Pod":
+            return raw | {"spec": _pod_spec(raw["spec"])}
+        case "apps", "Deployment":
+            spec = {"replicas": 1, **raw["spec"], "template": _template(raw["spec"]["template"])}
+            return raw | {"spec": spec | {"strategy": _strategy(raw["spec"].get("strategy", {}))}}
+        case "apps", "ReplicaSet":
+            spec = {"replicas": 1, **raw["spec"], "template": _template(raw["spec"]["template"])}
+            return raw | {"spec": spec}
+    return raw
+
+
+def _service_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    made = {"type": "ClusterIP", **spec}
+    if "ports" in spec:
+        made["ports"] = [
+            {"protocol": "TCP", "targetPort": port["port"], **port} for port in spec["ports"]
+        ]
+    return made
+
+
+def _secret(raw: dict[str, Any]) -> dict[str, Any]:
+    plain = raw.get("stringData", {})
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in plain.items()}
+    made = {"type": "Opaque", **raw}
+    made.pop("stringData", None)
+    if encoded:
+        made["data"] = raw.get("data", {}) | encoded
+    return made
+
+
+def _template(template: dict[str, Any]) -> dict[str, Any]:
+    return template | {"spec": _pod_spec(template["spec"])}
+
+
+def _pod_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    return spec | {"containers": [_container(c) for c in spec["containers"]]}
+
+
+def _container(container: dict[str, Any]) -> dict[str, Any]:
+    if "ports" not in container:
+        return container
+    return container | {"ports": [{"protocol": "TCP", **port} for port in container["ports"]]}
+
+
+def _strategy(strategy: dict[str, Any]) -> dict[str, Any]:
+    made = {"type": "RollingUpdate", **strategy}
+    if made["type"] == "RollingUpdate":
+        given = made.get("rollingUpdate", {})
+        made["rollingUpdate"] = {"maxSurge": "25%", "maxUnavailable": "25%", **given}
+    return made

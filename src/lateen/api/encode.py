@@ -1,0 +1,25 @@
+"""Turn a typed object back into the raw tree the store keeps.
+
+In: a struct and its Kind.    Out: a JSON tree with apiVersion and kind.
+Before: api/kinds.py          After: cluster/, apiserver/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lateen.api.fields import Api, enc_hook
+from lateen.api.kinds import Kind
+
+
+def raw_of(typed: Api, kind: Kind) -> dict[str, Any]:
+    """The JSON tree of an object; fields that equal their default are left out."""
+    tree: dict[str, Any] = msgspec.to_builtins(typed, enc_hook=enc_hook)
+    version = str(getattr(typed, "api_version", "")) or kind.api_version()
+    return {"apiVersion": version, "kind": kind.kind, **_without(tree)}
+
+
+def _without(tree: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in tree.items() if key not in ("apiVersion", "kind")}
