@@ -1,0 +1,3 @@
+module example.com/polyglot/go-service
+
+go 1.21

@@ -1,0 +1,3 @@
+module example.com/polyglot/my-service
+
+go 1.21
