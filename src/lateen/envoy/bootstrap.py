@@ -1,0 +1,166 @@
+"""Write what an Envoy of a pod must know before it can ask for more.
+
+In: Proxy, its token and sockets.    Out: the bootstrap as JSON text.
+Before: ir/plan.py                   After: node/ (writes it 0600 and starts Envoy)
+
+No protobuf is imported here: the agent that calls it stays small. Static are only the road to the
+control plane, the road out (`border`, `connect_originate`) and the two listeners for probes and
+statistics; they hold the paths of this pod, so that everything sent later can be shared by all.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lateen.envoy import names
+from lateen.ir.plan import Proxy
+
+Json = dict[str, Any]
+
+_TYPE = "type.googleapis.com/envoy."
+_HCM = "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_INTERNAL = "extensions.bootstrap.internal_listener.v3.InternalListener"
+_MOST_CONNECTIONS = 20_000
+
+
+def any_of(name: str, type_name: str, **fields: Any) -> Json:
+    """An extension: its name and its typed config; `type_name` without the leading `envoy.`."""
+    return {"name": name, "typed_config": {"@type": _TYPE + type_name, **fields}}
+
+
+def pipe_cluster(name: str, path: str, *, http2: bool = False) -> Json:
+    """A cluster of one Unix socket."""
+    endpoint = {"endpoint": {"address": {"pipe": {"path": path}}}}
+    protocol: Json = {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            _HTTP_OPTIONS: {
+                "@type": "type.googleapis.com/" + _HTTP_OPTIONS,
+                "explicit_http_config": protocol,
+            }
+        },
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+    }
+
+
+def _page_listener(name: str, port: int, path: str, page: str) -> Json:
+    """A listener that answers GET on one path with one page of the admin interface."""
+    only_get = {"name": ":method", "string_match": {"exact": "GET"}}
+    route = {
+        "match": {"path": path, "headers": [only_get]},
+        "route": {"cluster": "admin", "prefix_rewrite": page},
+    }
+    router = any_of("envoy.filters.http.router", "extensions.filters.http.router.v3.Router")
+    manager = any_of(
+        "envoy.filters.network.http_connection_manager",
+        _HCM,
+        stat_prefix=name,
+        route_config={"virtual_hosts": [{"name": name, "domains": ["*"], "routes": [route]}]},
+        http_filters=[router],
+        normalize_path=True,
+    )
+    return {
+        "name": name,
+        "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},  # noqa: S104 - in the pod's own network namespace
+        "bypass_overload_manager": True,
+        "filter_chains": [{"filters": [manager]}],
+    }
+
+
+def _connect_originate() -> Json:
+    """The internal listener that asks the border to CONNECT to the endpoint's destination."""
+    tunnel = any_of(
+        "envoy.filters.network.tcp_proxy",
+        "extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        stat_prefix=names.CONNECT_ORIGINATE,
+        cluster=names.BORDER,
+        tunneling_config={
+            "hostname": f"%DYNAMIC_METADATA({names.TUNNEL}:{names.TUNNEL_DESTINATION})%"
+        },
+    )
+    return {
+        "name": names.CONNECT_ORIGINATE,
+        "internal_listener": {},
+        "filter_chains": [{"filters": [tunnel]}],
+    }
+
+
+def _dynamic(token: str) -> Json:
+    ads = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+    return {
+        "ads_config": {
+            "api_type": "DELTA_GRPC",
+            "transport_api_version": "V3",
+            "set_node_on_first_message_only": True,
+            "grpc_services": [
+                {
+                    "envoy_grpc": {"cluster_name": "xds-grpc"},
+                    "initial_metadata": [{"key": "authorization", "value": f"Bearer {token}"}],
+                }
+            ],
+        },
+        "cds_config": ads,
+        "lds_config": ads,
+    }
+
+
+def common(*, xds_socket: str, admin_socket: str, token: str) -> Json:
+    """What a pod's Envoy and the border's have in common: admin, ADS, limits."""
+    connections = any_of(
+        "envoy.resource_monitors.global_downstream_max_connections",
+        "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        max_active_downstream_connections=_MOST_CONNECTIONS,
+    )
+    return {
+        "admin": {"address": {"pipe": {"path": admin_socket, "mode": 0o600}}},
+        "dynamic_resources": _dynamic(token),
+        "bootstrap_extensions": [any_of("envoy.bootstrap.internal_listener", _INTERNAL)],
+        "static_resources": {"clusters": [pipe_cluster("xds-grpc", xds_socket, http2=True)]},
+        "overload_manager": {"resource_monitors": [connections]},
+        "layered_runtime": {
+            "layers": [
+                {"name": "lateen", "static_layer": {"re2.max_program_size.error_level": 32768}}
+            ]
+        },
+        "stats_flush_interval": "1s",
+        "stats_config": {"enable_deferred_creation_stats": True},
+    }
+
+
+def emit_bootstrap(
+    *, proxy: Proxy, token: str, xds_socket: str, admin_socket: str, border_socket: str
+) -> str:
+    """The bootstrap of a sidecar or a gateway.
+
+    `token` goes into the metadata of the ADS stream; the sockets are absolute paths: the control
+    plane's ADS, this Envoy's admin (made 0600), and this pod's own exit at the border.
+    """
+    made = common(xds_socket=xds_socket, admin_socket=admin_socket, token=token)
+    made["node"] = {
+        "id": proxy.id,
+        "cluster": f"{proxy.workload or proxy.pod}.{proxy.namespace}",
+        "metadata": {
+            "NAME": proxy.pod,
+            "NAMESPACE": proxy.namespace,
+            "WORKLOAD_NAME": proxy.workload,
+            "INSTANCE_IPS": proxy.address,
+        },
+    }
+    made["static_resources"]["clusters"] += [
+        pipe_cluster("admin", admin_socket),
+        pipe_cluster(names.BORDER, border_socket, http2=True),
+    ]
+    made["static_resources"]["listeners"] = [
+        _page_listener("health", names.HEALTH_PORT, "/healthz/ready", "/ready"),
+        _page_listener("stats", names.STATS_PORT, "/stats/prometheus", "/stats/prometheus"),
+        _connect_originate(),
+    ]
+    return json.dumps(made, indent=1)

@@ -1,0 +1,66 @@
+"""The names of everything sent to Envoy, as Istio names it, so that its tools and its users know them.
+
+In: BackendId, ports.    Out: names.
+Before: ir/              After: every other file here, explain/, cli/
+"""
+
+from __future__ import annotations
+
+from lateen.ir.backends import BackendId
+
+VIRTUAL_OUTBOUND = "virtualOutbound"
+VIRTUAL_INBOUND = "virtualInbound"
+OUTBOUND_PORT = 15001
+INBOUND_PORT = 15006
+HEALTH_PORT = 15021
+STATS_PORT = 15090
+
+PASSTHROUGH = "PassthroughCluster"
+BLACK_HOLE = "BlackHoleCluster"
+INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
+
+BORDER = "border"
+CONNECT_ORIGINATE = "connect_originate"
+TUNNEL = "tunnel"  # the metadata of an endpoint outside ...
+TUNNEL_DESTINATION = "destination"  # ... and its key: `host:port`
+
+SECRET_OWN = "default"  # noqa: S105 - Istio's SDS name of the workload's certificate
+SECRET_ROOT = "ROOTCA"  # noqa: S105 - Istio's SDS name of the mesh's root
+
+LATEEN = "lateen"  # the namespace of our metadata
+ORIGIN = "origin"
+
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - in the pod's own network namespace
+
+
+def outbound_cluster(backend: BackendId) -> str:
+    """`outbound|80|v1|web.shop.svc.cluster.local`."""
+    return f"outbound|{backend.port}|{backend.subset}|{backend.host}"
+
+
+def backend_of(cluster: str) -> BackendId | None:
+    """The backend an outbound cluster's name stands for; None for any other cluster."""
+    parts = cluster.split("|")
+    if len(parts) != 4 or parts[0] != "outbound":
+        return None
+    return BackendId(host=parts[3], port=int(parts[1]), subset=parts[2])
+
+
+def inbound_cluster(port: int) -> str:
+    """`inbound|8080||`."""
+    return f"inbound|{port}||"
+
+
+def wildcard_listener(port: int) -> str:
+    """`0.0.0.0_80`."""
+    return f"{ANY_ADDRESS}_{port}"
+
+
+def address_listener(address: str, port: int) -> str:
+    """`198.19.0.5_5432`."""
+    return f"{address}_{port}"
+
+
+def border_listener(port: int) -> str:
+    """`border_443`: the gateway's listener that the border connects to."""
+    return f"border_{port}"

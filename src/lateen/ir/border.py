@@ -1,0 +1,44 @@
+"""What the border lets through between the host and the sandbox, and nothing else.
+
+In: -    Out: BorderPlan, Door, Exit.
+Before: -       After: translate/border.py, envoy/border.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Door:
+    """A port of the host that leads to a gateway's port.
+
+    `sockets` are the Unix sockets of that port's listener in each gateway pod
+    (`RUN/g/SLOT-PORT.sock`); with none, connections are closed at once.
+    """
+
+    address: str = "127.0.0.1"
+    port: int
+    sockets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Exit:
+    """The way out of one pod: its own socket (`RUN/b/SLOT.sock`), where it asks to CONNECT.
+
+    `allowed` are the (host, port) that a ServiceEntry names: they may be dialled wherever they
+    lead; any other name must not lead to the host itself.
+    """
+
+    slot: str
+    socket: str
+    allowed: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BorderPlan:
+    """All doors and exits. `own_addresses`: every IPv4 address of the host."""
+
+    doors: tuple[Door, ...] = ()
+    exits: tuple[Exit, ...] = ()
+    own_addresses: tuple[str, ...] = ()
