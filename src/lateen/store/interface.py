@@ -44,6 +44,12 @@ class Watch(Protocol):
     def close(self) -> None:
         """End the stream."""
 
+    async def __aenter__(self) -> Watch:
+        """The watch itself."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the stream."""
+
 
 class Store(Protocol):
     """Objects and their history."""
