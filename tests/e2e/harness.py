@@ -1,0 +1,198 @@
+"""Start a real mesh for tests, speak to it from outside and from inside its pods, and end it.
+
+Each mesh has its own name, folders and ports, so that test runs do not meet.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+LATEEN = str(Path(sys.executable).with_name("lateen"))
+READY = 120.0  # seconds that a mesh may take on a busy machine
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request came back with; `status` 0 means nothing did."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.text)
+
+
+def free_port() -> int:
+    """A loopback port nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirect)
+
+
+class Mesh:
+    """One running mesh."""
+
+    def __init__(
+        self, folder: Path, *, prefix: Sequence[str] = (), lateen: str = LATEEN
+    ) -> None:
+        self.folder = folder
+        self.home = Path(tempfile.mkdtemp(prefix="lt", dir="/tmp"))
+        self.http, self.https = free_port(), free_port()
+        self.prefix = tuple(prefix)
+        self._lateen = lateen
+        self.env = {
+            **os.environ,
+            "LATEEN_RUN_DIR": str(self.home / "r"),
+            "LATEEN_STATE_DIR": str(self.home / "s"),
+        }
+
+    @property
+    def run(self) -> Path:
+        """The run directory."""
+        return self.home / "r" / "t"
+
+    @property
+    def state(self) -> Path:
+        """The state directory."""
+        return self.home / "s" / "t"
+
+    def lateen(
+        self, *words: str, check: bool = True, timeout: float = READY
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of lateen against this mesh."""
+        done = subprocess.run(
+            [*self.prefix, self._lateen, *words, "--name", "t"],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{words} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def up(self, *paths: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`lateen up -d`; without paths, this mesh's own folder."""
+        ports = ("--port", f"80={self.http}", "--port", f"443={self.https}")
+        where = [str(path) for path in paths or (self.folder,)]
+        return self.lateen("up", *where, "-d", *ports, check=check)
+
+    def end(self) -> None:
+        """`lateen down`, and nothing is kept."""
+        self.lateen("down", check=False)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def status(self) -> dict[str, Any]:
+        """`lateen status -o json`."""
+        found: dict[str, Any] = json.loads(self.lateen("status", "-o", "json", check=False).stdout)
+        return found
+
+    def pods(self, start: str) -> list[dict[str, Any]]:
+        """Pods whose names begin so."""
+        return [pod for pod in self.status()["pods"] if pod["name"].startswith(start)]
+
+    def get(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """A request through the ingress gateway."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.http}{path}",
+            data=body,
+            method=method,
+            headers=dict(headers or {}),
+        )
+        try:
+            with _opener.open(request, timeout=20) as answer:
+                return Answer(answer.status, answer.read().decode(), dict(answer.headers))
+        except urllib.error.HTTPError as fault:
+            return Answer(fault.code, fault.read().decode(errors="replace"), dict(fault.headers))
+        except (OSError, ValueError) as fault:
+            return Answer(0, str(fault))
+
+    def call(self, url: str, *, via: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+        """A request made by an app in the mesh: `via` is the gateway's prefix of that app."""
+        asked = f"{via}/call?url={quote(url, safe='')}"
+        if headers:
+            asked += f"&headers={quote(json.dumps(dict(headers)), safe='')}"
+        answer = self.get(asked)
+        assert answer.status == 200, answer
+        said = answer.json
+        return Answer(said["status"], said["body"], said["headers"])
+
+    def inside(self, code: str, *, via: str = "") -> str:
+        """Run Python inside an app; what it printed, or the end of its traceback."""
+        answer = self.get(f"{via}/run", method="POST", body=code.encode())
+        assert answer.status == 200, answer
+        out: str = answer.json["out"] or answer.json["fault"]
+        return out.strip()
+
+    def admin(self, pod_start: str, path: str) -> str:
+        """Ask the admin interface of a pod's Envoy over its Unix socket."""
+        import hashlib
+
+        uid = next(
+            pod["metadata"]["uid"]
+            for pod in self.api("/api/v1/pods")["items"]
+            if pod["metadata"]["name"].startswith(pod_start)
+        )
+        slot = hashlib.blake2b(uid.encode(), digest_size=4).hexdigest()
+        return unix_get(self.run / "p" / slot / "admin.sock", path)
+
+    def api(self, path: str) -> Any:
+        """GET from the control plane's API."""
+        return json.loads(unix_get(self.run / "api.sock", path))
+
+
+def unix_get(path: Path, target: str) -> str:
+    """One HTTP GET over a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(20)
+        link.connect(str(path))
+        link.sendall(f"GET {target} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+        parts = []
+        while part := link.recv(65536):
+            parts.append(part)
+    head, _, body = b"".join(parts).partition(b"\r\n\r\n")
+    status = head.split(b" ", 2)[1]
+    assert status == b"200", (target, head.decode(), body[:500])
+    return body.decode()
+
+
+def eventually(what: Callable[[], Any], *, within: float = 30.0, every: float = 0.05) -> Any:
+    """Ask again until the answer is true, for a bounded time; returns it, or the last one."""
+    deadline = time.monotonic() + within
+    while not (answer := what()) and time.monotonic() < deadline:
+        time.sleep(every)
+    return answer
