@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lateen.base.origin import Origin
-from lateen.ir.backends import Backend, BackendId, EndpointSet
+from lateen.ir.backends import Backend, BackendId, EndpointSet, Wire
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
 from lateen.ir.routes import RouteTable
 
@@ -102,6 +102,7 @@ class InboundPort:
     port: int
     speech: Speech
     mtls: Mtls
+    wire: Wire = Wire.CLIENT  # spoken to the app, whatever the client spoke to the proxy
     origin: Origin
 
 
