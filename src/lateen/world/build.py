@@ -1,0 +1,125 @@
+"""Build one frozen, indexed World from the objects of the store.
+
+In: Obj of every kind.    Out: World.
+Before: api/objects.py, world/services.py, world/workloads.py        After: translate/, check/
+
+One pass sorts the objects by kind, one over each kind indexes it; nothing here looks at all pairs.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar, cast
+
+from lateen.api.config import Secret
+from lateen.api.destinationrule import DestinationRule
+from lateen.api.fields import Api
+from lateen.api.gateway import Gateway
+from lateen.api.objects import Obj
+from lateen.api.security import AuthorizationPolicy, PeerAuthentication
+from lateen.api.virtualservice import VirtualService
+from lateen.world.addresses import allocate
+from lateen.world.model import CLUSTER_DOMAIN, Owned, SecretData, Service, Shape, Workload, World
+from lateen.world.services import entry_services, instances_by_service, service_of
+from lateen.world.workloads import workload_of
+
+T = TypeVar("T", bound=Api)
+
+
+def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> World:
+    """The world these objects describe. Kinds that say nothing of traffic are passed over."""
+    by_kind: dict[str, list[Obj]] = {}
+    for obj in objects:
+        by_kind.setdefault(obj.key.kind, []).append(obj)
+    labels = {o.key.name: o.meta.labels for o in by_kind.get("Namespace", ())}
+    workloads = {
+        (o.key.namespace, o.key.name): workload_of(o, labels.get(o.key.namespace, {}), trust_domain)
+        for o in sorted(by_kind.get("Pod", ()), key=lambda o: o.key)
+    }
+    services = [service_of(o) for o in by_kind.get("Service", ())]
+    entries = [s for o in by_kind.get("ServiceEntry", ()) for s in entry_services(o)]
+    return World(
+        trust_domain=trust_domain,
+        services=_by_host([*services, *_merged(_addressed(entries))]),
+        services_in=_by_namespace(services),
+        instances=instances_by_service(
+            sorted(by_kind.get("EndpointSlice", ()), key=lambda o: o.key),
+            lambda namespace, name: workloads.get((namespace, name)),
+            _by_address(workloads.values()),
+        ),
+        workloads=workloads,
+        virtual_services=_owned(by_kind.get("VirtualService", ()), VirtualService),
+        destination_rules=_owned(by_kind.get("DestinationRule", ()), DestinationRule),
+        gateways=_owned(by_kind.get("Gateway", ()), Gateway),
+        peer_authentications=_owned(by_kind.get("PeerAuthentication", ()), PeerAuthentication),
+        authorization_policies=_owned(by_kind.get("AuthorizationPolicy", ()), AuthorizationPolicy),
+        secrets={
+            (o.key.namespace, o.key.name): _secret(o)
+            for o in sorted(by_kind.get("Secret", ()), key=lambda o: o.key)
+        },
+    )
+
+
+def _owned(objects: Iterable[Obj], kind: type[T]) -> tuple[Owned[T], ...]:
+    owned = (Owned(typed=o.typed, obj=o) for o in objects if isinstance(o.typed, kind))
+    return tuple(sorted(owned, key=lambda o: o.age))
+
+
+def _by_address(workloads: Iterable[Workload]) -> dict[str, Workload]:
+    return {w.address: w for w in workloads if w.address and not w.ended}
+
+
+def _by_namespace(services: Iterable[Service]) -> dict[str, tuple[Service, ...]]:
+    found: dict[str, list[Service]] = {}
+    for service in sorted(services, key=lambda s: s.age):
+        found.setdefault(service.namespace, []).append(service)
+    return {namespace: tuple(found[namespace]) for namespace in sorted(found)}
+
+
+def _by_host(services: Iterable[Service]) -> dict[str, tuple[Service, ...]]:
+    found: dict[str, list[Service]] = {}
+    for service in sorted(services, key=lambda s: s.age):
+        found.setdefault(service.host, []).append(service)
+    return {host: tuple(found[host]) for host in sorted(found)}
+
+
+def _addressed(entries: list[Service]) -> list[Service]:
+    """Give an address to the hosts that need one.
+
+    As in Istio: not to wildcards, and not where the address dialled is itself the destination.
+    """
+    lacking = [
+        e
+        for e in sorted(entries, key=lambda e: (e.created, e.host))
+        if not e.addresses and not e.host.startswith("*") and e.shape is not Shape.ENTRY_NONE
+    ]
+    given = allocate(e.host for e in lacking)
+    needy = {id(e) for e in lacking}
+    return [
+        replace(e, addresses=(given[e.host],)) if id(e) in needy and e.host in given else e
+        for e in entries
+    ]
+
+
+def _merged(entries: list[Service]) -> list[Service]:
+    """Join entries of one namespace for one host: the oldest, with the further ports of others."""
+    found: dict[tuple[str, str], Service] = {}
+    for entry in sorted(entries, key=lambda e: e.age):
+        key = (entry.namespace, entry.host)
+        first = found.get(key)
+        if first is None:
+            found[key] = entry
+            continue
+        known = {p.number for p in first.ports}
+        further = tuple(p for p in entry.ports if p.number not in known)
+        found[key] = replace(first, ports=first.ports + further)
+    return list(found.values())
+
+
+def _secret(obj: Obj) -> SecretData:
+    try:
+        return SecretData(content=cast("Secret", obj.typed).content())
+    except (binascii.Error, ValueError):  # not base64: whoever needs it finds nothing there
+        return SecretData(content={})

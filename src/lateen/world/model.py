@@ -1,0 +1,246 @@
+"""The nouns of the world: services, workloads, and who stands behind which service.
+
+In: -    Out: Protocol, Port, Service, Workload, Instance, Owned, World.
+Before: api/objects.py        After: world/build.py, translate/
+
+Everything is immutable and sorted, so that equal stores give equal worlds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from lateen.api.destinationrule import DestinationRule
+from lateen.api.fields import Api
+from lateen.api.gateway import Gateway
+from lateen.api.objects import Obj
+from lateen.api.security import AuthorizationPolicy, PeerAuthentication
+from lateen.api.virtualservice import VirtualService
+from lateen.base.origin import Origin
+
+T_co = TypeVar("T_co", bound=Api, covariant=True)
+
+CLUSTER_DOMAIN = "cluster.local"
+ROOT_NAMESPACE = "istio-system"
+
+
+class Protocol(StrEnum):
+    """What a port speaks, as Istio's port protocols; UNKNOWN is recognised at the first bytes."""
+
+    HTTP = "http"
+    HTTP2 = "http2"
+    GRPC = "grpc"
+    GRPC_WEB = "grpc-web"
+    HTTPS = "https"
+    TLS = "tls"
+    TCP = "tcp"
+    MONGO = "mongo"
+    MYSQL = "mysql"
+    REDIS = "redis"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_http(self) -> bool:
+        """Whether requests can be routed: HTTP in the clear, of any version."""
+        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.GRPC_WEB)
+
+    @property
+    def is_http2(self) -> bool:
+        """Whether the app expects HTTP/2 from the first byte."""
+        return self in (Protocol.HTTP2, Protocol.GRPC)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the app ends TLS itself, so that only the server name can be seen."""
+        return self in (Protocol.HTTPS, Protocol.TLS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """One TCP port of a service; `target` is a port of the pod, by number or container port name."""
+
+    number: int
+    name: str
+    protocol: Protocol
+    target: int | str
+    origin: Origin
+
+
+class Shape(StrEnum):
+    """How a service's name leads to endpoints."""
+
+    CLUSTER_IP = "ClusterIP"
+    HEADLESS = "Headless"
+    EXTERNAL_NAME = "ExternalName"
+    ENTRY_DNS = "DNS"  # a ServiceEntry, endpoints (or the host) resolved by name
+    ENTRY_STATIC = "STATIC"
+    ENTRY_NONE = "NONE"  # a ServiceEntry: the address the client dialled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryEndpoint:
+    """One endpoint of a ServiceEntry: an address or DNS name, and ports by name."""
+
+    address: str
+    ports: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A host of the mesh: a Kubernetes Service or one host of a ServiceEntry.
+
+    `addresses` are where clients find it: the cluster IP, or the entry's own or auto-allocated
+    addresses (IP addresses only; `ranges` are those an entry gives as CIDR). `alias` is an
+    ExternalName's target.
+    """
+
+    host: str
+    name: str
+    namespace: str
+    shape: Shape
+    ports: tuple[Port, ...]
+    addresses: tuple[str, ...] = ()
+    ranges: tuple[str, ...] = ()
+    selector: tuple[tuple[str, str], ...] = ()
+    alias: str = ""
+    endpoints: tuple[EntryEndpoint, ...] = ()
+    created: str = ""
+    origin: Origin
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether a ServiceEntry made it."""
+        return self.shape in (Shape.ENTRY_DNS, Shape.ENTRY_STATIC, Shape.ENTRY_NONE)
+
+    @property
+    def age(self) -> tuple[bool, str, str, str]:
+        """The order of precedence: Kubernetes before entries, then old before new, then name."""
+        return (self.is_entry, self.created, self.namespace, self.name)
+
+    def port(self, number: int) -> Port | None:
+        """The port of that number."""
+        return next((p for p in self.ports if p.number == number), None)
+
+
+class Injection(StrEnum):
+    """What kind of proxy a pod has."""
+
+    NONE = "none"
+    SIDECAR = "sidecar"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A pod, as traffic sees it."""
+
+    name: str
+    namespace: str
+    uid: str
+    address: str
+    labels: Mapping[str, str]
+    service_account: str
+    identity: str  # spiffe://TRUST-DOMAIN/ns/NS/sa/SA
+    workload: str
+    app: str
+    version: str
+    injection: Injection
+    ended: bool
+    ports: tuple[tuple[str, int], ...]  # TCP container ports: (name, number)
+    hostname: str = ""
+    subdomain: str = ""
+    origin: Origin
+
+    def target(self, port: int | str) -> int | None:
+        """The number of a port given by number or by container port name."""
+        if isinstance(port, int):
+            return port
+        return next((number for name, number in self.ports if name == port), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One address behind a Kubernetes Service, with its ports by service port name."""
+
+    address: str
+    ports: tuple[tuple[str, int], ...]
+    ready: bool
+    hostname: str = ""
+    workload: Workload | None = None
+
+    def port(self, name: str) -> int | None:
+        """The port that serves the service port of that name."""
+        return next((number for known, number in self.ports if known == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned(Generic[T_co]):
+    """An object of a known kind, with what is asked of every one."""
+
+    typed: T_co
+    obj: Obj
+
+    @property
+    def namespace(self) -> str:
+        """The object's namespace."""
+        return self.obj.key.namespace
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.obj.key.name
+
+    @property
+    def age(self) -> tuple[str, str, str]:
+        """Istio's order of precedence: old before new, then by namespace and name."""
+        return (self.obj.meta.creation_timestamp or "", self.namespace, self.name)
+
+    def origin(self, path: str = "") -> Origin:
+        """The origin of one of its fields."""
+        return self.obj.origin(path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretData:
+    """A Secret's bytes by key; its repr shows no content."""
+
+    content: Mapping[str, bytes]
+
+    def __repr__(self) -> str:
+        return f"SecretData({', '.join(sorted(self.content))})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One frozen view of everything that decides about traffic, indexed.
+
+    `services` has, for each host, all that claim it, in order of precedence. Rules are in order of
+    age, as Istio processes them.
+    """
+
+    trust_domain: str
+    services: Mapping[str, tuple[Service, ...]]
+    services_in: Mapping[str, tuple[Service, ...]]  # Kubernetes Services by namespace
+    instances: Mapping[tuple[str, str], tuple[Instance, ...]]  # by namespace and Service name
+    workloads: Mapping[tuple[str, str], Workload]  # by namespace and pod name
+    virtual_services: tuple[Owned[VirtualService], ...]
+    destination_rules: tuple[Owned[DestinationRule], ...]
+    gateways: tuple[Owned[Gateway], ...]
+    peer_authentications: tuple[Owned[PeerAuthentication], ...]
+    authorization_policies: tuple[Owned[AuthorizationPolicy], ...]
+    secrets: Mapping[tuple[str, str], SecretData]
+
+    def service(self, host: str, namespace: str) -> Service | None:
+        """Who answers to a full host name, seen from a namespace: its own service first."""
+        claims = self.services.get(host, ())
+        own = next((s for s in claims if s.namespace == namespace), None)
+        return own or next(iter(claims), None)
+
+    def instances_of(self, service: Service) -> tuple[Instance, ...]:
+        """All addresses behind a Kubernetes Service, ready or not."""
+        if service.is_entry:
+            return ()
+        return self.instances.get((service.namespace, service.name), ())

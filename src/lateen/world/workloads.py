@@ -1,0 +1,84 @@
+"""Pods as traffic sees them: address, identity, workload, and whether they have a proxy.
+
+In: Pod objects, namespace labels.    Out: Workload.
+Before: world/model.py                After: world/build.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from lateen.api.meta import ObjectMeta
+from lateen.api.objects import Obj
+from lateen.api.pod import Pod
+from lateen.world.model import Injection, Workload
+
+_INJECT = "sidecar.istio.io/inject"
+_TEMPLATES = "inject.istio.io/templates"
+_HASH = "pod-template-hash"
+_NAMESPACE_SWITCH = "istio-injection"
+
+
+def workload_of(obj: Obj, namespace_labels: Mapping[str, str], trust_domain: str) -> Workload:
+    """Read one pod."""
+    pod = cast("Pod", obj.typed)
+    labels = pod.metadata.labels
+    namespace = obj.key.namespace
+    account = pod.spec.service_account_name or "default"
+    return Workload(
+        name=obj.key.name,
+        namespace=namespace,
+        uid=pod.metadata.uid,
+        address=pod.status.pod_ip,
+        labels=dict(sorted(labels.items())),
+        service_account=account,
+        identity=f"spiffe://{trust_domain}/ns/{namespace}/sa/{account}",
+        workload=_workload_name(pod.metadata, obj.key.name),
+        app=labels.get("app") or labels.get("app.kubernetes.io/name", ""),
+        version=labels.get("version") or labels.get("app.kubernetes.io/version", ""),
+        injection=injection_of(pod, namespace_labels),
+        ended=pod.status.phase in ("Succeeded", "Failed"),
+        ports=tuple(
+            (port.name, port.container_port)
+            for container in pod.spec.containers
+            for port in container.ports
+            if port.protocol == "TCP"
+        ),
+        hostname=pod.spec.hostname,
+        subdomain=pod.spec.subdomain,
+        origin=obj.origin(),
+    )
+
+
+def injection_of(pod: Pod, namespace_labels: Mapping[str, str]) -> Injection:
+    """Which proxy a pod gets: one by default, unless it or its namespace declines.
+
+    A pod whose container's image is `auto`, or that asks for Istio's `gateway` template, is a
+    gateway: nothing but its proxy runs in it. Without an address there is nothing to proxy.
+    """
+    meta = pod.metadata
+    if not pod.status.pod_ip:
+        return Injection.NONE
+    wish = meta.labels.get(_INJECT) or meta.annotations.get(_INJECT, "")
+    if wish.lower() == "false":
+        return Injection.NONE
+    templates = meta.annotations.get(_TEMPLATES, "").split(",")
+    if "gateway" in templates or any(c.image == "auto" for c in pod.spec.containers):
+        return Injection.GATEWAY
+    if namespace_labels.get(_NAMESPACE_SWITCH) == "disabled":
+        return Injection.NONE
+    return Injection.SIDECAR
+
+
+def _workload_name(meta: ObjectMeta, pod: str) -> str:
+    owner = next((o for o in meta.owner_references if o.controller), None)
+    owner = owner or next(iter(meta.owner_references), None)
+    if owner is None:
+        return pod
+    if owner.kind != "ReplicaSet":
+        return owner.name
+    suffix = meta.labels.get(_HASH)
+    if suffix:
+        return owner.name.removesuffix(f"-{suffix}")
+    return owner.name.rpartition("-")[0] or owner.name
