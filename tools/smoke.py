@@ -34,7 +34,7 @@ def check(what: str, ok: bool, saw: object) -> None:
 
 def call(path: str, body: object = None) -> tuple[int, str]:
     """One request through the ingress gateway: status and body."""
-    request = urllib.request.Request(  # noqa: S310 - always http to loopback
+    request = urllib.request.Request(
         f"http://127.0.0.1:{HTTP}{path}",
         data=None if body is None else json.dumps(body).encode(),
         headers={"Host": HOST, "Content-Type": "application/json"},
@@ -50,7 +50,9 @@ def requests() -> None:
     """What the issue of the main job asks to be shown."""
     status, text = call("/api/v1/predict", {"data": [1.0, 2.0, 3.0]})
     prediction = json.loads(text).get("prediction") if status == 200 else None
-    check("POST /api/v1/predict [1.0,2.0,3.0] -> 2.0", prediction == 2.0, f"{status} {text.strip()}")
+    check(
+        "POST /api/v1/predict [1.0,2.0,3.0] -> 2.0", prediction == 2.0, f"{status} {text.strip()}"
+    )
 
     status, text = call("/api/v1/call-go")
     healthy = status == 200 and json.loads(text)["go_service_response"]["status"] == "healthy"
@@ -61,7 +63,11 @@ def requests() -> None:
     check("POST /api/v1/quotes (Java)", status in (200, 201), f"{status} {text.strip()[:200]}")
 
     status, text = call("/")
-    check("GET / (Node front page)", status == 200 and "<html" in text.lower(), f"{status}, {len(text)} bytes")
+    check(
+        "GET / (Node front page)",
+        status == 200 and "<html" in text.lower(),
+        f"{status}, {len(text)} bytes",
+    )
 
     began = time.monotonic()
     seen: Counter[str] = Counter()
@@ -88,7 +94,9 @@ def main() -> int:
     finally:
         ended = subprocess.run([LATEEN, "down", "--name", MESH], check=False)
         check("lateen down", ended.returncode == 0, f"exit {ended.returncode}")
-    print(f"smoke: {'all as it should be' if not failures else f'{len(failures)} not as it should be'}")
+    print(
+        f"smoke: {'all as it should be' if not failures else f'{len(failures)} not as it should be'}"
+    )
     return 1 if failures else 0
 
 

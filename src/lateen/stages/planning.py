@@ -1,0 +1,97 @@
+"""Turn the store's objects into what every proxy should run, and hand it to the xDS server.
+
+In: store objects less the quarantined ones.    Out: resources per proxy, names, the border's doors.
+Before: store/, translate/, envoy/      After: xds/, stages/running.py
+
+The step is pure work over values; what did not change keeps its bytes, and the xDS server sends only
+resources whose version is new.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lateen.api.objects import Obj
+from lateen.base.origin import ObjectKey
+from lateen.base.problem import Problem
+from lateen.envoy.emit import Memo, emit
+from lateen.envoy.resources import Resources
+from lateen.ir.plan import Proxy, ProxyPlan
+from lateen.node.protocol import Directory, Name, ServiceAddress
+from lateen.translate.plan import OutboundView, outbound_view, plan_for
+from lateen.world.build import World, world_of
+from lateen.world.names import names, service_addresses
+from lateen.world.proxies import proxies
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One round: the world, each proxy with its plan and resources, and what is wrong."""
+
+    world: World
+    plans: Mapping[str, ProxyPlan]
+    resources: Mapping[str, Resources]
+    problems: tuple[Problem, ...]
+
+    def proxy_of(self, namespace: str, pod: str) -> Proxy | None:
+        """The proxy of a pod, if it has one."""
+        for plan in self.plans.values():
+            if (plan.proxy.namespace, plan.proxy.pod) == (namespace, pod):
+                return plan.proxy
+        return None
+
+
+@dataclass(kw_only=True)
+class Planning:
+    """What is kept from round to round: bytes already made, objects set aside."""
+
+    run_dir: Path
+    put: Callable[[str, Resources], None]
+    drop: Callable[[str], None]
+    quarantined: set[ObjectKey] = field(default_factory=set)
+    latest: Planned | None = None
+    _memo: Memo = field(default_factory=Memo)
+
+    def step(self, objects: tuple[Obj, ...], secrets: Mapping[str, Resources]) -> Planned:
+        """Plan for every proxy and hand over what it should have."""
+        world = world_of(o for o in objects if o.key not in self.quarantined)
+        planned = self._plan(world)
+        before = self.latest.resources if self.latest else {}
+        for node in before.keys() - planned.resources.keys():
+            self.drop(node)
+        for node, resources in planned.resources.items():
+            if before.get(node) != resources:
+                self.put(node, resources)
+        self.latest = planned
+        return planned
+
+    def _plan(self, world: World) -> Planned:
+        views: dict[str, OutboundView] = {}
+        plans: dict[str, ProxyPlan] = {}
+        resources: dict[str, Resources] = {}
+        problems: dict[Problem, None] = {}
+        for proxy in proxies(world):
+            if proxy.namespace not in views:
+                views[proxy.namespace] = outbound_view(world, proxy.namespace)
+            plan, found = plan_for(world, proxy, views[proxy.namespace])
+            problems.update(dict.fromkeys(found))
+            plans[proxy.id] = plan
+            resources[proxy.id] = emit(plan, memo=self._memo)
+        self._memo.sweep()
+        return Planned(world=world, plans=plans, resources=resources, problems=tuple(problems))
+
+
+def directory_of(world: World) -> Directory:
+    """DNS names and service addresses, as the node agent takes them."""
+    return Directory(
+        names=tuple(Name(name=n.name, addresses=n.addresses, cname=n.cname) for n in names(world)),
+        services=tuple(
+            ServiceAddress(address=s.address, port=s.port, endpoints=s.endpoints)
+            for s in service_addresses(world)
+        ),
+    )
