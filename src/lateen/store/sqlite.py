@@ -1,0 +1,184 @@
+"""A store in one SQLite file.
+
+In: a path.    Out: SqliteStore.
+Before: store/core.py        After: app/
+
+The file is 0600 and has one writer, which holds it from `open` to `close`. WAL with synchronous=NORMAL:
+a committed write has left this process, so it survives any death of it, kill -9 included. Only a power
+cut can take the newest writes, never the file's consistency; then the YAML files are read again
+anyway, and an fsync per write would hold up the one event loop for milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from lateen.api.objects import FieldPlaces
+from lateen.base.clock import Clock
+from lateen.base.errors import EnvironmentFault, StoreError
+from lateen.store.core import (
+    Batch,
+    Change,
+    Loaded,
+    NoteChange,
+    ObjectStore,
+    Persistence,
+    new_uid,
+    restored,
+)
+from lateen.store.interface import Event, EventType
+from lateen.store.shelves import Record
+from lateen.store.watching import HISTORY
+
+SCHEMA = 1
+_TABLES = """
+CREATE TABLE schema (version INTEGER NOT NULL);
+CREATE TABLE newest (revision INTEGER NOT NULL);
+CREATE TABLE objects (
+  "group" TEXT, kind TEXT, namespace TEXT, name TEXT,
+  raw BLOB NOT NULL, revision INTEGER NOT NULL, source TEXT NOT NULL, places BLOB,
+  PRIMARY KEY ("group", kind, namespace, name)
+) WITHOUT ROWID;
+CREATE TABLE events (
+  revision INTEGER PRIMARY KEY, type TEXT NOT NULL,
+  raw BLOB NOT NULL, object_revision INTEGER NOT NULL, places BLOB
+);
+CREATE TABLE notes (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+"""
+_PUT = "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_DROP = 'DELETE FROM objects WHERE "group" = ? AND kind = ? AND namespace = ? AND name = ?'
+
+
+class SqliteStore(ObjectStore):
+    """Objects in a file; everything put is there after a crash."""
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        clock: Clock | None = None,
+        make_uid: Callable[[], str] = new_uid,
+        history: int = HISTORY,
+    ) -> SqliteStore:
+        """Open or make the file. Raises EnvironmentFault if it is in use, newer or no store."""
+        return cls(_File(path), clock=clock, make_uid=make_uid, history=history)
+
+
+class _File(Persistence):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)  # the files of the log beside it take over this mode
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        try:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            with self._writing():
+                tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+                if not tables:
+                    for statement in _TABLES.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute("INSERT INTO schema VALUES (?)", (SCHEMA,))
+                    self._db.execute("INSERT INTO newest VALUES (0)")
+            (version,) = self._db.execute("SELECT version FROM schema").fetchone()
+        except sqlite3.OperationalError as fault:
+            if "locked" in str(fault):
+                raise EnvironmentFault(f"{self._path} is in use by another lateen") from fault
+            raise EnvironmentFault(f"{self._path} is no store of lateen: {fault}") from fault
+        except sqlite3.DatabaseError as fault:
+            raise EnvironmentFault(f"{self._path} is no store of lateen: {fault}") from fault
+        if version != SCHEMA:
+            raise EnvironmentFault(
+                f"{self._path} has schema {version}, this lateen reads {SCHEMA}: use the lateen that"
+                " made it, or remove the file"
+            )
+
+    def load(self) -> Loaded:
+        (revision,) = self._db.execute("SELECT revision FROM newest").fetchone()
+        rows = self._db.execute("SELECT raw, revision, source, places FROM objects")
+        records = []
+        for raw, number, source, places in rows:
+            tree = msgspec.json.decode(raw)
+            obj = restored(tree, _places(places), number)
+            records.append(Record(obj=obj, source=source))
+        notes = dict(self._db.execute("SELECT name, value FROM notes"))
+        return Loaded(revision=revision, records=tuple(records), notes=notes)
+
+    def history(self) -> tuple[Event, ...]:
+        rows = self._db.execute(
+            "SELECT revision, type, raw, object_revision, places FROM events ORDER BY revision"
+        )
+        return tuple(_event(*row) for row in rows)
+
+    def commit(self, batch: Batch) -> None:
+        try:
+            with self._writing():
+                for change in batch.changes:
+                    self._keep(change)
+                self._db.execute("UPDATE newest SET revision = ?", (batch.revision,))
+                self._db.execute("DELETE FROM events WHERE revision <= ?", (batch.forget,))
+        except sqlite3.Error as fault:
+            raise StoreError(f"{self._path}: {fault}") from fault
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _keep(self, change: Change | NoteChange) -> None:
+        match change:
+            case NoteChange(name=name, after=None):
+                self._db.execute("DELETE FROM notes WHERE name = ?", (name,))
+            case NoteChange(name=name, after=value):
+                self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+            case Change():
+                self._keep_object(change)
+
+    def _keep_object(self, change: Change) -> None:
+        obj = change.event.obj if change.event else change.after.obj if change.after else None
+        if obj is None:
+            return
+        name = (obj.key.group, obj.key.kind, obj.key.namespace, obj.key.name)
+        raw = msgspec.json.encode(obj.raw)
+        places = msgspec.json.encode(obj.places) if obj.places else None
+        if change.after is None:
+            self._db.execute(_DROP, name)
+        else:
+            self._db.execute(_PUT, (*name, raw, obj.revision, change.after.source, places))
+        if change.event:
+            row = (change.event.revision, change.event.type.value, raw, obj.revision, places)
+            self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+
+def _event(revision: int, happened: str, raw: bytes, number: int, places: bytes | None) -> Event:
+    tree = msgspec.json.decode(raw)
+    obj = restored(tree, _places(places), number)
+    return Event(type=EventType(happened), obj=obj, revision=revision)
+
+
+def _places(stored: bytes | None) -> FieldPlaces | None:
+    return msgspec.json.decode(stored, type=FieldPlaces) if stored else None
