@@ -1,0 +1,98 @@
+"""What happened on a proxy's stream, as facts for the ledger and for whoever listens to it.
+
+In: -    Out: Event, a closed union.
+Before: envoy/resources.py    After: xds/stream.py, xds/ledger.py, stages/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lateen.envoy.resources import Resource, Resources, ResourceType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A proxy opened a stream; a stream it had before is superseded."""
+
+    proxy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected:
+    """A proxy's stream ended; the proxy goes on with what it has."""
+
+    proxy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """A response was sent: these resources, and these names told to be absent."""
+
+    proxy: str
+    type: ResourceType
+    nonce: str
+    resources: tuple[Resource, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A reconnecting proxy already held these, unchanged: nothing of them was sent.
+
+    `names` counts them all; `resources` leaves out secrets, of which only the version is known.
+    """
+
+    proxy: str
+    type: ResourceType
+    names: tuple[str, ...]
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acked:
+    """The proxy applied these resources and removals (also the good ones of a refused push)."""
+
+    proxy: str
+    type: ResourceType
+    resources: tuple[Resource, ...]
+    removed: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the applied resources."""
+        return tuple(r.name for r in self.resources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nacked:
+    """The proxy refused these resources and keeps what it had; `message` is Envoy's text, cleaned."""
+
+    proxy: str
+    type: ResourceType
+    resources: tuple[Resource, ...]
+    message: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the refused resources."""
+        return tuple(r.name for r in self.resources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUpWaiting:
+    """These clusters were not acknowledged in time; listeners and routes went out without them."""
+
+    proxy: str
+    clusters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programmed:
+    """All of this snapshot is acknowledged and no listener waits for anything."""
+
+    proxy: str
+    snapshot: Resources
+
+
+Event = Connected | Disconnected | Pushed | Kept | Acked | Nacked | GaveUpWaiting | Programmed
