@@ -20,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from secrets import token_hex
 
 from lateen.app.settings import Settings, load_settings, make_private, write_private
 from lateen.base.errors import EnvironmentFault
@@ -57,6 +58,7 @@ class Supervisor:
         for part in ("p", "b", "g"):
             (self._settings.run_dir / part).mkdir(mode=0o700, exist_ok=True)
         self._settings.save()
+        write_private(self._settings.run_dir / "boot", token_hex(8))
         self._start_janitor()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

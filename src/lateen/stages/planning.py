@@ -17,7 +17,8 @@ from pathlib import Path
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 from lateen.base.problem import Problem
-from lateen.envoy.emit import Memo, emit
+from lateen.envoy.emit import emit
+from lateen.envoy.memo import Memo
 from lateen.envoy.resources import Resources
 from lateen.ir.plan import Proxy, ProxyPlan
 from lateen.node.protocol import Directory, Name, ServiceAddress
@@ -53,13 +54,12 @@ class Planning:
     run_dir: Path
     put: Callable[[str, Resources], None]
     drop: Callable[[str], None]
-    quarantined: set[ObjectKey] = field(default_factory=set)
     latest: Planned | None = None
     _memo: Memo = field(default_factory=Memo)
 
-    def step(self, objects: tuple[Obj, ...], secrets: Mapping[str, Resources]) -> Planned:
-        """Plan for every proxy and hand over what it should have."""
-        world = world_of(o for o in objects if o.key not in self.quarantined)
+    def step(self, objects: tuple[Obj, ...], set_aside: frozenset[ObjectKey]) -> Planned:
+        """Plan for every proxy, less the objects set aside, and hand over what each should have."""
+        world = world_of(o for o in objects if o.key not in set_aside)
         planned = self._plan(world)
         before = self.latest.resources if self.latest else {}
         for node in before.keys() - planned.resources.keys():
@@ -81,9 +81,13 @@ class Planning:
             plan, found = plan_for(world, proxy, views[proxy.namespace])
             problems.update(dict.fromkeys(found))
             plans[proxy.id] = plan
-            resources[proxy.id] = emit(plan, memo=self._memo)
-        self._memo.sweep()
+            resources[proxy.id] = self._emit(proxy, plan, world)
+        self._memo.turn()
         return Planned(world=world, plans=plans, resources=resources, problems=tuple(problems))
+
+    def _emit(self, proxy: Proxy, plan: ProxyPlan, world: World) -> Resources:
+        slot = slot_of(world.workloads[proxy.namespace, proxy.pod].uid)
+        return emit(plan, memo=self._memo, gateway_sockets=str(self.run_dir / "g" / slot))
 
 
 def directory_of(world: World) -> Directory:

@@ -46,7 +46,7 @@ class Seams:
 
     send: Callable[[ToNode], None]
     build: Callable[[str], Built | str | None]  # built, or why not, or None: under way
-    proxy_for: Callable[[Obj], ProxyRun | None]
+    proxy_for: Callable[[Obj], ProxyRun | Waiting | None]  # None: a pod without a proxy
     settled: Callable[[float], Awaitable[bool]]  # every proxy has acknowledged, within seconds
     merge_report: Callable[[Obj, PodStatus], Mapping[str, object]]
     gone: Callable[[str], None]  # the node no longer has the pod with this uid

@@ -1,0 +1,339 @@
+"""The control plane: `python -m lateen.app.control RUN`.
+
+In: RUN/settings.json.    Out: proxies programmed, pods running, an API on RUN/api.sock.
+Before: app/supervising.py      After: stages/, and through them everything else
+
+This is where everything is constructed and connected. It keeps nothing that it could not find again
+after being killed: objects are in the store, the node says what it runs, proxies say what they have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lateen.api.objects import Obj
+from lateen.apiserver.app import make_app
+from lateen.apiserver.crilog import log_reader
+from lateen.apiserver.deps import ApiDeps, Sources
+from lateen.apiserver.serving import serving
+from lateen.app.reporting import Reporting
+from lateen.app.settings import Settings, load_settings
+from lateen.base.clock import SystemClock
+from lateen.base.errors import NotFound
+from lateen.base.origin import ObjectKey
+from lateen.base.tasks import named
+from lateen.ca.authority import Authority
+from lateen.cluster.controlling import controlling
+from lateen.cluster.deletion import delete_object
+from lateen.cluster.podstatus import merge_report, pod_gone
+from lateen.envoy.bootstrap import emit_bootstrap
+from lateen.envoy.border import BORDER_NODE, emit_border
+from lateen.node.protocol import ProxyRun
+from lateen.stages.bordering import addresses_of_this_host, border_plan
+from lateen.stages.building import Building
+from lateen.stages.nodes import NodeLink
+from lateen.stages.planning import Planned, Planning, directory_of
+from lateen.stages.quarantining import Quarantine
+from lateen.stages.resolving import Waiting, slot_of
+from lateen.stages.running import Running, Seams
+from lateen.stages.securing import Securing
+from lateen.stages.sourcing import Request, Sourcing
+from lateen.store.interface import Store
+from lateen.store.sqlite import SqliteStore
+from lateen.world.model import Injection
+from lateen.xds.server import Ads
+from lateen.xds.tokens import TokenKey
+
+log = logging.getLogger(__name__)
+ROUND_PAUSE = 0.004  # seconds in which changes are gathered into one round
+SETTLE_LOOK = 0.02  # seconds between looks whether all proxies have acknowledged
+DRAIN_PATIENCE = 35.0  # seconds for all pods to end
+_NO_TRAFFIC = frozenset({"Deployment", "ReplicaSet", "ConfigMap"})
+
+
+class ControlPlane:
+    """One life of the control plane."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.store: Store = SqliteStore.open(settings.state_dir / "store.db", clock=self.clock)
+        self._tokens = TokenKey.open(settings.state_dir / "tokens.key")
+        authority = Authority.open(
+            settings.state_dir / "ca", trust_domain="cluster.local", clock=self.clock
+        )
+        self.securing = Securing(authority=authority, clock=self.clock, proxy_of=self._proxy)
+        self.ads = Ads(key=self._tokens, secrets=self.securing, clock=self.clock)
+        self.quarantine = Quarantine(changed=self._wake_traffic, revisions=self._revisions)
+        self.ads.ledger.listen(self.quarantine.hear)
+        self.planning = Planning(run_dir=settings.run_dir, put=self.ads.put, drop=self.ads.drop)
+        self.building = Building(cache=settings.cache_dir, changed=self._wake_only)
+        self.running = Running(store=self.store, clock=self.clock, seams=self._seams())
+        self.link = NodeLink(settings.run_dir / "node.sock", self.running.hear)
+        self.sourcing = Sourcing(store=self.store, clock=self.clock, look_in=self.building.look_in)
+        self.reporting = Reporting(
+            settings=lambda: self.settings,
+            clock=self.clock,
+            store=self.store,
+            ledger=self.ads.ledger,
+            building=self.building,
+            planning=self.planning,
+            quarantine=self.quarantine,
+            sourcing=self.sourcing,
+            certificate_seconds=self.securing.seconds_left,
+        )
+        self._wake = asyncio.Event()
+        self._traffic = True
+        self._own_addresses = addresses_of_this_host()
+        self._draining = False
+
+    def _seams(self) -> Seams:
+        return Seams(
+            send=lambda message: self.link.send(message),
+            build=self.building.result,
+            proxy_for=self._proxy_run,
+            settled=self._settled,
+            merge_report=merge_report,
+            gone=lambda uid: pod_gone(self.store, uid),
+        )
+
+    async def run(self) -> None:
+        """Serve until told to end."""
+        self._forget_the_last_boot()
+        await self.link.start()
+        await self.ads.start(self.settings.run_dir / "xds.sock")
+        app = make_app(self.store, self._deps(), clock=self.clock)
+        ending = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ending.set)
+        async with serving(app, unix=self.settings.api_socket):
+            tasks = [
+                named("controllers", controlling(self.store, self.clock)),
+                named("watch", self._watching()),
+                named("rounds", self._rounds()),
+                named("sources", self._sources()),
+                named("certificates", self.securing.renewing(self.ads.refresh)),
+                named("ending", _wait(ending)),
+            ]
+            # What start-up made stays: collecting it over and over would only cost time.
+            gc.collect()
+            gc.freeze()
+            done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+            await self.ads.stop()
+            await self.link.stop()
+            self.store.close()
+            for task in done:
+                task.result()
+
+    def _forget_the_last_boot(self) -> None:
+        """A new sandbox has no pods: those of an earlier `up` go, and controllers make new ones."""
+        boot = (self.settings.run_dir / "boot").read_bytes()
+        if self.store.read_note("boot") == boot:
+            return
+        with self.store.transaction():
+            for group, kind in (("", "Pod"), ("discovery.k8s.io", "EndpointSlice")):
+                for obj in self.store.list(group=group, kind=kind):
+                    self.store.delete(obj.key)
+            self.store.write_note("boot", boot)
+
+    async def _watching(self) -> None:
+        watch = self.store.watch()
+        try:
+            async for event in watch:
+                if event.obj.key.kind not in _NO_TRAFFIC:
+                    self._traffic = True
+                self._wake.set()
+        finally:
+            watch.close()
+
+    async def _rounds(self) -> None:
+        self._wake.set()
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(ROUND_PAUSE)
+            self._wake.clear()
+            self._round()
+
+    def _round(self) -> None:
+        if self._traffic:
+            self._traffic = False
+            planned = self.planning.step(self.store.list(), self.quarantine.keys())
+            self.running.put_directory(directory_of(planned.world))
+            self._put_border(planned)
+        self.running.step()
+
+    def _put_border(self, planned: Planned) -> None:
+        workloads = planned.world.workloads
+        plans = [
+            (slot_of(workloads[plan.proxy.namespace, plan.proxy.pod].uid), plan)
+            for plan in planned.plans.values()
+        ]
+        plan = border_plan(
+            plans,
+            [slot_of(w.uid) for w in workloads.values() if w.address],
+            ports=self.settings.ports,
+            run_dir=self.settings.run_dir,
+            own_addresses=self._own_addresses,
+        )
+        self.ads.put(BORDER_NODE, emit_border(plan))
+
+    def _wake_only(self) -> None:
+        self._wake.set()
+
+    def _wake_traffic(self) -> None:
+        self._traffic = True
+        self._wake.set()
+
+    def _revisions(self) -> Mapping[ObjectKey, int]:
+        return {obj.key: obj.revision for obj in self.store.list()}
+
+    def _proxy(self, node_id: str) -> Any:
+        planned = self.planning.latest
+        plan = planned.plans.get(node_id) if planned else None
+        return None if plan is None or planned is None else (plan, planned.resources[node_id])
+
+    def _proxy_run(self, obj: Obj) -> ProxyRun | Waiting | None:
+        planned = self.planning.latest
+        workload = (
+            planned.world.workloads.get((obj.key.namespace, obj.key.name)) if planned else None
+        )
+        if planned is None or workload is None or not workload.address:
+            return Waiting(reason="ContainerCreating", message="its proxy is being planned")
+        if workload.injection is Injection.NONE:
+            return None
+        proxy = planned.proxy_of(obj.key.namespace, obj.key.name)
+        if proxy is None:
+            return Waiting(reason="ContainerCreating", message="its proxy is being planned")
+        slot, run = slot_of(obj.meta.uid), self.settings.run_dir
+        return ProxyRun(
+            bootstrap=emit_bootstrap(
+                proxy=proxy,
+                token=self._tokens.mint(proxy.id),
+                xds_socket=str(run / "xds.sock"),
+                admin_socket=str(run / "p" / slot / "admin.sock"),
+                border_socket=str(run / "b" / f"{slot}.sock"),
+            ),
+            intercept=workload.injection is Injection.SIDECAR,
+        )
+
+    async def _settled(self, seconds: float) -> bool:
+        """Whether every connected proxy acknowledged the newest within that time."""
+        deadline = self.clock.monotonic() + seconds
+        while self.clock.monotonic() < deadline:
+            connected = [s for s in self.ads.ledger.states() if s.connected_since is not None]
+            if not self._traffic and all(state.programmed for state in connected):
+                return True
+            await self.clock.sleep(SETTLE_LOOK)
+        return False
+
+    def _request(self) -> Request:
+        s = self.settings
+        return Request(paths=s.paths, stdin=s.stdin, folder=s.folder, namespace=s.namespace)
+
+    async def _sources(self) -> None:
+        from lateen.sources.watching import watching
+
+        self.sourcing.read(self._request())
+        while True:
+            paths = [path for path in self.settings.paths if path != "-"]
+            changes = watching(paths)
+            async for _ in changes:
+                if self._draining:
+                    continue
+                self.sourcing.read(self._request())
+                if paths != [path for path in self.settings.paths if path != "-"]:
+                    break
+
+    async def _apply(self, sources: Sources) -> dict[str, Any]:
+        self.settings = msgspec.structs.replace(
+            self.settings,
+            paths=sources.paths,
+            stdin=sources.stdin,
+            folder=sources.folder,
+            namespace=sources.namespace,
+        )
+        self.settings.save()
+        applied = self.sourcing.read(self._request())
+        await asyncio.sleep(ROUND_PAUSE * 3)
+        return {
+            "created": [str(key) for key in applied.created],
+            "changed": [str(key) for key in applied.changed],
+            "deleted": [str(key) for key in applied.deleted],
+            "unchanged": len(applied.unchanged),
+            **self.reporting.problems(),
+        }
+
+    async def _drain(self) -> dict[str, Any]:
+        """End every pod in order; the controllers make no new ones, as nothing is wanted any more."""
+        self._draining = True
+        with self.store.transaction():
+            for group, kind in (("apps", "Deployment"), ("apps", "ReplicaSet"), ("", "Pod")):
+                for obj in self.store.list(group=group, kind=kind):
+                    with contextlib.suppress(NotFound):
+                        delete_object(self.store, obj.key, self.clock)
+        deadline = self.clock.monotonic() + DRAIN_PATIENCE
+        while not self.running.empty and self.clock.monotonic() < deadline:
+            await self.clock.sleep(SETTLE_LOOK)
+        return {"left": not self.running.empty}
+
+    def _delete(self, key: ObjectKey, *, grace: int | None, propagation: str) -> Obj | None:
+        del propagation  # background, as kubectl's default; the others come with the API issue
+        delete_object(self.store, key, self.clock, grace=grace)
+        return self.store.get(key)
+
+    def _deps(self) -> ApiDeps:
+        report = self.reporting
+        return ApiDeps(
+            delete=self._delete,
+            read_log=log_reader(self.settings.state_dir / "logs" / "pods", self.clock),
+            apply=self._apply,
+            status=report.status,
+            problems=report.problems,
+            proxies=report.proxies,
+            config_dump=report.config_dump,
+            traffic=report.traffic,
+            metrics=report.metrics,
+            drain=self._drain,
+            shutdown=self._shutdown,
+        )
+
+    def _shutdown(self) -> None:
+        """Ask the supervisor, our parent, to end everything."""
+        os.kill(os.getppid(), signal.SIGTERM)
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    logging.basicConfig(
+        level=os.environ.get("LATEEN_LOG", "INFO"),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    settings = load_settings(Path(sys.argv[1]))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_main(settings))
+
+
+async def _main(settings: Settings) -> None:
+    await ControlPlane(settings).run()
+
+
+if __name__ == "__main__":
+    main()

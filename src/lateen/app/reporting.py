@@ -1,0 +1,198 @@
+"""Answer what the API, the command line and the console ask about the mesh.
+
+In: store, ledger, builds, problems, plans.    Out: plain JSON data, logs, Envoy's own dumps.
+Before: app/control.py      After: apiserver/deps.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lateen.api.gateway import Gateway
+from lateen.api.objects import Obj
+from lateen.app.settings import Settings
+from lateen.app.status import phase_of, pod_json, problem_json
+from lateen.base.clock import Clock
+from lateen.base.errors import NotFound
+from lateen.base.origin import ObjectKey, Origin
+from lateen.base.problem import Level, Problem
+from lateen.ir.plan import ProxyPlan, Role
+from lateen.stages.building import Building
+from lateen.stages.planning import Planning
+from lateen.stages.quarantining import Quarantine
+from lateen.stages.resolving import slot_of
+from lateen.stages.sourcing import Sourcing
+from lateen.store.interface import Store
+from lateen.xds.ledger import Ledger, ProxyState
+
+
+@dataclass(kw_only=True)
+class Reporting:
+    """What is known, put together when it is asked for."""
+
+    settings: Callable[[], Settings]
+    clock: Clock
+    store: Store
+    ledger: Ledger
+    building: Building
+    planning: Planning
+    quarantine: Quarantine
+    sourcing: Sourcing
+    certificate_seconds: Callable[[str], float]
+
+    def status(self) -> dict[str, Any]:
+        """Pods, addresses, problems; see app/status.py for the rows."""
+        settings, now = self.settings(), self.clock.now()
+        proxies = self._proxy_words()
+        pods = [
+            pod_json(
+                obj,
+                now=now,
+                proxy=proxies.get((obj.key.namespace, obj.key.name), ""),
+                building=self.building.progress,
+            )
+            for obj in self.store.list(group="", kind="Pod")
+        ]
+        refused = sorted({str(key) for key in self.sourcing.refused})
+        return {
+            "name": settings.name,
+            "phase": phase_of(pods, applied=self.sourcing.applied and self._complete()),
+            "pods": pods,
+            "urls": self._urls(settings),
+            "refused": refused or [str(key) for key in sorted(self.quarantine.keys())],
+            **self.problems(),
+        }
+
+    def _complete(self) -> bool:
+        """Whether every workload has the pods it asks for and every proxy what it should have."""
+        for obj in self.store.list(group="apps", kind="Deployment"):
+            status = obj.raw.get("status") or {}
+            wanted = (obj.raw.get("spec") or {}).get("replicas", 1)
+            if status.get("observedGeneration", 0) < obj.meta.generation:
+                return False
+            if status.get("updatedReplicas", 0) < wanted:
+                return False
+        planned = self.planning.latest
+        if planned is None:
+            return False
+        states = {state.proxy: state for state in self.ledger.states()}
+        return all(
+            node not in states or states[node].connected_since is None or states[node].programmed
+            for node in planned.plans
+        )
+
+    def problems(self) -> dict[str, Any]:
+        """Everything wrong now, errors first, each once."""
+        planned = self.planning.latest
+        found: dict[Problem, None] = dict.fromkeys(self.sourcing.problems)
+        found.update(dict.fromkeys(planned.problems if planned else ()))
+        found.update(dict.fromkeys(self.quarantine.problems(self._origin_of)))
+        levels = list(Level)
+        ordered = sorted(found, key=lambda p: (levels.index(p.level), str(p)))
+        return {"problems": [problem_json(problem) for problem in ordered]}
+
+    def proxies(self) -> dict[str, Any]:
+        """Each proxy: what it has, what it refused, how long its certificate lives."""
+        return {"proxies": [self._proxy_row(plan) for plan in self._plans()]}
+
+    def _plans(self) -> Iterable[ProxyPlan]:
+        planned = self.planning.latest
+        return planned.plans.values() if planned else ()
+
+    def _proxy_row(self, plan: ProxyPlan) -> dict[str, Any]:
+        proxy = plan.proxy
+        state = self.ledger.state(proxy.id)
+        types = state.types if state else ()
+        planned = self.planning.latest
+        resources = planned.resources.get(proxy.id, {}) if planned else {}
+        return {
+            "namespace": proxy.namespace,
+            "pod": proxy.pod,
+            "id": proxy.id,
+            "role": proxy.role.value,
+            "identity": proxy.identity,
+            "state": _word(state),
+            "types": {t.type.short: t.wanted for t in types},
+            "versions": {t.type.short: t.version for t in types},
+            "ackedAt": {t.type.short: t.acked_at for t in types},
+            "kept": sum(t.kept for t in types),
+            "sent": {t.type.short: t.sent for t in types},
+            "bytes": sum(len(r.body) for some in resources.values() for r in some.values()),
+            "certificateSeconds": self.certificate_seconds(proxy.id),
+            "refused": [
+                {"type": r.type.short, "names": r.name, "message": r.message}
+                for r in (state.refusals if state else ())
+            ],
+        }
+
+    def _proxy_words(self) -> dict[tuple[str, str], str]:
+        return {
+            (plan.proxy.namespace, plan.proxy.pod): _word(self.ledger.state(plan.proxy.id))
+            for plan in self._plans()
+        }
+
+    def _urls(self, settings: Settings) -> list[dict[str, Any]]:
+        """Where the gateways answer on this host, with the hosts their servers name."""
+        hosts: dict[int, set[str]] = {}
+        secure: set[int] = set()
+        for obj in self.store.list(kind="Gateway"):
+            if not isinstance(obj.typed, Gateway):
+                continue
+            for server in obj.typed.spec.servers:
+                names = (host.rpartition("/")[2] for host in server.hosts)
+                hosts.setdefault(server.port.number, set()).update(names)
+                if server.tls is not None and server.port.protocol == "HTTPS":
+                    secure.add(server.port.number)
+        served = {
+            port.port
+            for plan in self._plans()
+            if plan.proxy.role is Role.GATEWAY
+            for port in plan.gateway
+        }
+        return [
+            {
+                "url": f"{'https' if port in secure else 'http'}://127.0.0.1:"
+                f"{settings.ports.get(port, port)}",
+                "hosts": sorted(hosts[port]),
+            }
+            for port in sorted(served & hosts.keys())
+        ]
+
+    def _origin_of(self, key: ObjectKey) -> Origin:
+        obj = self.store.get(key)
+        return obj.origin() if obj else Origin(key=key)
+
+    async def config_dump(self, namespace: str, pod: str) -> Any:
+        """What the pod's Envoy says it runs, over its admin socket."""
+        from lateen.telemetry.admin import ask_admin
+
+        text = await ask_admin(self._admin_of(namespace, pod), "/config_dump?include_eds")
+        return json.loads(text)
+
+    def _admin_of(self, namespace: str, pod: str) -> Path:
+        for obj in self.store.list(group="", kind="Pod", namespace=namespace):
+            if obj.key.name == pod:
+                socket = self._socket_of(obj)
+                if socket.exists():
+                    return socket
+        raise NotFound(f"no proxy of pod {namespace}/{pod}")
+
+    def _socket_of(self, obj: Obj) -> Path:
+        return self.settings().run_dir / "p" / slot_of(obj.meta.uid) / "admin.sock"
+
+
+def _word(state: ProxyState | None) -> str:
+    """`programmed`, or what keeps a proxy from it."""
+    if state is None or state.connected_since is None:
+        return "connecting" if state is None or not _ever(state) else "disconnected"
+    if state.refusals:
+        return "refused"
+    return "programmed" if state.programmed else "syncing"
+
+
+def _ever(state: ProxyState) -> bool:
+    return any(t.acked for t in state.types)
