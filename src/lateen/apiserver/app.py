@@ -1,0 +1,239 @@
+"""The HTTP API as one aiohttp application.
+
+In: the store and ApiDeps.    Out: web.Application, to be served by apiserver/serving.py.
+Before: reading.py, writing.py, watching.py, podlogs.py, meshroutes.py        After: app/
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from lateen.apiserver.access import (
+    bearer_of,
+    has_master_certificate,
+    is_local_socket,
+    is_loopback_host,
+    same_token,
+)
+from lateen.apiserver.deps import ApiDeps, Objects
+from lateen.apiserver.discovery import (
+    SCALED,
+    api_versions,
+    group_info,
+    group_list,
+    resource_list,
+    version_info,
+)
+from lateen.apiserver.faults import ApiFault, expired, status_of, unknown_path
+from lateen.apiserver.meshroutes import reading_routes, writing_routes
+from lateen.apiserver.openapi import openapi_v2, openapi_v2_wire, openapi_v3, openapi_v3_index
+from lateen.apiserver.podlogs import answer_log
+from lateen.apiserver.reading import answer_get, answer_list
+from lateen.apiserver.scaling import answer_scale
+from lateen.apiserver.serializing import json_response
+from lateen.apiserver.targets import Target, parse_target
+from lateen.apiserver.watching import answer_watch
+from lateen.apiserver.writing import (
+    answer_create,
+    answer_delete,
+    answer_delete_collection,
+    answer_patch,
+    answer_update,
+)
+from lateen.base.clock import Clock, SystemClock
+from lateen.base.errors import Conflict, Expired, NotFound
+
+LARGEST_BODY = 3 * 1024 * 1024  # bytes, as Kubernetes
+_OPENAPI_WIRE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_WITHOUT_TOKEN = frozenset({"/healthz", "/livez", "/readyz"})
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(
+    store: Objects, deps: ApiDeps, *, token: str = "", clock: Clock | None = None
+) -> web.Application:
+    """The application. `token` guards what comes in over TCP; "" lets nothing in that way."""
+    time = clock or SystemClock()
+    app = web.Application(
+        middlewares=[_answering_faults, _letting_in(token)], client_max_size=LARGEST_BODY
+    )
+
+    async def kubernetes(request: web.Request) -> web.StreamResponse:
+        target = parse_target(request.path)
+        if target is None:
+            return _discovered(request)
+        return await _dispatch(request, target, store, deps, time)
+
+    app.router.add_routes(reading_routes(store, deps, time))
+    app.router.add_routes(writing_routes(deps))
+    app.router.add_routes(_plain_routes())
+    for path in ("/api", "/apis", "/api/{rest:.*}", "/apis/{rest:.*}"):
+        app.router.add_route("*", path, kubernetes)
+    return app
+
+
+async def _dispatch(
+    request: web.Request, target: Target, store: Objects, deps: ApiDeps, clock: Clock
+) -> web.StreamResponse:
+    """Kubernetes' verbs, by method and by what the path names."""
+    if target.subresource not in ("", "status"):
+        return await _dispatch_below(request, target, store, deps, clock)
+    _require_namespace_named(request, target)
+    watching = request.query.get("watch") in ("true", "1")
+    match request.method, bool(target.name):
+        case (("GET" | "HEAD"), False) if watching:
+            return await answer_watch(request, target, store, clock)
+        case (("GET" | "HEAD"), False):
+            return answer_list(request, target, store, clock)
+        case (("GET" | "HEAD"), True):
+            return answer_get(request, target, store, clock)
+        case "POST", False:
+            return await answer_create(request, target, store)
+        case "PUT", True:
+            return await answer_update(request, target, store)
+        case "PATCH", True:
+            return await answer_patch(request, target, store)
+        case "DELETE", True if not target.subresource:
+            return await answer_delete(request, target, store, deps.delete)
+        case "DELETE", False:
+            return await answer_delete_collection(request, target, store, deps.delete)
+        case _:
+            raise _not_allowed()
+
+
+async def _dispatch_below(
+    request: web.Request, target: Target, store: Objects, deps: ApiDeps, clock: Clock
+) -> web.StreamResponse:
+    match target.kind.kind, target.subresource:
+        case "Pod", "log" if request.method == "GET":
+            return await answer_log(request, target, store, deps.read_log, clock)
+        case kind, "scale" if kind in SCALED:
+            return await answer_scale(request, target, store)
+        case "Pod", (
+            "exec" | "attach" | "portforward" | "proxy" | "eviction" | "ephemeralcontainers"
+        ):
+            raise ApiFault(501, f"pods/{target.subresource} is not served by lateen yet")
+        case _:
+            raise unknown_path()
+
+
+def _require_namespace_named(request: web.Request, target: Target) -> None:
+    if request.method in ("GET", "HEAD") or not target.kind.namespaced or target.namespace:
+        return
+    raise _not_allowed()
+
+
+def _not_allowed() -> ApiFault:
+    return ApiFault(405, "the server does not allow this method on the requested resource")
+
+
+def _discovered(request: web.Request) -> web.Response:
+    if request.method not in ("GET", "HEAD"):
+        raise unknown_path()
+    parts = request.path.strip("/").split("/")
+    match parts:
+        case ["api"]:
+            return json_response(api_versions(request.host))
+        case ["apis"]:
+            return json_response(group_list())
+        case ["api", version]:
+            document = resource_list("", version)
+        case ["apis", group]:
+            document = group_info(group)
+        case ["apis", group, version]:
+            document = resource_list(group, version)
+        case _:
+            document = None
+    if document is None:
+        raise unknown_path()
+    return json_response(document)
+
+
+def _plain_routes() -> list[web.RouteDef]:
+    async def healthy(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def version(_: web.Request) -> web.Response:
+        return json_response(version_info())
+
+    async def paths(request: web.Request) -> web.Response:
+        known = {r.canonical for r in request.app.router.resources() if "{" not in r.canonical}
+        return json_response({"paths": sorted(known)})
+
+    async def v2(request: web.Request) -> web.Response:
+        if _OPENAPI_WIRE in request.headers.get("Accept", ""):
+            return web.Response(body=openapi_v2_wire(), headers={"Content-Type": _OPENAPI_WIRE})
+        return json_response(openapi_v2())
+
+    async def v3_index(_: web.Request) -> web.Response:
+        return json_response(openapi_v3_index())
+
+    async def v3(request: web.Request) -> web.Response:
+        document = openapi_v3(request.match_info["path"])
+        if document is None:
+            raise unknown_path()
+        return json_response(document)
+
+    gets: dict[str, Handler] = {
+        "/": paths,
+        "/healthz": healthy,
+        "/livez": healthy,
+        "/readyz": healthy,
+        "/version": version,
+        "/openapi/v2": v2,
+        "/openapi/v3": v3_index,
+        "/openapi/v3/{path:.+}": v3,
+    }
+    return [web.get(path, handler) for path, handler in gets.items()]
+
+
+@web.middleware
+async def _answering_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever goes wrong becomes a Status; nothing of a bug's inside is told to the caller."""
+    try:
+        return await handler(request)
+    except ApiFault as fault:
+        return _refusal(fault)
+    except web.HTTPException as fault:
+        if fault.status < 400:
+            raise
+        unknown = fault.status == 404
+        return _refusal(unknown_path() if unknown else ApiFault(fault.status, fault.reason))
+    except NotFound as fault:
+        return _refusal(ApiFault(404, str(fault)))
+    except Conflict as fault:
+        return _refusal(ApiFault(409, str(fault)))
+    except Expired as fault:
+        return _refusal(expired(str(fault)))
+    except Exception:
+        # A bug in one handler must not look like a broken connection to a client library.
+        _log.exception("%s %s failed", request.method, request.path)
+        return _refusal(ApiFault(500, "Internal error occurred: see lateen's log"))
+
+
+def _refusal(fault: ApiFault) -> web.Response:
+    response = json_response(status_of(fault), fault.code)
+    if fault.code == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _letting_in(token: str) -> Middleware:
+    @web.middleware
+    async def letting_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if is_local_socket(request.transport):
+            return await handler(request)
+        if not is_loopback_host(request.host):
+            raise ApiFault(403, "this API answers only to 127.0.0.1 and localhost")
+        known = same_token(bearer_of(request), token) or has_master_certificate(request.transport)
+        if not known and request.path not in _WITHOUT_TOKEN:
+            raise ApiFault(401, "Unauthorized")
+        return await handler(request)
+
+    return letting_in

@@ -1,0 +1,137 @@
+"""What the API needs of the rest of lateen, asked for as narrow protocols and callables.
+
+In: -    Out: Objects (the store's calls it uses), ApiDeps, LogRequest.
+Before: api/objects.py        After: every other file of apiserver/, console/page.py
+
+The layers beside this one are never imported: whoever builds the application hands these in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lateen.api.objects import Obj
+from lateen.base.origin import ObjectKey
+
+
+class Change(Protocol):
+    """One event of the store: `type` is ADDED, MODIFIED or DELETED."""
+
+    @property
+    def type(self) -> str:
+        """Kubernetes' event type."""
+
+    @property
+    def obj(self) -> Obj:
+        """The object after the change; before it, for DELETED."""
+
+    @property
+    def revision(self) -> int:
+        """The revision of the change."""
+
+
+class Changes(Protocol):
+    """A stream of events that ends when closed."""
+
+    def __aiter__(self) -> AsyncIterator[Change]:
+        """Events in order of revision."""
+
+    def close(self) -> None:
+        """End the stream."""
+
+
+class Objects(Protocol):
+    """The calls of the store that the API makes; see the store's own interface for their rules."""
+
+    @property
+    def revision(self) -> int:
+        """The newest revision."""
+
+    def get(self, key: ObjectKey) -> Obj | None:
+        """The object, or None."""
+
+    def list(
+        self, *, group: str | None = None, kind: str | None = None, namespace: str | None = None
+    ) -> tuple[Obj, ...]:
+        """Objects sorted by key; None means any."""
+
+    def put(self, raw: Mapping[str, Any], *, expect: int | None = None, source: str = "") -> Obj:
+        """Create (`expect=0`) or replace; raises Conflict."""
+
+    def put_status(self, key: ObjectKey, status: Mapping[str, Any]) -> Obj:
+        """Replace only the status; raises NotFound."""
+
+    def watch(self, *, since: int | None = None) -> Changes:
+        """Every change after `since`; raises Expired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRequest:
+    """One question for a container's log; times in seconds, None means no limit."""
+
+    namespace: str
+    pod: str
+    uid: str
+    container: str
+    tail_lines: int | None = None
+    since_seconds: float | None = None
+    limit_bytes: int | None = None
+    timestamps: bool = False
+    previous: bool = False
+    follow: bool = False
+
+
+ReadLog = Callable[[LogRequest, Callable[[], bool]], AsyncIterator[bytes]]
+
+
+class Deletion(Protocol):
+    """Deletes an object as its kind demands (a pod drains first, an owner takes its own along)."""
+
+    def __call__(self, key: ObjectKey, *, grace: int | None, propagation: str) -> Obj | None:
+        """`grace` in seconds, None for the object's own; `propagation` is Foreground, Background or
+        Orphan. Returns the object if it is still there, ending; None if it is gone. Raises NotFound.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What should run from now on: absolute paths (`-` means `stdin`), and the default namespace."""
+
+    paths: tuple[str, ...]
+    stdin: str = ""
+    folder: str = ""
+    namespace: str = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiDeps:
+    """The rest of lateen, as functions. What they return is plain JSON-able data.
+
+    `delete`       as Deletion says.
+    `read_log`     text of a container's log; the second argument tells whether the container ended,
+                   so that following may stop. Raises NotFound when there is no such log.
+    `apply`        takes over what the sources hold and says what that changed.
+    `status`       the mesh: name, phase, pods, urls, problems, refused.
+    `problems`     {"problems": [...]}, each with code, level, kind, namespace, name, field, file, line.
+    `proxies`      {"proxies": [...]}, each with namespace, pod, role, state, certificateSeconds.
+    `config_dump`  Envoy's config_dump (with include_eds) of a pod, by namespace and name; raises
+                   NotFound.
+    `traffic`      {"edges": [...], "proxies": [...]}, request counters since each proxy started.
+    `metrics`      the whole mesh as one Prometheus text page.
+    `drain`        ends the pods in order; returns when they are gone.
+    `shutdown`     begins the orderly end and returns at once.
+    """
+
+    delete: Deletion
+    read_log: ReadLog
+    apply: Callable[[Sources], Awaitable[Any]]
+    status: Callable[[], Any]
+    problems: Callable[[], Any]
+    proxies: Callable[[], Any]
+    config_dump: Callable[[str, str], Awaitable[Any]]
+    traffic: Callable[[], Awaitable[Any]]
+    metrics: Callable[[], Awaitable[str]]
+    drain: Callable[[], Awaitable[Any]]
+    shutdown: Callable[[], None]

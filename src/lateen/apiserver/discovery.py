@@ -1,0 +1,124 @@
+"""Tell clients which groups, versions and resources there are.
+
+In: KINDS.    Out: the documents of /api, /apis, /apis/GROUP/VERSION and /version.
+Before: api/kinds.py        After: apiserver/app.py
+
+Source: Kubernetes API concepts, "API discovery".
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import lateen
+from lateen.api.kinds import KINDS, Kind
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_IN_ALL = frozenset({"Pod", "Service", "Deployment", "ReplicaSet"})
+SCALED = frozenset({"Deployment", "ReplicaSet"})
+KUBERNETES_MINOR = 32
+
+
+def version_info() -> dict[str, Any]:
+    """`/version`: the Kubernetes API level spoken, with lateen's own version as its build."""
+    return {
+        "major": "1",
+        "minor": str(KUBERNETES_MINOR),
+        "gitVersion": f"v1.{KUBERNETES_MINOR}.0+lateen-{lateen.__version__}",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": platform.python_implementation(),
+        "platform": f"{platform.system().lower()}/{platform.machine()}",
+    }
+
+
+def api_versions(server: str) -> dict[str, Any]:
+    """`/api`."""
+    return {
+        "kind": "APIVersions",
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": server}],
+    }
+
+
+def group_list() -> dict[str, Any]:
+    """`/apis`."""
+    groups = [group for name in groups_known() if (group := group_info(name))]
+    for group in groups:
+        del group["kind"], group["apiVersion"]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+
+
+def groups_known() -> tuple[str, ...]:
+    """Every group but the core one, in order of registration."""
+    return tuple(dict.fromkeys(kind.group for kind in KINDS if kind.group))
+
+
+def versions_of(group: str) -> tuple[str, ...]:
+    """The versions of a group, the preferred one first."""
+    return tuple(dict.fromkeys(v for kind in KINDS if kind.group == group for v in kind.versions))
+
+
+def group_info(group: str) -> dict[str, Any] | None:
+    """`/apis/GROUP`, or None for an unknown group."""
+    versions = [{"groupVersion": f"{group}/{v}", "version": v} for v in versions_of(group)]
+    if not versions or not group:
+        return None
+    return {
+        "kind": "APIGroup",
+        "apiVersion": "v1",
+        "name": group,
+        "versions": versions,
+        "preferredVersion": versions[0],
+    }
+
+
+def resource_list(group: str, version: str) -> dict[str, Any] | None:
+    """`/api/v1` or `/apis/GROUP/VERSION`, or None for an unknown one."""
+    kinds = [k for k in KINDS if k.group == group and version in k.versions]
+    if not kinds:
+        return None
+    resources = [entry for kind in kinds for entry in _entries(kind)]
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{version}" if group else version,
+        "resources": resources,
+    }
+
+
+def _entries(kind: Kind) -> list[dict[str, Any]]:
+    main: dict[str, Any] = {
+        "name": kind.plural,
+        "singularName": kind.kind.lower(),
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": list(VERBS),
+    }
+    if kind.short_names:
+        main["shortNames"] = list(kind.short_names)
+    if kind.kind in _IN_ALL:
+        main["categories"] = ["all"]
+    below = {"singularName": "", "namespaced": kind.namespaced}
+    entries = [main]
+    if has_status(kind):
+        status = {"name": f"{kind.plural}/status", "kind": kind.kind}
+        entries.append(status | below | {"verbs": ["get", "patch", "update"]})
+    if kind.kind == "Pod":
+        entries.append({"name": "pods/log", "kind": "Pod", "verbs": ["get"]} | below)
+    if kind.kind in SCALED:
+        scale = {
+            "name": f"{kind.plural}/scale",
+            "kind": "Scale",
+            "verbs": ["get", "patch", "update"],
+        }
+        entries.append(scale | below | {"group": "autoscaling", "version": "v1"})
+    return entries
+
+
+def has_status(kind: Kind) -> bool:
+    """Whether objects of the kind have a status that is written apart from them."""
+    return "status" in kind.struct.__struct_fields__

@@ -1,0 +1,166 @@
+"""lateen's own routes below /lateen/v1: what Kubernetes' API has no place for.
+
+In: ApiDeps and the store.    Out: a table of routes, used by the API and (the reading ones) the console.
+Before: apiserver/overview.py, configdumps.py        After: apiserver/app.py, console/page.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from lateen.api.kinds import NETWORKING
+from lateen.apiserver.configdumps import ALL, PARTS, part_of
+from lateen.apiserver.deps import ApiDeps, Change, Objects, Sources
+from lateen.apiserver.faults import ApiFault
+from lateen.apiserver.overview import overview
+from lateen.apiserver.serializing import json_response, to_json
+from lateen.apiserver.writing import bytes_of, decoded
+from lateen.base.clock import Clock
+from lateen.base.errors import NotFound
+
+PREFIX = "/lateen/v1"
+EVENT_PAUSE = 0.5  # seconds in which changes are gathered into one event
+HEARTBEAT = 15.0  # seconds
+_SHOWN_KINDS = (
+    ("", "Pod"),
+    ("", "Service"),
+    ("discovery.k8s.io", "EndpointSlice"),
+    (NETWORKING, "VirtualService"),
+    (NETWORKING, "DestinationRule"),
+    (NETWORKING, "Gateway"),
+    (NETWORKING, "ServiceEntry"),
+)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.RouteDef]:
+    """The routes that only look."""
+
+    async def status(_: web.Request) -> web.Response:
+        return json_response(deps.status())
+
+    async def problems(_: web.Request) -> web.Response:
+        return json_response(deps.problems())
+
+    async def proxies(_: web.Request) -> web.Response:
+        return json_response(deps.proxies())
+
+    async def traffic(_: web.Request) -> web.Response:
+        return json_response(await deps.traffic())
+
+    async def metrics(_: web.Request) -> web.Response:
+        text = await deps.metrics()
+        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=text.encode(), headers=headers)
+
+    async def shown(_: web.Request) -> web.Response:
+        objects = (o for group, kind in _SHOWN_KINDS for o in store.list(group=group, kind=kind))
+        return json_response(overview(objects, now=clock.now(), revision=store.revision))
+
+    async def config(request: web.Request) -> web.Response:
+        return json_response(await _config(request, deps))
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        return await _events(request, store)
+
+    gets: dict[str, Handler] = {
+        "/status": status,
+        "/problems": problems,
+        "/proxies": proxies,
+        "/proxies/{pod:[^/]+(?:/[^/]+)?}/config": config,
+        "/traffic": traffic,
+        "/metrics": metrics,
+        "/overview": shown,
+        "/events": events,
+    }
+    return [web.get(PREFIX + path, handler) for path, handler in gets.items()]
+
+
+def writing_routes(deps: ApiDeps) -> list[web.RouteDef]:
+    """The routes that change something."""
+
+    async def sources(request: web.Request) -> web.Response:
+        return json_response(await deps.apply(await _sources(request)))
+
+    async def drain(_: web.Request) -> web.Response:
+        return json_response(await deps.drain())
+
+    async def shutdown(_: web.Request) -> web.Response:
+        deps.shutdown()
+        return json_response({"state": "ending"}, 202)
+
+    posts: dict[str, Handler] = {"/sources": sources, "/drain": drain, "/shutdown": shutdown}
+    return [web.post(PREFIX + path, handler) for path, handler in posts.items()]
+
+
+async def _config(request: web.Request, deps: ApiDeps) -> dict[str, object]:
+    part = request.query.get("kind", ALL)
+    if part != ALL and part not in PARTS:
+        raise ApiFault(400, f"kind is one of {', '.join((*PARTS, ALL))}, not {part[:40]!r}")
+    namespace, _, name = request.match_info["pod"].rpartition("/")
+    namespace = namespace or "default"
+    try:
+        return part_of(await deps.config_dump(namespace, name), part)
+    except NotFound as fault:
+        raise ApiFault(404, str(fault) or f"no proxy of pod {namespace}/{name}") from None
+
+
+async def _sources(request: web.Request) -> Sources:
+    body = decoded(await bytes_of(request))
+    if not isinstance(body, dict):
+        raise ApiFault(400, "the body is an object with paths")
+    paths = body.get("paths")
+    if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
+        raise ApiFault(400, "paths is a list of absolute paths")
+    for path in paths:
+        if path != "-" and (not path.startswith("/") or "\0" in path):
+            raise ApiFault(400, f"{path[:200]!r} is not an absolute path")
+    words = {name: body.get(name, "") for name in ("stdin", "folder")}
+    namespace = body.get("namespace") or "default"
+    if not all(isinstance(word, str) for word in (*words.values(), namespace)):
+        raise ApiFault(400, "stdin, folder and namespace are texts")
+    return Sources(
+        paths=tuple(paths), stdin=words["stdin"], folder=words["folder"], namespace=namespace
+    )
+
+
+async def _events(request: web.Request, store: Objects) -> web.StreamResponse:
+    """Server-sent events: `changed` with the revision, at most one each EVENT_PAUSE."""
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+    )
+    changes = store.watch()
+    stream = aiter(changes)
+    pending: asyncio.Future[Change] | None = None
+    try:
+        await response.prepare(request)
+        await response.write(_event({"revision": store.revision}))
+        sent = store.revision
+        while True:
+            pending = pending or asyncio.ensure_future(anext(stream))
+            done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT)
+            if not done:
+                await response.write(b": still here\n\n")
+                continue
+            change, pending = pending.result(), None
+            if change.revision <= sent:
+                continue
+            await asyncio.sleep(EVENT_PAUSE)
+            sent = store.revision
+            await response.write(_event({"revision": sent}))
+    except (ConnectionError, StopAsyncIteration):
+        return response
+    finally:
+        if pending is not None:
+            pending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+                await pending
+        changes.close()
+
+
+def _event(data: dict[str, object]) -> bytes:
+    return b"event: changed\ndata: " + to_json(data) + b"\n\n"

@@ -1,0 +1,174 @@
+"""OpenAPI documents, made of the API structs, so that clients know the fields.
+
+In: KINDS.    Out: /openapi/v3 (index and one document for each group version), a minimal /openapi/v2.
+Before: api/kinds.py        After: apiserver/app.py
+
+kubectl reads from v3 whether PATCH takes `fieldValidation` (then it leaves validation to the server),
+and `kubectl explain` reads the schemas. PATCH names no strategic merge here: clients then
+use the rules they have built in, which apiserver/strategic.py follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import Any
+
+import msgspec
+
+import lateen
+from lateen.api.fields import Duration
+from lateen.api.kinds import KINDS, Kind
+from lateen.apiserver.discovery import groups_known, versions_of
+from lateen.apiserver.faults import resource
+
+_REFERENCE = "#/components/schemas/{name}"
+_TITLE = "lateen"
+_METHODS = {
+    "list": ("get", False, "list"),
+    "create": ("post", False, "post"),
+    "get": ("get", True, "get"),
+    "update": ("put", True, "put"),
+    "patch": ("patch", True, "patch"),
+    "delete": ("delete", True, "delete"),
+    "deletecollection": ("delete", False, "deletecollection"),
+}
+
+
+def openapi_v2() -> dict[str, Any]:
+    """The smallest Swagger document: clients of it skip validation, the server's own stays."""
+    return {"swagger": "2.0", "info": _info(), "paths": {}, "definitions": {}}
+
+
+def openapi_v2_wire() -> bytes:
+    """The same as a gnostic `openapi.v2.Document` message (swagger = 1, info = 2 {title, version}, paths = 8)."""
+    info = _text(1, _TITLE) + _text(2, lateen.__version__)
+    return _text(1, "2.0") + _bytes(2, info) + _bytes(8, b"")
+
+
+def openapi_v3_index() -> dict[str, Any]:
+    """Where each group version's document is; the hash lets clients cache it."""
+    paths = {}
+    for path in _all_paths():
+        body = msgspec.json.encode(openapi_v3(path))
+        digest = hashlib.blake2b(body, digest_size=16).hexdigest().upper()
+        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+    return {"paths": paths}
+
+
+@cache
+def openapi_v3(path: str) -> dict[str, Any] | None:
+    """The document of `api/v1` or `apis/GROUP/VERSION`, or None for an unknown one."""
+    if path not in _all_paths():
+        return None
+    group, version = "", path.rpartition("/")[2]
+    if path.startswith("apis/"):
+        group = path.split("/")[1]
+    kinds = [kind for kind in KINDS if kind.group == group and version in kind.versions]
+    paths: dict[str, Any] = {}
+    for kind in kinds:
+        paths |= _paths(kind, version)
+    return {
+        "openapi": "3.0.0",
+        "info": _info(),
+        "paths": paths,
+        "components": {"schemas": _schemas(kinds, version)},
+    }
+
+
+def _all_paths() -> list[str]:
+    named = [f"apis/{group}/{v}" for group in groups_known() for v in versions_of(group)]
+    return ["api/v1", *named]
+
+
+def _info() -> dict[str, str]:
+    return {"title": _TITLE, "version": lateen.__version__}
+
+
+def _schemas(kinds: list[Kind], version: str) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components(
+        [kind.struct for kind in kinds], schema_hook=_schema_of_own, ref_template=_REFERENCE
+    )
+    schemas: dict[str, Any] = {name: _plain(schema) for name, schema in components.items()}
+    for kind in kinds:
+        schemas[kind.struct.__name__] |= {"x-kubernetes-group-version-kind": [_gvk(kind, version)]}
+    return schemas
+
+
+def _schema_of_own(kind: type) -> dict[str, Any]:
+    if kind is Duration:
+        return {"type": "string", "description": Duration.__doc__ or ""}
+    raise NotImplementedError(kind.__name__)
+
+
+def _plain(schema: Any) -> Any:
+    """JSON Schema as OpenAPI 3.0 writes it: no `null` alternatives, references wrapped in allOf."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "anyOf" in schema:
+        rest = {k: v for k, v in schema.items() if k not in ("anyOf", "default")}
+        choices = [_plain(c) for c in schema["anyOf"] if c != {"type": "null"}]
+        if len(choices) == 1:
+            return rest | choices[0]
+        return rest | {"oneOf": choices, "x-kubernetes-int-or-string": True}
+    return {
+        key: {name: _plain(inner) for name, inner in value.items()}
+        if key == "properties"
+        else _plain(value)
+        for key, value in schema.items()
+        if key not in ("default", "title")
+    }
+
+
+def _gvk(kind: Kind, version: str) -> dict[str, str]:
+    return {"group": kind.group, "version": version, "kind": kind.kind}
+
+
+def _paths(kind: Kind, version: str) -> dict[str, Any]:
+    root = f"/apis/{kind.group}/{version}" if kind.group else f"/api/{version}"
+    inside = "/namespaces/{namespace}" if kind.namespaced else ""
+    one: dict[str, Any] = {}
+    many: dict[str, Any] = {}
+    for method, named, action in _METHODS.values():
+        (one if named else many)[method if action != "list" else "get"] = _operation(
+            kind, version, action
+        )
+    collection = f"{root}{inside}/{kind.plural}"
+    return {collection: many, f"{collection}/{{name}}": one}
+
+
+def _operation(kind: Kind, version: str, action: str) -> dict[str, Any]:
+    content = {
+        "application/json": {"schema": {"$ref": f"#/components/schemas/{kind.struct.__name__}"}}
+    }
+    operation: dict[str, Any] = {
+        "operationId": f"{action}{kind.kind}{version}",
+        "description": f"{action} {resource(kind)}",
+        "responses": {"200": {"description": "OK", "content": content}},
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": _gvk(kind, version),
+    }
+    if action in ("post", "put", "patch"):
+        names = ("dryRun", "fieldManager", "fieldValidation")
+        operation["parameters"] = [
+            {"name": name, "in": "query", "schema": {"type": "string"}} for name in names
+        ]
+        operation["requestBody"] = {"content": content if action != "patch" else _PATCHES}
+    return operation
+
+
+_PATCHES = {
+    media: {"schema": {"type": "object"}}
+    for media in ("application/json-patch+json", "application/merge-patch+json")
+}
+
+
+def _bytes(field: int, value: bytes) -> bytes:
+    """One length-delimited protobuf field, shorter than 128 bytes."""
+    return bytes([field << 3 | 2, len(value)]) + value
+
+
+def _text(field: int, value: str) -> bytes:
+    return _bytes(field, value.encode())

@@ -1,0 +1,46 @@
+"""An object as it leaves: in the caller's version, with its resourceVersion.
+
+In: Obj.    Out: its tree; web.Response for any JSON.
+Before: api/objects.py        After: apiserver/reading.py, writing.py, watching.py
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from lateen.api.objects import Obj
+from lateen.apiserver.targets import Target
+
+_encoder = msgspec.json.Encoder()
+
+
+def tree_of(obj: Obj, target: Target, revision: int | None = None) -> dict[str, Any]:
+    """The object's tree for this caller; `revision` if not its own (that of its deletion)."""
+    tree = dict(obj.raw)
+    metadata = dict(tree.get("metadata") or {})
+    if version := revision or obj.revision:
+        metadata["resourceVersion"] = str(version)
+    return {
+        **tree,
+        "apiVersion": target.api_version,
+        "kind": target.kind.kind,
+        "metadata": metadata,
+    }
+
+
+def to_json(value: Any) -> bytes:
+    """JSON, without a newline."""
+    return _encoder.encode(value)
+
+
+def json_response(value: Any, status: int = 200, warnings: tuple[str, ...] = ()) -> web.Response:
+    """An answer in JSON; warnings travel as Kubernetes sends them, in `Warning: 299` headers."""
+    response = web.Response(body=to_json(value), status=status, content_type="application/json")
+    for warning in warnings[:20]:
+        text = warning.encode("ascii", "replace").decode()[:300].replace("\\", "\\\\")
+        quoted = text.replace('"', '\\"').replace("\n", " ").replace("\r", " ")
+        response.headers.add("Warning", f'299 - "{quoted}"')
+    return response
