@@ -1,0 +1,270 @@
+"""Check one HTTP rule of a VirtualService.
+
+In: HTTPRoute.    Out: problems.    Source: Istio validateHTTPRoute.
+Before: check/at.py, check/regex.py    After: check/virtualservice.py
+
+Weights are Istio's: none below 0, and of several not all 0; they need not add up to 100.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lateen.api.fields import Duration
+from lateen.api.names import label_fault, label_faults
+from lateen.api.virtualservice import (
+    Destination,
+    HTTPDirectResponse,
+    HTTPFaultInjection,
+    HTTPMatchRequest,
+    HTTPRedirect,
+    HTTPRetry,
+    HTTPRewrite,
+    HTTPRoute,
+    HTTPRouteDestination,
+    Percent,
+    StringMatch,
+)
+from lateen.base.problem import Problem
+from lateen.check.at import MAX_INT32, At, between, one_of, port_number
+from lateen.check.headers import check_authority, check_headers
+from lateen.check.hosts import gateway_name_fault, wildcard_host_fault
+from lateen.check.regex import regex_fault
+
+RETRY_ON = frozenset(
+    [
+        "5xx",
+        "gateway-error",
+        "reset",
+        "reset-before-request",
+        "connect-failure",
+        "retriable-4xx",
+        "refused-stream",
+        "retriable-status-codes",
+        "retriable-headers",
+        "envoy-ratelimited",
+        "http3-post-connect-failure",
+        "cancelled",
+        "deadline-exceeded",
+        "internal",
+        "resource-exhausted",
+        "unavailable",
+    ]
+)
+GRPC_STATUSES = (
+    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS"
+    " PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED"
+    " INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED"
+)
+_HEADER_NAME = re.compile(r"[-_A-Za-z0-9!#$%&'*+.^`|~]+")
+_PSEUDO_HEADERS = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
+_MEGABYTE = 1024 * 1024
+
+
+def check_http_route(route: HTTPRoute, at: At) -> Iterator[Problem]:
+    """Every fault of one rule."""
+    yield from _what_it_does(route, at)
+    for index, match in enumerate(route.match):
+        yield from _match(match, at.key("match").item(index))
+    yield from _destinations(route.route, at.key("route"))
+    if route.redirect:
+        yield from _redirect(route.redirect, at.key("redirect"))
+    if route.direct_response:
+        yield from _direct_response(route.direct_response, at.key("directResponse"))
+    if route.rewrite:
+        yield from _rewrite(route.rewrite, at.key("rewrite"))
+    yield from check_duration(at.key("timeout"), route.timeout)
+    if route.retries:
+        yield from _retries(route.retries, at.key("retries"))
+    if route.fault:
+        yield from _fault(route.fault, at.key("fault"))
+    yield from check_headers(route.headers, at.key("headers"))
+    yield from check_authority(route, at)
+
+
+def check_duration(at: At, value: Duration | None, *, zero: bool = False) -> Iterator[Problem]:
+    """A duration of 1 ms or more in whole milliseconds; None passes, and 0 where that means off."""
+    if value is None or (zero and value.seconds == 0):
+        return
+    if value.seconds < 0.001:
+        yield at.error("duration must be greater than 1ms")
+    elif abs(value.seconds * 1000 - round(value.seconds * 1000)) > 1e-6:
+        yield at.error("only durations to ms precision are supported")
+
+
+def _what_it_does(route: HTTPRoute, at: At) -> Iterator[Problem]:
+    """One of route, redirect, direct response; a delegate stands for any of them."""
+    if route.delegate is not None:
+        if route.route or route.redirect:
+            yield at.key("delegate").error(
+                "a rule with delegate must not specify route or redirect"
+            )
+        return
+    if not (route.redirect or route.direct_response):
+        if not route.route:
+            yield at.error("HTTP route, redirect or direct_response is required")
+        return
+    other = "redirect" if route.redirect else "direct_response"
+    for name, given in (("route", route.route), ("fault", route.fault), ("rewrite", route.rewrite)):
+        if given:
+            yield at.key(name).error(f"HTTP route cannot contain both {name} and {other}")
+    if route.redirect and route.direct_response:
+        words = "HTTP route rule cannot contain both direct_response and redirect"
+        yield at.key("directResponse").error(words)
+
+
+def _match(match: HTTPMatchRequest, at: At) -> Iterator[Problem]:
+    for name, condition in (
+        ("uri", match.uri),
+        ("scheme", match.scheme),
+        ("method", match.method),
+        ("authority", match.authority),
+    ):
+        if condition:
+            yield from _string_match(condition, at.key(name), empty_prefix=name == "uri")
+    for name, conditions in (
+        ("headers", match.headers),
+        ("withoutHeaders", match.without_headers),
+        ("queryParams", match.query_params),
+    ):
+        for key, condition in conditions.items():
+            where = at.key(name, key)
+            if name != "queryParams" and not _header_name(key):
+                yield where.error(f"header name {key} is not a valid header name")
+            # `*` is not a regular expression here: it asks for the header's presence.
+            if name == "withoutHeaders" and condition.regex == "*":
+                continue
+            yield from _string_match(condition, where, present=True)
+    yield from port_number(at.key("port"), match.port)
+    for key, text, words in label_faults(match.source_labels):
+        yield at.key("sourceLabels", key).invalid(text, words)
+    if match.source_namespace and label_fault(match.source_namespace):
+        words = f"sourceNamespace match {match.source_namespace} is invalid"
+        yield at.key("sourceNamespace").error(words)
+    for index, gateway in enumerate(match.gateways):
+        if fault := gateway_name_fault(gateway):
+            yield at.key("gateways").item(index).error(fault)
+
+
+def _header_name(name: str) -> bool:
+    return bool(_HEADER_NAME.fullmatch(name)) or name in _PSEUDO_HEADERS or name.startswith("@")
+
+
+def _string_match(
+    match: StringMatch, at: At, *, empty_prefix: bool = False, present: bool = False
+) -> Iterator[Problem]:
+    given = [n for n in ("exact", "prefix", "regex") if getattr(match, n) is not None]
+    if len(given) > 1:
+        yield at.error(f"only one of exact, prefix, regex can be set, got {', '.join(given)}")
+    if not given and not present:
+        yield at.error("one of exact, prefix, regex must be set")
+    if match.prefix == "" and not empty_prefix:
+        yield at.key("prefix").error("prefix string match should not be empty")
+    if match.regex is not None and (fault := regex_fault(match.regex)):
+        yield at.key("regex").error(fault)
+
+
+def _destinations(routes: tuple[HTTPRouteDestination, ...], at: At) -> Iterator[Problem]:
+    for index, route in enumerate(routes):
+        here = at.item(index)
+        yield from _destination(route.destination, here.key("destination"))
+        if route.weight < 0:
+            words = f"weight {route.weight} < 0: wanted a whole number, 0 or more"
+            yield here.key("weight").error(words)
+        elif route.weight > MAX_INT32:
+            yield here.key("weight").invalid(route.weight, f"must be {MAX_INT32} or less")
+        yield from check_headers(route.headers, here.key("headers"))
+    if len(routes) > 1 and sum(route.weight for route in routes) == 0:
+        fix = "give each destination a weight, such as 90 and 10"
+        yield at.error("total destination weight = 0", fix)
+
+
+def _destination(destination: Destination, at: At) -> Iterator[Problem]:
+    if destination.host == "*":
+        yield at.key("host").error("invalid destination host *")
+    elif fault := wildcard_host_fault(destination.host):
+        yield at.key("host").error(fault)
+    if destination.subset and label_fault(destination.subset):
+        yield at.key("subset").error(f"subset name is invalid: {destination.subset}")
+    if destination.port:
+        yield from port_number(at.key("port", "number"), destination.port.number)
+
+
+def _redirect(redirect: HTTPRedirect, at: At) -> Iterator[Problem]:
+    target = (redirect.uri, redirect.authority, redirect.port, redirect.derive_port)
+    if not any((*target, redirect.scheme, redirect.prefix_rewrite)):
+        yield at.error("redirect must specify URI, authority, scheme, or port")
+    if redirect.redirect_code and not 300 <= redirect.redirect_code <= 399:
+        words = f"{redirect.redirect_code} is not a valid redirect code, must be 3xx"
+        yield at.key("redirectCode").error(words)
+    yield from one_of(at.key("scheme"), redirect.scheme, ("", "http", "https"))
+    ports = ("", "FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT")
+    yield from one_of(at.key("derivePort"), redirect.derive_port, ports)
+    if redirect.port and redirect.derive_port:
+        yield at.key("derivePort").error("only one of port and derivePort can be set")
+    yield from port_number(at.key("port"), redirect.port)
+
+
+def _direct_response(response: HTTPDirectResponse, at: At) -> Iterator[Problem]:
+    yield from _http_status(at.key("status"), response.status)
+    if response.body and response.body.string and len(response.body.string) > _MEGABYTE:
+        words = "large direct_responses may impact control plane performance, must be less than 1MB"
+        yield at.key("body").error(words)
+
+
+def _rewrite(rewrite: HTTPRewrite, at: At) -> Iterator[Problem]:
+    if rewrite.uri and rewrite.uri_regex_rewrite:
+        yield at.error("rewrite may only contain one of URI or UriRegexRewrite")
+    if not (rewrite.uri or rewrite.authority or rewrite.uri_regex_rewrite):
+        yield at.error("rewrite must specify at least one of URI, UriRegexRewrite, or authority")
+
+
+def _retries(retries: HTTPRetry, at: At) -> Iterator[Problem]:
+    if retries.attempts < 0:
+        yield at.key("attempts").error("attempts cannot be negative")
+    if retries.attempts == 0 and (retries.per_try_timeout or retries.retry_on):
+        words = "http retry policy configured when attempts are set to 0 (disabled)"
+        yield at.key("attempts").error(words)
+    yield from between(at.key("attempts"), max(retries.attempts, 0), 0)
+    yield from check_duration(at.key("perTryTimeout"), retries.per_try_timeout)
+    for policy in retries.retry_on.split(",") if retries.retry_on else ():
+        is_status = policy.isascii() and policy.isdigit() and 100 <= int(policy[:4]) <= 599
+        if policy not in RETRY_ON and not is_status:
+            fix = f"wanted statuses or: {', '.join(sorted(RETRY_ON))}, without blanks"
+            yield at.key("retryOn").error(f'"{policy}" is not a valid retryOn policy', fix)
+
+
+def _fault(fault: HTTPFaultInjection, at: At) -> Iterator[Problem]:
+    delay, abort = fault.delay, fault.abort
+    if not (delay or abort):
+        yield at.error("HTTP fault injection must have an abort and/or a delay")
+    if delay:
+        here = at.key("delay")
+        yield from _percentage(delay.percentage, here.key("percentage", "value"))
+        yield from between(here.key("percent"), delay.percent, 0, 100)
+        yield from check_duration(here.key("fixedDelay"), delay.fixed_delay)
+    if abort:
+        here = at.key("abort")
+        yield from _percentage(abort.percentage, here.key("percentage", "value"))
+        if abort.http_status is None and abort.grpc_status is None and not abort.http2_error:
+            yield here.warning("abort configured, but error type not set", "give httpStatus")
+        if abort.http_status is not None:
+            yield from _http_status(here.key("httpStatus"), abort.http_status)
+        if abort.grpc_status is not None:
+            yield from one_of(
+                here.key("grpcStatus"), abort.grpc_status, tuple(GRPC_STATUSES.split())
+            )
+        if abort.http_status is not None and abort.grpc_status is not None:
+            yield here.error("only one of httpStatus and grpcStatus can be set")
+
+
+def _percentage(percentage: Percent | None, at: At) -> Iterator[Problem]:
+    if percentage and not (percentage.value == 0.0 or 0.0001 <= percentage.value <= 100.0):
+        words = f"percentage {percentage.value:g} is neither 0.0, nor in range [0.0001, 100.0]"
+        yield at.error(words)
+
+
+def _http_status(at: At, status: int) -> Iterator[Problem]:
+    if not 200 <= status <= 599:
+        yield at.error(f"HTTP status {status} is not in range 200-599")

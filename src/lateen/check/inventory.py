@@ -1,0 +1,193 @@
+"""Index what a set of objects provides, so that references into it can be looked up.
+
+In: objects.                Out: Inventory: hosts, subsets, gateways, Secrets, workloads ….
+Before: check/hosts.py      After: check/routing.py, check/selecting.py
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from lateen.api.config import ConfigMap, Secret, ServiceAccount
+from lateen.api.destinationrule import DestinationRule
+from lateen.api.fields import Labels
+from lateen.api.gateway import Gateway
+from lateen.api.objects import Obj
+from lateen.api.pod import Pod, PodSpec
+from lateen.api.service import Service
+from lateen.api.serviceentry import ServiceEntry
+from lateen.api.workload import Deployment, ReplicaSet
+from lateen.check.hosts import covers
+
+ROOT_NAMESPACE = "istio-system"
+CLUSTER_DOMAIN = "svc.cluster.local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Pods of one template: where they are, their labels, and who they run as."""
+
+    namespace: str
+    labels: Labels
+    service_account: str = "default"
+    port_names: frozenset[str] = frozenset()
+
+
+# Lateen makes this gateway itself; its Service and Deployment may not be in the store yet.
+OWN_HOSTS = (f"istio-ingressgateway.{ROOT_NAMESPACE}.{CLUSTER_DOMAIN}",)
+OWN_WORKLOADS = (
+    Workload(
+        namespace=ROOT_NAMESPACE,
+        labels={"app": "istio-ingressgateway", "istio": "ingressgateway"},
+        service_account="istio-ingressgateway-service-account",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provided:
+    """A host that is there: its ports (None: any), and its Service if it is one."""
+
+    ports: frozenset[int] | None
+    namespace: str = ""
+    service: Service | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Everything others may refer to."""
+
+    hosts: Mapping[str, Provided]
+    wildcards: Sequence[tuple[str, Provided]]
+    rules: Sequence[tuple[str, str, frozenset[str]]]  # namespace, host, subset names
+    gateways: Mapping[str, Gateway]
+    workloads: Sequence[Workload]
+    secrets: Mapping[tuple[str, str], Secret]
+    config_maps: Mapping[tuple[str, str], ConfigMap]
+    accounts: frozenset[tuple[str, str]]
+    namespaces: frozenset[str]
+
+    def host(self, host: str, namespace: str) -> Provided | None:
+        """What provides a host as written in an object of that namespace."""
+        full = full_host(host, namespace)
+        if found := self.hosts.get(full) or self.hosts.get(host):
+            return found
+        return next((p for pattern, p in self.wildcards if covers(pattern, full)), None)
+
+    def has_subset(self, host: str, subset: str, namespace: str) -> bool:
+        """Whether a DestinationRule that host's clients in that namespace see defines the subset."""
+        full = full_host(host, namespace)
+        found = self.host(host, namespace)
+        near = {namespace, ROOT_NAMESPACE, found.namespace if found else namespace}
+        return any(
+            subset in subsets and covers(pattern, full)
+            for rule_namespace, pattern, subsets in self.rules
+            if rule_namespace in near
+        )
+
+    def similar_host(self, host: str, namespace: str) -> str:
+        """What may have been meant: the same name elsewhere, or a similar one."""
+        short = host.split(".", maxsplit=1)[0]
+        elsewhere = [h for h in sorted(self.hosts) if h.split(".")[0] == short]
+        if elsewhere:
+            return elsewhere[0]
+        local = {h.split(".")[0]: h for h, p in self.hosts.items() if p.namespace == namespace}
+        found = difflib.get_close_matches(host, [*local, *self.hosts], n=1, cutoff=0.6)
+        return found[0] if found else ""
+
+    def selected(self, labels: Labels, namespace: str | None) -> list[Workload]:
+        """Workloads that carry the labels, in one namespace or (None) in all."""
+        return [
+            w
+            for w in self.workloads
+            if namespace in (None, w.namespace) and labels.items() <= w.labels.items()
+        ]
+
+
+def full_host(host: str, namespace: str) -> str:
+    """A short name means the Service of that name in the object's own namespace; else as written."""
+    if "." in host or "*" in host:
+        return host.removesuffix(".")
+    return f"{host}.{namespace}.{CLUSTER_DOMAIN}"
+
+
+def inventory_of(
+    objects: Sequence[Obj],
+    *,
+    extra_hosts: Collection[str] = OWN_HOSTS,
+    extra_workloads: Sequence[Workload] = OWN_WORKLOADS,
+) -> Inventory:
+    """Index the objects, and what exists besides them."""
+    hosts: dict[str, Provided] = {host: Provided(ports=None) for host in extra_hosts}
+    wildcards: list[tuple[str, Provided]] = []
+    rules: list[tuple[str, str, frozenset[str]]] = []
+    for obj in objects:
+        match obj.typed:
+            case Service() as service:
+                hosts[full_host(obj.key.name, obj.key.namespace)] = _provided(service, obj)
+            case ServiceEntry() as entry:
+                ports = frozenset(port.number for port in entry.spec.ports)
+                for host in entry.spec.hosts:
+                    if host.startswith("*"):
+                        wildcards.append((host, Provided(ports=ports)))
+                    else:
+                        hosts[host] = Provided(ports=ports, namespace=obj.key.namespace)
+            case DestinationRule() as rule:
+                names = frozenset(subset.name for subset in rule.spec.subsets)
+                host = full_host(rule.spec.host, obj.key.namespace)
+                rules.append((obj.key.namespace, host, names))
+            case _:
+                pass
+    workloads = [w for obj in objects if (w := _workload(obj))]
+    return Inventory(
+        hosts=hosts,
+        wildcards=wildcards,
+        rules=rules,
+        gateways={_name(o): o.typed for o in objects if isinstance(o.typed, Gateway)},
+        workloads=[*workloads, *extra_workloads],
+        secrets={_pair(o): o.typed for o in objects if isinstance(o.typed, Secret)},
+        config_maps={_pair(o): o.typed for o in objects if isinstance(o.typed, ConfigMap)},
+        accounts=frozenset(_pair(o) for o in objects if isinstance(o.typed, ServiceAccount)),
+        namespaces=frozenset(
+            o.key.namespace or o.key.name for o in objects if o.key.namespace or _is_namespace(o)
+        )
+        | {w.namespace for w in extra_workloads},
+    )
+
+
+def _provided(service: Service, obj: Obj) -> Provided:
+    ports = frozenset(port.port for port in service.spec.ports)
+    external = service.spec.type == "ExternalName" and not ports
+    return Provided(ports=None if external else ports, namespace=obj.key.namespace, service=service)
+
+
+def _workload(obj: Obj) -> Workload | None:
+    match obj.typed:
+        case Pod(metadata=metadata, spec=spec):
+            return _workload_of(obj, metadata.labels, spec)
+        case Deployment(spec=workload) | ReplicaSet(spec=workload):
+            return _workload_of(obj, workload.template.metadata.labels, workload.template.spec)
+    return None
+
+
+def _workload_of(obj: Obj, labels: Labels, spec: PodSpec) -> Workload:
+    return Workload(
+        namespace=obj.key.namespace,
+        labels=labels,
+        service_account=spec.service_account_name or "default",
+        port_names=frozenset(p.name for c in spec.containers for p in c.ports if p.name),
+    )
+
+
+def _pair(obj: Obj) -> tuple[str, str]:
+    return obj.key.namespace, obj.key.name
+
+
+def _name(obj: Obj) -> str:
+    return f"{obj.key.namespace}/{obj.key.name}"
+
+
+def _is_namespace(obj: Obj) -> bool:
+    return obj.key.kind == "Namespace" and not obj.key.group

@@ -1,0 +1,87 @@
+"""Check one object, whatever its kind.
+
+In: Obj, or what decoding left of one.    Out: problems, IST0106 unless a finer code fits.
+Before: every kind's check                After: check/admission.py, apiserver/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lateen.api.config import ConfigMap, Secret
+from lateen.api.decode import Partial
+from lateen.api.destinationrule import DestinationRule
+from lateen.api.gateway import Gateway
+from lateen.api.objects import Obj
+from lateen.api.paths import holds
+from lateen.api.pod import Pod
+from lateen.api.security import AuthorizationPolicy, PeerAuthentication
+from lateen.api.service import Service
+from lateen.api.serviceentry import ServiceEntry
+from lateen.api.virtualservice import VirtualService
+from lateen.api.workload import Deployment, ReplicaSet
+from lateen.base.problem import Problem
+from lateen.check.at import At
+from lateen.check.destinationrule import check_destination_rule
+from lateen.check.gateway import check_gateway
+from lateen.check.security import check_authorization_policy, check_peer_authentication
+from lateen.check.service import check_config_map, check_secret, check_service
+from lateen.check.serviceentry import check_service_entry
+from lateen.check.virtualservice import check_virtual_service
+from lateen.check.workload import check_deployment, check_pod, check_replica_set
+
+
+def check_object(obj: Obj) -> tuple[Problem, ...]:
+    """Every fault of one object, taken alone. Namespace, ServiceAccount, EndpointSlice have none."""
+    return tuple(_problems(obj))
+
+
+def check_partial(partial: Partial) -> tuple[Problem, ...]:
+    """The faults of the sound rest of an object whose decoding found errors.
+
+    What only follows from a gap is left out: a rule that decoding had to empty is not also
+    reported as empty.
+    """
+    return tuple(p for p in check_object(partial.obj) if not follows(p, partial))
+
+
+def follows(problem: Problem, partial: Partial) -> bool:
+    """Whether a problem is only the consequence of what decoding has reported already."""
+    where = problem.origin.field
+    if any(holds(where, gap) or holds(gap, where) for gap in partial.gaps):
+        return True
+    return any(_parent(path) == where for path in partial.unread)
+
+
+def _parent(path: str) -> str:
+    return path[: max(path.rfind("."), path.rfind("["), 0)]
+
+
+def _problems(obj: Obj) -> Iterator[Problem]:
+    at = At(obj)
+    match obj.typed:
+        case VirtualService() as typed:
+            return check_virtual_service(typed, at)
+        case DestinationRule() as typed:
+            return check_destination_rule(typed, at)
+        case Gateway() as typed:
+            return check_gateway(typed, at)
+        case ServiceEntry() as typed:
+            return check_service_entry(typed, at)
+        case PeerAuthentication() as typed:
+            return check_peer_authentication(typed, at)
+        case AuthorizationPolicy() as typed:
+            return check_authorization_policy(typed, at)
+        case Service() as typed:
+            return check_service(typed, at)
+        case ConfigMap() as typed:
+            return check_config_map(typed, at)
+        case Secret() as typed:
+            return check_secret(typed, at)
+        case Deployment() as typed:
+            return check_deployment(typed, at)
+        case ReplicaSet() as typed:
+            return check_replica_set(typed, at)
+        case Pod() as typed:
+            return check_pod(typed, at)
+    return iter(())

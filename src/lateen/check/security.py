@@ -1,0 +1,165 @@
+"""Check one PeerAuthentication or AuthorizationPolicy as Istio does before it takes one.
+
+In: the object.        Out: problems.
+Source: Istio ValidatePeerAuthentication, ValidateAuthorizationPolicy.
+Before: check/at.py    After: check/objects.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lateen.api.codes import NOT_YET_HONOURED
+from lateen.api.security import (
+    AuthorizationPolicy,
+    Operation,
+    PeerAuthentication,
+    Rule,
+    Source,
+    WorkloadSelector,
+)
+from lateen.base.problem import Problem
+from lateen.check.at import At, one_of
+
+MTLS_MODES = ("UNSET", "DISABLE", "PERMISSIVE", "STRICT")
+ACTIONS = ("ALLOW", "DENY", "AUDIT", "CUSTOM")
+_SOURCE_LISTS = ("principals", "notPrincipals", "namespaces", "notNamespaces")
+_OPERATION_LISTS = ("methods", "notMethods", "paths", "notPaths")
+
+
+def check_peer_authentication(policy: PeerAuthentication, at: At) -> Iterator[Problem]:
+    """Every fault of the object, taken alone."""
+    spec, at = policy.spec, at.key("spec")
+    if spec.mtls:
+        yield from one_of(at.key("mtls", "mode"), spec.mtls.mode, MTLS_MODES)
+    by_port = at.key("portLevelMtls")
+    if spec.port_level_mtls and not (spec.selector and spec.selector.match_labels):
+        words = "mesh/namespace peer authentication cannot have port level mTLS"
+        yield by_port.error(words, "add a selector with matchLabels")
+    for port, mtls in spec.port_level_mtls.items():
+        here = by_port.key(port)
+        if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
+            yield here.error(f'port must be in range 1..65535, got "{port}"')
+        yield from one_of(here.key("mode"), mtls.mode, MTLS_MODES)
+    yield from _selector(spec.selector, at.key("selector"))
+
+
+def check_authorization_policy(policy: AuthorizationPolicy, at: At) -> Iterator[Problem]:
+    """Every fault of the object, taken alone."""
+    spec, at = policy.spec, at.key("spec")
+    yield from one_of(at.key("action"), spec.action, ACTIONS)
+    if spec.action == "CUSTOM":
+        # To store a policy that then protects nothing would be worse than to refuse it.
+        words = "action CUSTOM is not yet honoured by lateen"
+        yield at.key("action").error(words, "ALLOW and DENY are")
+    if spec.action == "AUDIT":
+        words = "action AUDIT is not yet honoured by lateen: it has no effect here"
+        yield at.key("action").warning(words, code=NOT_YET_HONOURED)
+    if spec.provider is not None and spec.action != "CUSTOM":
+        words = f"`provider` must not be with non CUSTOM action, found {spec.action}"
+        yield at.key("provider").error(words)
+    if spec.action == "DENY" and not spec.rules:
+        yield at.key("rules").error(
+            "DENY action without `rules` is meaningless as it will never be triggered, add an empty"
+            " rule `{}` if you want it be triggered for every request",
+            "rules: [{}]",
+        )
+    given = (spec.selector, spec.target_ref, spec.target_refs)
+    if sum(value is not None for value in given) > 1:
+        yield at.key("selector").error("only one of targetRefs or workloadSelector can be set")
+    yield from _selector(spec.selector, at.key("selector"))
+    for index, rule in enumerate(spec.rules):
+        yield from _rule(rule, index, spec.action, at.key("rules").item(index))
+
+
+def _selector(selector: WorkloadSelector | None, at: At) -> Iterator[Problem]:
+    if selector is None:
+        return
+    if not selector.match_labels:
+        yield at.warning("workload selector specified without labels")
+    for key, value in selector.match_labels.items():
+        if not key:
+            yield at.key("matchLabels").error(f'empty key is not supported in selector: "={value}"')
+        if "*" in key + value:
+            words = f'wildcard is not supported in selector: "{key}={value}"'
+            yield at.key("matchLabels", key).error(words)
+
+
+def _rule(rule: Rule, index: int, action: str, at: At) -> Iterator[Problem]:
+    raw = _raw_at(at)
+    for name in ("from", "to"):
+        if raw.get(name) == []:
+            yield at.key(name).error(f"`{name}` must not be empty, found at rule {index}")
+    for number, origin in enumerate(rule.from_):
+        yield from _source(origin.source, at.key("from").item(number).key("source"))
+    for number, target in enumerate(rule.to):
+        yield from _operation(target.operation, at.key("to").item(number).key("operation"))
+    only_http = any(not (to.operation.ports or to.operation.not_ports) for to in rule.to)
+    if action == "DENY" and only_http:
+        yield at.key("to").warning(
+            "configured AuthorizationPolicy will deny all traffic to TCP ports under its scope due"
+            " to the use of only HTTP attributes in a DENY rule; it is recommended to explicitly"
+            " specify the port"
+        )
+
+
+def _raw_at(at: At) -> dict[str, object]:
+    """The rule as it was written, which tells an empty list from an absent one."""
+    rules = at.obj.raw.get("spec", {}).get("rules", [])
+    number = int(at.path.rpartition("[")[2].rstrip("]"))
+    found = rules[number] if number < len(rules) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _source(source: Source, at: At) -> Iterator[Problem]:
+    if source == Source():
+        yield at.error("`from.source` must not be empty", "leave `from` out for any source")
+    names = (source.principals, source.not_principals, source.namespaces, source.not_namespaces)
+    for name, values in zip(_SOURCE_LISTS, names, strict=True):
+        yield from _no_empty_values(name, values, at.key(name))
+    if any(names) and (source.service_accounts or source.not_service_accounts):
+        words = "cannot set serviceAccounts with namespaces or principals"
+        yield at.key("serviceAccounts").error(words)
+    for name, values in zip(_SOURCE_LISTS[:2], names[:2], strict=True):
+        for index, value in enumerate(values):
+            if value.startswith("spiffe://"):
+                fix = f'"{value.removeprefix("spiffe://")}"'
+                words = "a principal is written without spiffe://"
+                yield at.key(name).item(index).warning(words, fix)
+
+
+def _operation(operation: Operation, at: At) -> Iterator[Problem]:
+    if operation == Operation():
+        yield at.error("`to.operation` must not be empty", "leave `to` out for any operation")
+    lists = (operation.methods, operation.not_methods, operation.paths, operation.not_paths)
+    for name, values in zip(_OPERATION_LISTS, lists, strict=True):
+        yield from _no_empty_values(name, values, at.key(name))
+    for name, paths in (("paths", operation.paths), ("notPaths", operation.not_paths)):
+        for index, path in enumerate(paths):
+            if fault := _path_fault(path):
+                yield at.key(name).item(index).error(fault)
+    for name, methods in (("methods", operation.methods), ("notMethods", operation.not_methods)):
+        for index, method in enumerate(methods):
+            if method != method.upper():
+                words = f'"{method}" matches no request: methods are in capitals'
+                yield at.key(name).item(index).warning(words, f'"{method.upper()}"')
+
+
+def _no_empty_values(name: str, values: tuple[str, ...], at: At) -> Iterator[Problem]:
+    for index, value in enumerate(values):
+        if not value:
+            yield at.item(index).error(f"empty value not allowed, found in {name}")
+
+
+def _path_fault(path: str) -> str | None:
+    """Path templates: `{*}` stands for one segment, `{**}` for the rest and must come last."""
+    segments = path.strip("/").split("/")
+    for index, segment in enumerate(segments):
+        if segment == "{**}" and index < len(segments) - 1:
+            return f"invalid or unsupported path {path}: {{**}} is not the last operator"
+        if segment not in ("{*}", "{**}") and ("{" in segment or "}" in segment):
+            return (
+                f"invalid or unsupported path {path}: contains '{{' or '}}' beyond a supported"
+                " path template"
+            )
+    return None

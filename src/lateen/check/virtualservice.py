@@ -1,0 +1,87 @@
+"""Check one VirtualService as Istio does before it takes one.
+
+In: VirtualService.    Out: problems.    Source: Istio ValidateVirtualService.
+Before: check/at.py, check/httproute.py    After: check/objects.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lateen.api.codes import INEFFECTIVE_MATCH, UNREACHABLE_RULE
+from lateen.api.virtualservice import HTTPRoute, VirtualService, VirtualServiceSpec
+from lateen.base.problem import Problem
+from lateen.check.at import At
+from lateen.check.hosts import covers, gateway_name_fault, is_ip, wildcard_host_fault
+from lateen.check.httproute import check_http_route
+
+MESH = "mesh"
+
+
+def check_virtual_service(service: VirtualService, at: At) -> Iterator[Problem]:
+    """Every fault of the object, taken alone."""
+    spec, at = service.spec, at.key("spec")
+    if not (spec.http or spec.tcp or spec.tls):
+        yield at.error("http, tcp or tls must be provided in virtual service")
+    if not spec.hosts:
+        # Istio takes a VirtualService without hosts as a delegate, which lateen does not carry yet.
+        yield at.key("hosts").error(
+            "required: a VirtualService without hosts is a delegate, not yet honoured by lateen"
+        )
+    yield from _hosts(spec, at)
+    for index, name in enumerate(spec.gateways):
+        if name != MESH and (fault := gateway_name_fault(name)):
+            yield at.key("gateways").item(index).error(fault)
+    for index, route in enumerate(spec.http):
+        yield from check_http_route(route, at.key("http").item(index))
+    yield from _unreachable(spec.http, at.key("http"))
+
+
+def _hosts(spec: VirtualServiceSpec, at: At) -> Iterator[Problem]:
+    in_mesh = not spec.gateways or MESH in spec.gateways
+    sound = True
+    for index, host in enumerate(spec.hosts):
+        where = at.key("hosts").item(index)
+        if (fault := wildcard_host_fault(host)) and not is_ip(host):
+            sound = False
+            yield where.error(fault)
+        elif host == "*" and in_mesh:
+            sound = False
+            words = "wildcard host * is not allowed for virtual services bound to the mesh gateway"
+            yield where.error(words, "name the hosts, or name a gateway")
+    if not sound:
+        return
+    for index, host in enumerate(spec.hosts):
+        for other in spec.hosts[:index]:
+            if covers(other, host) or covers(host, other):
+                words = f"duplicate hosts in virtual service: {other} & {host}"
+                yield at.key("hosts").item(index).error(words)
+
+
+def _unreachable(routes: tuple[HTTPRoute, ...], at: At) -> Iterator[Problem]:
+    """Rules no request can reach: behind one without conditions, or with only used-up matches."""
+    catch_all: str | None = None
+    seen: dict[str, str] = {}
+    for index, route in enumerate(routes):
+        here, called = at.item(index), _called(route, index)
+        if catch_all:
+            words = (
+                f"VirtualService rule {called} not used ({catch_all} before it takes everything)"
+            )
+            yield here.warning(words, "put the rule without match last", UNREACHABLE_RULE)
+            continue
+        if not route.match:
+            catch_all = f"rule {called}"
+        for number, match in enumerate(route.match):
+            shape = repr(match)
+            if shape in seen:
+                words = (
+                    f"VirtualService rule {called} match #{number} is not used"
+                    f" (duplicate/overlapping match in rule {seen[shape]})"
+                )
+                yield here.key("match").item(number).info(words, code=INEFFECTIVE_MATCH)
+            seen.setdefault(shape, called)
+
+
+def _called(route: HTTPRoute, index: int) -> str:
+    return f'"{route.name}"' if route.name else f"#{index}"
