@@ -1,0 +1,206 @@
+"""Where requests can go: backends with all that applies on the way, and their endpoints.
+
+In: World, DestinationIndex, MtlsIndex.    Out: Backend, EndpointSet, problems.
+Before: translate/destinations.py          After: translate/outbound.py, translate/gateways.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lateen.base.problem import Problem
+from lateen.ir.backends import (
+    Backend,
+    BackendId,
+    Balance,
+    Discovery,
+    Endpoint,
+    EndpointSet,
+    InMesh,
+    MeshMtls,
+    OriginateTls,
+    Outside,
+    Plaintext,
+    Security,
+    Wire,
+)
+from lateen.ir.plan import Mtls, Role
+from lateen.translate.destinations import Destinations, Effective
+from lateen.translate.faults import no_upgrade, not_carried
+from lateen.translate.mtls import MtlsIndex
+from lateen.translate.settings import balance_of, ejection_of, limits_of
+from lateen.world.model import Injection, Instance, Port, Service, Shape, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceBackends:
+    """Everything one service contributes: a backend for each port, and for each subset of it."""
+
+    backends: tuple[Backend, ...]
+    endpoints: tuple[EndpointSet, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def service_backends(
+    world: World, service: Service, rules: Destinations, mtls: MtlsIndex, role: Role
+) -> ServiceBackends:
+    """The backends of one service, as a proxy of that role is to use them."""
+    backends: list[Backend] = []
+    endpoints: list[EndpointSet] = []
+    problems: list[Problem] = []
+    instances = world.instances_of(service)
+    for port in service.ports:
+        for subset in ("", *rules.subsets):
+            labels = rules.subsets[subset].value.labels if subset else {}
+            chosen = tuple(i for i in instances if _carries(i, labels))
+            id = BackendId(host=service.host, port=port.number, subset=subset)
+            made = _backend(id, service, port, rules, _reached(chosen, port, mtls), role)
+            backends.append(made[0])
+            problems.extend(made[1])
+            if isinstance(made[0].discovery, InMesh):
+                ready = _reached(tuple(i for i in chosen if i.ready), port, mtls)
+                endpoints.append(EndpointSet(id=id, endpoints=ready))
+    return ServiceBackends(
+        backends=tuple(backends), endpoints=tuple(endpoints), problems=tuple(problems)
+    )
+
+
+def _carries(instance: Instance, labels: dict[str, str]) -> bool:
+    have = instance.workload.labels if instance.workload else {}
+    return labels.items() <= have.items()
+
+
+def _reached(instances: tuple[Instance, ...], port: Port, mtls: MtlsIndex) -> tuple[Endpoint, ...]:
+    found = (_endpoint(instance, port, mtls) for instance in instances)
+    return tuple(sorted({e for e in found if e}))
+
+
+def _endpoint(instance: Instance, port: Port, mtls: MtlsIndex) -> Endpoint | None:
+    number = instance.port(port.name)
+    if number is None:
+        return None
+    pod = instance.workload
+    if pod is None:
+        return Endpoint(address=instance.address, port=number, mtls=False)
+    # A gateway's listeners are its Gateways' own; none of them takes the mesh's certificates.
+    sidecar = pod.injection is Injection.SIDECAR
+    return Endpoint(
+        address=instance.address,
+        port=number,
+        mtls=sidecar and mtls.modes(pod).of(number) is not Mtls.DISABLE,
+        namespace=pod.namespace,
+        workload=pod.workload,
+        app=pod.app,
+        version=pod.version,
+        cluster_identity=pod.identity,
+    )
+
+
+def _backend(
+    id: BackendId,
+    service: Service,
+    port: Port,
+    rules: Destinations,
+    known: tuple[Endpoint, ...],
+    role: Role,
+) -> tuple[Backend, tuple[Problem, ...]]:
+    """`known` are all endpoints, ready or not, so that identities do not come and go with them."""
+    policy = rules.effective(port.number, id.subset)
+    problems: list[Problem] = []
+    balance = balance_of(policy.balance.value if policy.balance else None)
+    if service.shape is Shape.ENTRY_NONE or (
+        service.shape is Shape.HEADLESS and role is Role.SIDECAR
+    ):
+        balance = Balance.PASSTHROUGH
+    backend = Backend(
+        id=id,
+        discovery=_discovery(service, port),
+        wire=_wire(id, port, policy, role, problems),
+        security=_security(id, service, policy, known, balance, problems),
+        balance=balance,
+        limits=limits_of(policy.pool.value if policy.pool else None),
+        ejection=ejection_of(policy.outlier.value, policy.outlier.origin)
+        if policy.outlier
+        else None,
+        origin=rules.subsets[id.subset].origin if id.subset else port.origin,
+    )
+    return backend, tuple(problems)
+
+
+def _discovery(service: Service, port: Port) -> Discovery:
+    if not service.is_entry:
+        return InMesh()
+    if service.shape is Shape.ENTRY_NONE:
+        return Outside(())
+    target = port.target if isinstance(port.target, int) else port.number
+    if service.endpoints:
+        at = ((e.address, dict(e.ports).get(port.name, target)) for e in service.endpoints)
+        return Outside(tuple(sorted(set(at))))
+    if service.shape is Shape.ENTRY_DNS and not service.host.startswith("*"):
+        return Outside(((service.host, target),))
+    return Outside(())
+
+
+def _wire(
+    id: BackendId, port: Port, policy: Effective, role: Role, problems: list[Problem]
+) -> Wire:
+    """Istio's upstream protocol; an upgrade only where the port says that it speaks HTTP.
+
+    The pod's own proxy speaks HTTP/1.1 to the app of a port declared so, whatever comes in; behind
+    an undeclared port it passes on what it gets, and the app would be sent HTTP/2.
+    """
+    http = policy.pool.value.http if policy.pool else None
+    if port.protocol.is_http2:
+        return Wire.HTTP2
+    declared = port.protocol.is_http
+    if not declared and port.protocol.value != "unknown":
+        return Wire.TCP
+    if http and http.use_client_protocol:
+        return Wire.CLIENT
+    if http and policy.pool and http.h2_upgrade_policy == "UPGRADE":
+        if declared:
+            return Wire.HTTP2
+        problems.append(no_upgrade(policy.pool.origin, id.host, id.port))
+    if declared or role is Role.GATEWAY:
+        return Wire.HTTP1
+    return Wire.CLIENT
+
+
+def _security(
+    id: BackendId,
+    service: Service,
+    policy: Effective,
+    known: tuple[Endpoint, ...],
+    balance: Balance,
+    problems: list[Problem],
+) -> Security:
+    identities = tuple(sorted({e.cluster_identity for e in known if e.mtls}))
+    sni = f"outbound_.{id.port}_.{id.subset}_.{id.host}"
+    tls = policy.tls.value if policy.tls else None
+    if tls is None:
+        if service.is_entry:
+            return Plaintext()
+        if balance is Balance.PASSTHROUGH:
+            # The address dialled carries no mark of a proxy, so it is one way for all of them.
+            if not identities:
+                return Plaintext()
+            return MeshMtls(identities=identities, sni=sni, auto=False)
+        return MeshMtls(identities=identities, sni=sni)
+    match tls.mode:
+        case "ISTIO_MUTUAL":
+            return MeshMtls(
+                identities=tuple(tls.subject_alt_names) or identities,
+                sni=tls.sni or sni,
+                auto=False,
+            )
+        case "SIMPLE" | "MUTUAL":
+            if tls.mode == "MUTUAL" and policy.tls:
+                message = "MUTUAL is not carried yet: TLS goes out without a client certificate"
+                problems.append(not_carried(policy.tls.origin, message))
+            return OriginateTls(
+                sni=tls.sni,
+                sans=tuple(tls.subject_alt_names),
+                verify=not tls.insecure_skip_verify,
+            )
+        case _:
+            return Plaintext()

@@ -1,0 +1,67 @@
+"""Which VirtualServices speak for which host in the mesh.
+
+In: VirtualServices in order of age.    Out: MeshRules, problems.
+Before: translate/routes.py             After: translate/tables.py
+
+An exact host comes before any wildcard, the more specific wildcard before the less, and of several
+VirtualServices for one host the oldest holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lateen.api.virtualservice import VirtualService
+from lateen.base.problem import Problem
+from lateen.translate.faults import claimed
+from lateen.translate.hosts import MESH, full_host, is_wild, wild_candidates
+from lateen.translate.routes import bound_gateways
+from lateen.world.model import Owned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshRules:
+    """The VirtualServices for the mesh by the hosts they name, oldest first.
+
+    `source_keys` are the labels that some rule looks at: proxies alike in these are alike.
+    """
+
+    by_host: Mapping[str, tuple[Owned[VirtualService], ...]]
+    source_keys: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def claims(self, host: str) -> list[Owned[VirtualService]]:
+        """Who speaks for a host, in order of precedence."""
+        found = list(self.by_host.get(host, ()))
+        for wild in wild_candidates(host):
+            if wild != host:
+                found.extend(self.by_host.get(wild, ()))
+        return found
+
+
+def mesh_rules(rules: tuple[Owned[VirtualService], ...]) -> MeshRules:
+    """Index the VirtualServices that are for sidecars."""
+    by_host: dict[str, list[Owned[VirtualService]]] = {}
+    keys: set[str] = set()
+    problems: list[Problem] = []
+    for rule in rules:
+        if MESH not in bound_gateways(rule) or not rule.typed.spec.http:
+            continue
+        for http in rule.typed.spec.http:
+            for match in http.match:
+                keys.update(match.source_labels)
+        for index, written in enumerate(rule.typed.spec.hosts):
+            host = full_host(written, rule.namespace)
+            same = by_host.setdefault(host, [])
+            if rule in same:
+                continue
+            if same and not is_wild(host):
+                origin = rule.origin(f"spec.hosts[{index}]")
+                problems.append(claimed(origin, host, same[0].origin()))
+            same.append(rule)
+    return MeshRules(
+        by_host={host: tuple(same) for host, same in sorted(by_host.items())},
+        source_keys=tuple(sorted(keys)),
+        problems=tuple(problems),
+    )

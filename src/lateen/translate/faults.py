@@ -1,0 +1,76 @@
+"""The problems translation finds, with their codes.
+
+In: an Origin and words.    Out: Problem.
+Before: base/problem.py     After: every other file of translate/
+
+| code | says |
+|---|---|
+| IST0101 | something named is not there: a host, a subset, a secret (Istio's code) |
+| IST0109 | two VirtualServices claim one host in the mesh (Istio's code) |
+| LAT0101 | a rule has no effect because an older one comes before it |
+| LAT0102 | a part that is not carried yet takes the rule it stands in out of force |
+| LAT0103 | a policy is applied more strictly than written, because a condition is not carried yet |
+| LAT0104 | HTTP/2 upgrade is left out, because the port does not say that it is HTTP |
+| LAT0105 | two listeners want the same address and port |
+| LAT0106 | an address range is not intercepted |
+| LAT0107 | a fault concerns no request, because it has no percentage |
+
+All are warnings: what is not concerned goes on working.
+"""
+
+from __future__ import annotations
+
+from lateen.base.origin import Origin
+from lateen.base.problem import Level, Problem
+
+
+def _warning(code: str, origin: Origin, message: str, fix: str = "") -> Problem:
+    return Problem(code=code, level=Level.WARNING, origin=origin, message=message, fix=fix)
+
+
+def not_found(origin: Origin, what: str, fix: str = "") -> Problem:
+    """Something named does not exist."""
+    return _warning("IST0101", origin, f"{what} does not exist", fix)
+
+
+def claimed(origin: Origin, host: str, winner: Origin) -> Problem:
+    """Another VirtualService has the host already."""
+    message = f"{host} is already routed by {winner.key}, which is older; these routes are not used"
+    return _warning("IST0109", origin, message, "put all routes of a host into one VirtualService")
+
+
+def overruled(origin: Origin, message: str, fix: str = "") -> Problem:
+    """An older rule leaves this one without effect."""
+    return _warning("LAT0101", origin, message, fix)
+
+
+def not_carried(origin: Origin, message: str) -> Problem:
+    """A part lateen does not carry yet."""
+    return _warning("LAT0102", origin, message)
+
+
+def stricter(origin: Origin, message: str) -> Problem:
+    """A policy holds more back than its author wrote."""
+    return _warning("LAT0103", origin, message)
+
+
+def no_upgrade(origin: Origin, host: str, port: int) -> Problem:
+    """HTTP/2 towards a port that may not speak HTTP at all."""
+    message = f"port {port} of {host} declares no protocol, so its app may not speak HTTP/2"
+    return _warning("LAT0104", origin, message, "name the port http-..., or set its appProtocol")
+
+
+def taken(origin: Origin, what: str, winner: Origin) -> Problem:
+    """A listener that another one keeps from being."""
+    return _warning("LAT0105", origin, f"{what} is taken by {winner}; this one is left out")
+
+
+def range_ignored(origin: Origin, text: str) -> Problem:
+    """A ServiceEntry address that is a range."""
+    return _warning("LAT0106", origin, f"{text} is a range; only connections by name are routed")
+
+
+def harmless(origin: Origin, what: str) -> Problem:
+    """A fault without a percentage."""
+    message = f"the {what} has no percentage, which in Istio means no request"
+    return _warning("LAT0107", origin, message, "add percentage: {value: 100}")

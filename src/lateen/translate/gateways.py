@@ -1,0 +1,187 @@
+"""What a gateway workload serves: ports, certificates, and routes of the VirtualServices bound to it.
+
+In: Index, a gateway workload.    Out: GatewayView, problems.
+Before: translate/servers.py, translate/routes.py        After: translate/plan.py
+
+As in Istio, all HTTP servers of a port share the table `http.PORT`, each HTTPS server has its own,
+and VirtualServices that share a host are joined in order of age.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lateen.api.virtualservice import VirtualService
+from lateen.base.origin import BUILT_IN, Origin
+from lateen.base.problem import Problem
+from lateen.ir.backends import Backend, BackendId, EndpointSet
+from lateen.ir.plan import GatewayPort, Role, TlsSecret
+from lateen.ir.routes import Forward, Route, RouteTable, VirtualHost
+from lateen.translate.backends import service_backends
+from lateen.translate.hosts import covers, full_host, with_port
+from lateen.translate.matches import Place, is_catch_all
+from lateen.translate.routes import bound_gateways, translate_routes
+from lateen.translate.servers import Opened, ServerPlace, open_servers
+from lateen.translate.views import Index, Sight
+from lateen.world.model import Owned, Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayView:
+    """A gateway's half of a plan."""
+
+    ports: tuple[GatewayPort, ...]
+    tables: tuple[RouteTable, ...]
+    backends: tuple[Backend, ...]
+    endpoints: tuple[EndpointSet, ...]
+    secrets: tuple[TlsSecret, ...]
+
+
+@dataclass(slots=True)
+class _Hosts:
+    """The virtual hosts of one table, while they are collected."""
+
+    port: int
+    routes: dict[str, list[Route]] = field(default_factory=dict)
+    require_tls: set[str] = field(default_factory=set)
+    origins: dict[str, Origin] = field(default_factory=dict)
+
+    def add(self, host: str, routes: tuple[Route, ...], origin: Origin) -> None:
+        self.routes.setdefault(host, []).extend(routes)
+        self.origins.setdefault(host, origin)
+
+    def table(self, name: str) -> RouteTable:
+        if not self.routes:
+            # Envoy answers 404 where a virtual host has no route.
+            empty = VirtualHost(
+                name=f"blackhole:{self.port}", domains=("*",), routes=(), origin=BUILT_IN
+            )
+            return RouteTable(name=name, hosts=(empty,))
+        return RouteTable(
+            name=name,
+            hosts=tuple(
+                VirtualHost(
+                    name=f"{host}:{self.port}",
+                    domains=tuple(with_port([host], self.port)),
+                    routes=_catch_all_last(self.routes[host]),
+                    require_tls=host in self.require_tls,
+                    origin=self.origins[host],
+                )
+                for host in sorted(self.routes)
+            ),
+        )
+
+
+def gateway_view(index: Index, workload: Workload) -> tuple[GatewayView, tuple[Problem, ...]]:
+    """All that a gateway does, but for who may use it."""
+    opened, found = open_servers(index.world, workload)
+    problems = [*index.problems, *found]
+    bound: dict[str, list[Owned[VirtualService]]] = {}
+    for rule in index.world.virtual_services:
+        for name in dict.fromkeys(bound_gateways(rule)):
+            bound.setdefault(name, []).append(rule)
+    sight = Sight(index=index, namespace=workload.namespace)
+    tables: dict[str, _Hosts] = {}
+    for server in opened.servers:
+        hosts = tables.setdefault(server.table, _Hosts(port=server.port))
+        for rule in bound.get(server.gateway, ()):
+            problems.extend(_serve(server, rule, hosts, sight, workload))
+        _redirect_only(server, hosts)
+    made = tuple(tables[name].table(name) for name in sorted(tables))
+    backends, endpoints, more = _used(made, sight)
+    view = GatewayView(
+        ports=opened.ports,
+        tables=made,
+        backends=backends,
+        endpoints=endpoints,
+        secrets=_used_secrets(opened),
+    )
+    return view, tuple(dict.fromkeys([*problems, *more]))
+
+
+def _serve(
+    server: ServerPlace,
+    rule: Owned[VirtualService],
+    hosts: _Hosts,
+    sight: Sight,
+    workload: Workload,
+) -> tuple[Problem, ...]:
+    """Add the routes of one VirtualService for the hosts that it and the server share."""
+    shared = _shared(server, rule)
+    if not shared:
+        return ()
+    place = Place(
+        port=server.port,
+        namespace=workload.namespace,
+        labels=workload.labels,
+        gateways=frozenset({server.gateway}),
+        tls=server.tls,
+    )
+    translated = translate_routes(rule, place, sight.known(rule.namespace))
+    if translated.routes:
+        for host in shared:
+            hosts.add(host, translated.routes, rule.origin("spec.hosts"))
+            if server.https_redirect:
+                hosts.require_tls.add(host)
+    return translated.problems
+
+
+def _shared(server: ServerPlace, rule: Owned[VirtualService]) -> list[str]:
+    """The hosts both name, the narrower of the two where one is a wildcard."""
+    served = server.hosts_for(rule.namespace)
+    found: dict[str, None] = {}
+    for written in rule.typed.spec.hosts:
+        host = full_host(written, rule.namespace)
+        for own in served:
+            if covers(own, host):
+                found[host] = None
+            elif covers(host, own):
+                found[own] = None
+    return list(found)
+
+
+def _redirect_only(server: ServerPlace, hosts: _Hosts) -> None:
+    """A server that redirects to https does so for all of its hosts, routed or not."""
+    if not server.https_redirect:
+        return
+    for _, host in server.hosts:
+        hosts.add(host, (), server.origin)
+        hosts.require_tls.add(host)
+
+
+def _catch_all_last(routes: list[Route]) -> tuple[Route, ...]:
+    """Joined VirtualServices: one that takes everything must not hide the others."""
+    return tuple(sorted(routes, key=lambda r: is_catch_all(r.match)))
+
+
+def _used(
+    tables: tuple[RouteTable, ...], sight: Sight
+) -> tuple[tuple[Backend, ...], tuple[EndpointSet, ...], list[Problem]]:
+    """The backends that some route leads to; a gateway needs no others."""
+    wanted: set[BackendId] = set()
+    for table in tables:
+        for host in table.hosts:
+            for route in host.routes:
+                if isinstance(route.action, Forward):
+                    wanted.update(split.backend for split in route.action.splits)
+    backends: list[Backend] = []
+    endpoints: list[EndpointSet] = []
+    problems: list[Problem] = []
+    for name in sorted({id.host for id in wanted}):
+        service = sight.service(name)
+        if service is None:
+            continue
+        made = service_backends(
+            sight.index.world, service, sight.rules(service), sight.index.mtls, Role.GATEWAY
+        )
+        backends.extend(b for b in made.backends if b.id in wanted)
+        endpoints.extend(e for e in made.endpoints if e.id in wanted)
+        problems.extend(made.problems)
+    backends.sort(key=lambda b: b.id)
+    endpoints.sort(key=lambda e: e.id)
+    return tuple(backends), tuple(endpoints), problems
+
+
+def _used_secrets(opened: Opened) -> tuple[TlsSecret, ...]:
+    named = {tls.secret for port in opened.ports for tls in port.tls}
+    return tuple(s for s in opened.secrets if s.name in named)

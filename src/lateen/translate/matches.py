@@ -1,0 +1,109 @@
+"""A VirtualService's conditions in the words of the IR.
+
+In: HTTPMatchRequest, StringMatch.    Out: RequestMatch; whether a rule concerns a proxy at all.
+Before: api/virtualservice.py         After: translate/routes.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+from lateen.api.virtualservice import HTTPMatchRequest
+from lateen.api.virtualservice import StringMatch as ApiMatch
+from lateen.ir.match import (
+    ANY_REQUEST,
+    Exact,
+    HeaderMatch,
+    Prefix,
+    Present,
+    QueryMatch,
+    Regex,
+    RequestMatch,
+    StringMatch,
+)
+from lateen.translate.hosts import MESH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where routes are for: a listener's port, in which gateway, at a proxy of which labels."""
+
+    port: int
+    namespace: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    gateways: Set[str] = frozenset({MESH})
+    tls: bool = False
+
+
+def concerns(match: HTTPMatchRequest, place: Place, gateways: tuple[str, ...]) -> bool:
+    """Whether a rule can ever match here. `gateways` are the match's own, as `NAMESPACE/NAME`.
+
+    As in Istio, labels and namespace of the source are not looked at where gateways are named.
+    """
+    if match.port is not None and match.port != place.port:
+        return False
+    if gateways:
+        return any(g in place.gateways for g in gateways)
+    if not match.source_labels.items() <= place.labels.items():
+        return False
+    return match.source_namespace in ("", place.namespace)
+
+
+def translate_match(match: HTTPMatchRequest) -> RequestMatch:
+    """What a request must look like."""
+    made = RequestMatch(
+        path=_path(match.uri),
+        ignore_case=match.ignore_uri_case and _path(match.uri) is not None,
+        method=_optional(match.method),
+        authority=_optional(match.authority),
+        scheme=_optional(match.scheme),
+        headers=_headers(match),
+        queries=tuple(
+            QueryMatch(name=name, match=_text(wanted))
+            for name, wanted in sorted(match.query_params.items())
+        ),
+    )
+    return ANY_REQUEST if made == ANY_REQUEST else made
+
+
+def is_catch_all(match: RequestMatch) -> bool:
+    """Whether nothing can come after it."""
+    anywhere = match.path is None or match.path == Regex(".*")
+    return anywhere and RequestMatch(path=match.path, ignore_case=match.ignore_case) == match
+
+
+def _headers(match: HTTPMatchRequest) -> tuple[HeaderMatch, ...]:
+    wanted = [
+        HeaderMatch(name=name.lower(), match=_text(text)) for name, text in match.headers.items()
+    ]
+    unwanted = [
+        HeaderMatch(name=name.lower(), match=_text(text), invert=True)
+        for name, text in match.without_headers.items()
+    ]
+    return tuple(sorted(wanted + unwanted, key=lambda h: (h.name, h.invert)))
+
+
+def _path(uri: ApiMatch | None) -> Exact | Prefix | Regex | None:
+    if uri is None:
+        return None
+    if uri.exact is not None:
+        return Exact(uri.exact)
+    if uri.prefix is not None:
+        return None if uri.prefix in ("", "/") else Prefix(uri.prefix)
+    return None if uri.regex is None else Regex(uri.regex)
+
+
+def _optional(text: ApiMatch | None) -> StringMatch | None:
+    return None if text is None else _text(text)
+
+
+def _text(text: ApiMatch) -> StringMatch:
+    """An empty condition, and Istio's special regex `*`, mean: present."""
+    if text.exact is not None:
+        return Exact(text.exact)
+    if text.prefix:
+        return Prefix(text.prefix)
+    if text.regex is not None and text.regex != "*":
+        return Regex(text.regex)
+    return Present()

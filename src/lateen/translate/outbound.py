@@ -1,0 +1,199 @@
+"""The outbound half of sidecars: listeners, route tables, backends, once for all that see the same.
+
+In: Index, View.    Out: OutboundView.
+Before: translate/tables.py, translate/backends.py        After: translate/plan.py
+
+As in Istio: all HTTP of a port shares `0.0.0.0_PORT` and one table; TCP and undeclared ports listen
+on the service's own address; TLS to hosts without an address is told apart by server name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lateen.base.origin import Origin
+from lateen.base.problem import Problem
+from lateen.ir.backends import Backend, BackendId, EndpointSet
+from lateen.ir.plan import HttpOut, Outbound, Role, SniffOut, SniOut, TcpOut
+from lateen.ir.routes import RouteTable
+from lateen.translate.backends import service_backends
+from lateen.translate.faults import range_ignored, taken
+from lateen.translate.tables import TableMaker, aliases_of, sniffed_or_http
+from lateen.translate.views import Index, Sight
+from lateen.world.model import Port, Protocol, Service, Shape, Workload
+
+ANYWHERE = "0.0.0.0"  # noqa: S104 - a listener's address inside a pod, as Istio names it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class View:
+    """What two sidecars must share to be told the same: namespace, and labels some rule looks at."""
+
+    namespace: str
+    labels: tuple[tuple[str, str], ...] = ()
+    allow_any: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundView:
+    """The outbound half of every sidecar of one view."""
+
+    view: View
+    outbound: tuple[Outbound, ...]
+    tables: tuple[RouteTable, ...]
+    backends: tuple[Backend, ...]
+    endpoints: tuple[EndpointSet, ...]
+    problems: tuple[Problem, ...]
+
+
+def view_of(index: Index, workload: Workload, *, allow_any: bool = True) -> View:
+    """The view a workload's sidecar has."""
+    have = workload.labels
+    labels = tuple((k, have[k]) for k in index.mesh.source_keys if k in have)
+    return View(namespace=workload.namespace, labels=labels, allow_any=allow_any)
+
+
+@dataclass(slots=True)
+class _Listeners:
+    """Listeners by address and port, while they are collected; the first to come has the place."""
+
+    at: dict[tuple[str, int], TcpOut | SniffOut] = field(default_factory=dict)
+    http: dict[int, Origin] = field(default_factory=dict)
+    sni: dict[int, dict[str, BackendId]] = field(default_factory=dict)
+    sni_origin: dict[int, Origin] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def put(self, listener: TcpOut | SniffOut) -> None:
+        key = (listener.address, listener.port)
+        if key not in self.at:
+            self.at[key] = listener
+            return
+        winner = self.at[key]
+        if winner.backend != listener.backend:
+            what = f"{listener.address}:{listener.port}"
+            self.problems.append(taken(listener.origin, what, winner.origin))
+
+
+def outbound_view(index: Index, view: View) -> OutboundView:
+    """Work out the outbound half for all sidecars of a view."""
+    sight = Sight(index=index, namespace=view.namespace)
+    services = sight.services()
+    maker = TableMaker(
+        sight=sight,
+        rules=index.mesh,
+        labels=dict(view.labels),
+        aliases=aliases_of(sight),
+        allow_any=view.allow_any,
+    )
+    problems = list(index.problems)
+    backends: list[Backend] = []
+    endpoints: list[EndpointSet] = []
+    listeners = _Listeners()
+    for service in services:
+        made = service_backends(
+            index.world, service, sight.rules(service), index.mtls, Role.SIDECAR
+        )
+        backends.extend(made.backends)
+        endpoints.extend(made.endpoints)
+        problems.extend(made.problems)
+        problems.extend(range_ignored(service.origin, text) for text in service.ranges)
+        for port in service.ports:
+            _listen(index, service, port, listeners)
+    outbound = _settled(listeners)
+    tables, found = _tables(maker, services, outbound)
+    return OutboundView(
+        view=view,
+        outbound=outbound,
+        tables=tables,
+        backends=tuple(sorted(backends, key=lambda b: b.id)),
+        endpoints=tuple(sorted(endpoints, key=lambda e: e.id)),
+        problems=tuple(dict.fromkeys([*problems, *listeners.problems, *found])),
+    )
+
+
+def _listen(index: Index, service: Service, port: Port, listeners: _Listeners) -> None:
+    """Add what one port of a service needs."""
+    if port.protocol.is_http:
+        listeners.http.setdefault(port.number, port.origin)
+        return
+    backend = BackendId(host=service.host, port=port.number)
+    addresses = service.addresses
+    if service.shape is Shape.HEADLESS:
+        addresses = tuple(i.address for i in index.world.instances_of(service) if i.ready)
+    elif service.is_entry and not addresses:
+        if port.protocol.is_tls:
+            listeners.sni.setdefault(port.number, {}).setdefault(service.host, backend)
+            listeners.sni_origin.setdefault(port.number, port.origin)
+            return
+        addresses = (ANYWHERE,)
+    for address in addresses:
+        if port.protocol is Protocol.UNKNOWN:
+            table = f"{service.host}:{port.number}"
+            listeners.put(
+                SniffOut(
+                    address=address,
+                    port=port.number,
+                    table=table,
+                    backend=backend,
+                    origin=port.origin,
+                )
+            )
+        else:
+            listeners.put(
+                TcpOut(address=address, port=port.number, backend=backend, origin=port.origin)
+            )
+
+
+def _settled(listeners: _Listeners) -> tuple[Outbound, ...]:
+    """Resolve what wants `0.0.0.0_PORT` more than once.
+
+    HTTP and TCP there become one that recognises HTTP, as in Istio. TLS by server name gives way.
+    """
+    found: dict[tuple[int, str], Outbound] = {}
+    for port, origin in listeners.http.items():
+        found[port, ANYWHERE] = HttpOut(port=port, table=str(port), origin=origin)
+    for (address, port), listener in listeners.at.items():
+        if (port, address) in found:
+            found[port, address] = SniffOut(
+                address=address,
+                port=port,
+                table=str(port),
+                backend=listener.backend,
+                origin=listener.origin,
+            )
+        else:
+            found[port, address] = listener
+    for port, by_host in listeners.sni.items():
+        origin = listeners.sni_origin[port]
+        if winner := found.get((port, ANYWHERE)):
+            listeners.problems.append(taken(origin, f"{ANYWHERE}:{port}", winner.origin))
+            continue
+        found[port, ANYWHERE] = SniOut(
+            port=port, by_host=tuple(sorted(by_host.items())), origin=origin
+        )
+    return tuple(found[key] for key in sorted(found))
+
+
+def _tables(
+    maker: TableMaker, services: tuple[Service, ...], outbound: tuple[Outbound, ...]
+) -> tuple[tuple[RouteTable, ...], list[Problem]]:
+    """The tables that listeners name."""
+    by_host = {s.host: s for s in services}
+    made: dict[str, RouteTable] = {}
+    problems: list[Problem] = []
+    for listener in outbound:
+        if isinstance(listener, TcpOut | SniOut) or listener.table in made:
+            continue
+        if isinstance(listener, SniffOut) and listener.table != str(listener.port):
+            owner = by_host[listener.backend.host]
+            made[listener.table], found = maker.own_table(owner, listener.port)
+        else:
+            here = tuple(s for s in services if _routable(s, listener.port))
+            made[listener.table], found = maker.table(listener.port, here)
+        problems.extend(found)
+    return tuple(made[name] for name in sorted(made)), problems
+
+
+def _routable(service: Service, number: int) -> bool:
+    port = service.port(number)
+    return port is not None and sniffed_or_http(port)

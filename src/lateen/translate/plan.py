@@ -1,0 +1,127 @@
+"""From the world to what each proxy is to do.
+
+In: World.    Out: proxies, ProxyPlan and problems of each.
+Before: translate/outbound.py, translate/inbound.py, translate/gateways.py        After: envoy/, explain/
+
+`plans` is the whole step. What sidecars of one namespace share is worked out once and is the same
+object in all their plans, so that later stages can tell by identity what they have done already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lateen.base.problem import Problem
+from lateen.ir.plan import Outbound, Proxy, ProxyPlan, Role, SniffOut, TcpOut
+from lateen.translate.gateways import gateway_view
+from lateen.translate.inbound import inbound_of
+from lateen.translate.outbound import OutboundView, View, outbound_view, view_of
+from lateen.translate.policy import authorization_of
+from lateen.translate.views import Index, index_of
+from lateen.world.model import CLUSTER_DOMAIN, Injection, Workload, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One proxy's plan, and what is wrong with the rules it was made from."""
+
+    plan: ProxyPlan
+    problems: tuple[Problem, ...]
+
+
+def proxy_of(workload: Workload) -> Proxy | None:
+    """The proxy a pod has: none without injection, or once the pod has ended."""
+    if workload.injection is Injection.NONE or workload.ended:
+        return None
+    role = Role.GATEWAY if workload.injection is Injection.GATEWAY else Role.SIDECAR
+    where = f"{workload.name}.{workload.namespace}"
+    return Proxy(
+        id=f"{role.value}~{workload.address}~{where}~{workload.namespace}.svc.{CLUSTER_DOMAIN}",
+        role=role,
+        namespace=workload.namespace,
+        pod=workload.name,
+        address=workload.address,
+        identity=workload.identity,
+        workload=workload.workload,
+        app=workload.app,
+        version=workload.version,
+    )
+
+
+def proxies(world: World) -> tuple[Proxy, ...]:
+    """Every proxy there is, by namespace and pod. A pod that is ending keeps its own until gone."""
+    found = (proxy_of(workload) for workload in world.workloads.values())
+    return tuple(proxy for proxy in found if proxy)
+
+
+def plans(world: World, *, allow_any: bool = True) -> tuple[Planned, ...]:
+    """The plan of every proxy. `allow_any`: what no service claims may leave by the border."""
+    index = index_of(world)
+    views: dict[View, OutboundView] = {}
+    made: list[Planned] = []
+    for proxy in proxies(world):
+        if proxy.role is Role.GATEWAY:
+            made.append(_gateway_plan(index, proxy))
+            continue
+        workload = world.workloads[proxy.namespace, proxy.pod]
+        view = view_of(index, workload, allow_any=allow_any)
+        if view not in views:
+            views[view] = outbound_view(index, view)
+        made.append(_sidecar_plan(index, proxy, views[view]))
+    return tuple(made)
+
+
+def plan_for(
+    world: World, proxy: Proxy, *, allow_any: bool = True
+) -> tuple[ProxyPlan, tuple[Problem, ...]]:
+    """The plan of one proxy alone; `plans` is cheaper for more than one."""
+    index = index_of(world)
+    if proxy.role is Role.GATEWAY:
+        planned = _gateway_plan(index, proxy)
+    else:
+        workload = world.workloads[proxy.namespace, proxy.pod]
+        view = view_of(index, workload, allow_any=allow_any)
+        planned = _sidecar_plan(index, proxy, outbound_view(index, view))
+    return planned.plan, planned.problems
+
+
+def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
+    workload = index.world.workloads[proxy.namespace, proxy.pod]
+    inbound, problems = inbound_of(index, workload)
+    plan = ProxyPlan(
+        proxy=proxy,
+        outbound=_without_self(shared.outbound, proxy.address),
+        inbound=inbound,
+        tables=shared.tables,
+        backends=shared.backends,
+        endpoints=shared.endpoints,
+        allow_any=shared.view.allow_any,
+        trust_domain=index.world.trust_domain,
+    )
+    return Planned(plan=plan, problems=tuple(dict.fromkeys([*shared.problems, *problems])))
+
+
+def _without_self(outbound: tuple[Outbound, ...], address: str) -> tuple[Outbound, ...]:
+    """A headless Service's pod does not reach itself through its own proxy; as in Istio."""
+    others = tuple(
+        o for o in outbound if not isinstance(o, TcpOut | SniffOut) or o.address != address
+    )
+    return outbound if len(others) == len(outbound) else others
+
+
+def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
+    workload = index.world.workloads[proxy.namespace, proxy.pod]
+    view, problems = gateway_view(index, workload)
+    authorization, found = authorization_of(index.world.authorization_policies, workload)
+    plan = ProxyPlan(
+        proxy=proxy,
+        gateway=view.ports,
+        authorization=authorization,
+        tables=view.tables,
+        backends=view.backends,
+        endpoints=view.endpoints,
+        secrets=view.secrets,
+        allow_any=False,
+        trust_domain=index.world.trust_domain,
+    )
+    return Planned(plan=plan, problems=tuple(dict.fromkeys([*problems, *found])))

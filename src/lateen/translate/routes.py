@@ -1,0 +1,219 @@
+"""Turn the HTTP rules of one VirtualService into IR routes.
+
+In: VirtualService, Place, what services there are.    Out: Translated (routes, problems, backends used).
+Before: translate/matches.py, translate/actions.py     After: translate/outbound.py, translate/gateways.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lateen.api.virtualservice import (
+    Destination,
+    Headers,
+    HTTPMatchRequest,
+    HTTPRoute,
+    VirtualService,
+)
+from lateen.base.origin import BUILT_IN, Origin
+from lateen.base.problem import Problem
+from lateen.ir.backends import BackendId
+from lateen.ir.match import ANY_REQUEST
+from lateen.ir.routes import Action, Forward, Respond, Route, Split
+from lateen.translate.actions import (
+    DEFAULT_RETRIES,
+    authority_of,
+    header_changes,
+    translate_fault,
+    translate_redirect,
+    translate_retries,
+    translate_rewrite,
+)
+from lateen.translate.faults import not_carried, not_found
+from lateen.translate.hosts import MESH, full_host, hint
+from lateen.translate.matches import Place, concerns, is_catch_all, translate_match
+from lateen.world.model import Owned, Service
+
+_CODES = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What routes may lead to: a service by full host name, and the subsets it has."""
+
+    service: Callable[[str], Service | None]
+    subsets: Callable[[Service], frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translated:
+    """The routes of one VirtualService at one place; none where no rule concerns the place."""
+
+    routes: tuple[Route, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def default_route(service: Service, port: int) -> Route:
+    """Where requests go that no VirtualService speaks of."""
+    origin = service.origin
+    id = BackendId(host=service.host, port=port)
+    split = Split(backend=id, weight=100, origin=origin)
+    action = Forward(splits=(split,), retries=DEFAULT_RETRIES)
+    return Route(name="default", match=ANY_REQUEST, action=action, origin=origin)
+
+
+def gateway_name(name: str, namespace: str) -> str:
+    """A gateway as rules name it, in full: `NAMESPACE/NAME`, or `mesh`."""
+    return name if name == MESH or "/" in name else f"{namespace}/{name}"
+
+
+def bound_gateways(rule: Owned[VirtualService]) -> tuple[str, ...]:
+    """The gateways a VirtualService is for; the mesh, if it names none."""
+    given = rule.typed.spec.gateways or (MESH,)
+    return tuple(gateway_name(g, rule.namespace) for g in given)
+
+
+def translate_routes(rule: Owned[VirtualService], place: Place, known: Known) -> Translated:
+    """The routes of a VirtualService here, in order, up to the first that takes everything."""
+    routes: list[Route] = []
+    problems: list[Problem] = []
+    for index, http in enumerate(rule.typed.spec.http):
+        path = f"spec.http[{index}]"
+        matches: list[tuple[HTTPMatchRequest, str]] = [
+            (m, f"{path}.match[{at}]") for at, m in enumerate(http.match)
+        ] or [(HTTPMatchRequest(), path)]
+        here = [
+            (m, where)
+            for m, where in matches
+            if concerns(m, place, tuple(gateway_name(g, rule.namespace) for g in m.gateways))
+        ]
+        if not here:
+            continue
+        shared, found = _rule(rule, http, path, place, known)
+        problems.extend(found)
+        for match, where in here:
+            routes.append(_route(shared, http, match, rule.origin(where)))
+            if is_catch_all(routes[-1].match):
+                return Translated(routes=tuple(routes), problems=tuple(problems))
+    return Translated(routes=tuple(routes), problems=tuple(problems))
+
+
+def _route(shared: Route, http: HTTPRoute, match: HTTPMatchRequest, origin: Origin) -> Route:
+    return Route(
+        name=f"{http.name}.{match.name}" if match.name else http.name,
+        match=translate_match(match),
+        action=shared.action,
+        fault=shared.fault,
+        request_headers=shared.request_headers,
+        response_headers=shared.response_headers,
+        origin=origin,
+    )
+
+
+def _rule(
+    rule: Owned[VirtualService], http: HTTPRoute, path: str, place: Place, known: Known
+) -> tuple[Route, list[Problem]]:
+    """All of a rule but its matches."""
+    problems: list[Problem] = []
+    fault, found = translate_fault(http.fault, lambda part: rule.origin(f"{path}.fault.{part}"))
+    problems.extend(found)
+    headers = http.headers or Headers()
+    action: Action
+    if http.redirect:
+        action = translate_redirect(http.redirect, place)
+        if action.code not in _CODES:
+            origin = rule.origin(f"{path}.redirect.redirectCode")
+            message = f"redirect code {action.code} is none of {_CODES}; these requests get 503"
+            problems.append(not_carried(origin, message))
+            action = Respond(status=503)
+    elif http.direct_response:
+        body = http.direct_response.body
+        action = Respond(
+            status=http.direct_response.status, body=(body.string or "") if body else ""
+        )
+    else:
+        action = _forward(rule, http, path, place, known, problems)
+    route = Route(
+        name=http.name,
+        match=ANY_REQUEST,
+        action=action,
+        fault=fault,
+        request_headers=header_changes(headers.request),
+        response_headers=header_changes(headers.response),
+        origin=BUILT_IN,
+    )
+    return route, problems
+
+
+def _forward(
+    rule: Owned[VirtualService],
+    http: HTTPRoute,
+    path: str,
+    place: Place,
+    known: Known,
+    problems: list[Problem],
+) -> Forward | Respond:
+    alone = len(http.route) == 1
+    authority = authority_of(http.headers.request) if http.headers else ""
+    splits: list[Split] = []
+    for index, share in enumerate(http.route):
+        if not alone and share.weight <= 0:
+            continue
+        at = f"{path}.route[{index}]"
+        headers = share.headers or Headers()
+        own = authority_of(headers.request)
+        if own and alone:
+            authority = authority or own
+        elif own:
+            message = "a Host of its own for one destination of several is not carried yet"
+            problems.append(not_carried(rule.origin(f"{at}.headers"), message))
+        origin = rule.origin(f"{at}.destination")
+        splits.append(
+            Split(
+                backend=_backend(share.destination, rule, origin, place, known, problems),
+                weight=100 if alone else share.weight,
+                request_headers=header_changes(headers.request),
+                response_headers=header_changes(headers.response),
+                origin=origin,
+            )
+        )
+    if not splits:
+        message = "no destination has a share of these requests; they get 503"
+        problems.append(not_carried(rule.origin(path), message))
+        return Respond(status=503)
+    return Forward(
+        splits=tuple(splits),
+        timeout=http.timeout.seconds if http.timeout else 0.0,
+        retries=translate_retries(http.retries, rule.origin(f"{path}.retries")),
+        rewrite=translate_rewrite(http.rewrite, authority),
+    )
+
+
+def _backend(
+    destination: Destination,
+    rule: Owned[VirtualService],
+    origin: Origin,
+    place: Place,
+    known: Known,
+    problems: list[Problem],
+) -> BackendId:
+    """The backend meant. One that does not exist is named all the same: Envoy answers 503."""
+    host = full_host(destination.host, rule.namespace)
+    service = known.service(host)
+    if service is None:
+        problems.append(not_found(origin, f"host {host}", hint(destination.host)))
+        port = destination.port.number if destination.port else place.port
+        return BackendId(host=host, port=port, subset=destination.subset)
+    if destination.port:
+        port = destination.port.number
+    else:
+        port = service.ports[0].number if len(service.ports) == 1 else place.port
+    if service.port(port) is None:
+        ports = ", ".join(str(p.number) for p in service.ports) or "none"
+        message = f"port {port} of {service.host} (it has {ports})"
+        problems.append(not_found(origin, message))
+    if destination.subset and destination.subset not in known.subsets(service):
+        what = f"subset {destination.subset} of {service.host}"
+        problems.append(not_found(origin, what, "name it in a DestinationRule for that host"))
+    return BackendId(host=service.host, port=port, subset=destination.subset)

@@ -1,0 +1,88 @@
+"""One DestinationRule's settings in the words of the IR.
+
+In: LoadBalancerSettings, ConnectionPoolSettings, OutlierDetection.    Out: Balance, Limits, Ejection.
+Before: api/destinationrule.py                                         After: translate/backends.py
+
+A number that is zero counts as not set, as in Istio, whose API cannot tell the two apart.
+"""
+
+from __future__ import annotations
+
+from lateen.api.destinationrule import (
+    ConnectionPoolSettings,
+    LoadBalancerSettings,
+    OutlierDetection,
+    TCPSettings,
+)
+from lateen.api.fields import Duration
+from lateen.base.origin import Origin
+from lateen.ir.backends import Balance, Ejection, Keepalive, Limits
+
+_BALANCES = {
+    "ROUND_ROBIN": Balance.ROUND_ROBIN,
+    "RANDOM": Balance.RANDOM,
+    "PASSTHROUGH": Balance.PASSTHROUGH,
+}
+_DEFAULT_LIMITS = Limits()
+
+
+def seconds(duration: Duration | None) -> float | None:
+    """A duration in seconds, or None."""
+    return None if duration is None else duration.seconds
+
+
+def balance_of(settings: LoadBalancerSettings | None) -> Balance:
+    """How an endpoint is chosen; LEAST_REQUEST unless something else is asked for."""
+    return _BALANCES.get(settings.simple if settings else "", Balance.LEAST_REQUEST)
+
+
+def limits_of(pool: ConnectionPoolSettings | None) -> Limits:
+    """What a connection pool allows."""
+    if pool is None:
+        return _DEFAULT_LIMITS
+    tcp, http = pool.tcp, pool.http
+    connect = seconds(tcp.connect_timeout) if tcp else None
+    return Limits(
+        connect_timeout=_DEFAULT_LIMITS.connect_timeout if connect is None else connect,
+        max_connections=_set(tcp.max_connections) if tcp else None,
+        max_pending=_set(http.http1_max_pending_requests) if http else None,
+        max_requests=_set(http.http2_max_requests) if http else None,
+        max_retries=_set(http.max_retries) if http else None,
+        max_requests_per_connection=_set(http.max_requests_per_connection) if http else None,
+        max_concurrent_streams=_set(http.max_concurrent_streams) if http else None,
+        idle_timeout=seconds(http.idle_timeout) if http else None,
+        tcp_idle_timeout=seconds(tcp.idle_timeout) if tcp else None,
+        max_connection_duration=seconds(tcp.max_connection_duration) if tcp else None,
+        keepalive=_keepalive(tcp),
+    )
+
+
+def ejection_of(outlier: OutlierDetection, origin: Origin) -> Ejection:
+    """When an endpoint is left out, with Envoy's own defaults where nothing is said."""
+    split = outlier.split_external_local_origin_errors
+    five = outlier.consecutive_5xx_errors
+    interval, base = seconds(outlier.interval), seconds(outlier.base_ejection_time)
+    return Ejection(
+        consecutive_5xx=5 if five is None else five,
+        consecutive_gateway=outlier.consecutive_gateway_errors,
+        consecutive_local_origin=_set(outlier.consecutive_local_origin_failures) if split else None,
+        split_local_origin=split,
+        interval=10.0 if interval is None else interval,
+        base_time=30.0 if base is None else base,
+        max_percent=outlier.max_ejection_percent or 10,
+        min_health_percent=outlier.min_health_percent or 0,
+        origin=origin,
+    )
+
+
+def _set(number: int | None) -> int | None:
+    return number if number and number > 0 else None
+
+
+def _keepalive(tcp: TCPSettings | None) -> Keepalive | None:
+    if tcp is None or tcp.tcp_keepalive is None:
+        return None
+    keep = tcp.tcp_keepalive
+    return Keepalive(
+        probes=_set(keep.probes), idle=seconds(keep.time), interval=seconds(keep.interval)
+    )

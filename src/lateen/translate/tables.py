@@ -1,0 +1,167 @@
+"""Route tables of sidecars: for each HTTP port one table of all hosts, as Istio names them.
+
+In: Sight, MeshRules, a proxy's labels.    Out: RouteTable, problems.
+Before: translate/claims.py                After: translate/outbound.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lateen.api.virtualservice import VirtualService
+from lateen.base.origin import BUILT_IN, Origin
+from lateen.base.problem import Problem
+from lateen.ir.match import ANY_REQUEST
+from lateen.ir.routes import Elsewhere, Route, RouteTable, VirtualHost
+from lateen.translate.claims import MeshRules
+from lateen.translate.hosts import covers, host_forms, is_wild, with_port
+from lateen.translate.matches import Place
+from lateen.translate.routes import Translated, default_route, translate_routes
+from lateen.translate.views import Sight
+from lateen.world.model import Owned, Port, Protocol, Service, Shape
+
+# Istio gives hosts that are no service of the mesh a virtual host on this port only.
+_FOREIGN_PORT = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableMaker:
+    """What all tables of one group of proxies are made from."""
+
+    sight: Sight
+    rules: MeshRules
+    labels: Mapping[str, str]
+    aliases: Mapping[str, tuple[str, ...]]  # ExternalName hosts by the host they lead to
+    allow_any: bool
+
+    def table(self, port: int, services: tuple[Service, ...]) -> tuple[RouteTable, list[Problem]]:
+        """The table `PORT`: a virtual host for each service with that port, and a catch-all."""
+        done: dict[int, Translated] = {}
+        hosts: list[VirtualHost] = []
+        problems: list[Problem] = []
+        domains = _Domains({s.host for s in services})
+        matched: list[Owned[VirtualService]] = []
+        for service in services:
+            rule, routes, origin = self._routes(service, port, done)
+            if rule:
+                matched.append(rule)
+            made = domains.new(self._domains(service, port), service.host)
+            if made:
+                hosts.append(_host(f"{service.host}:{port}", made, routes, origin))
+        for host, rule in self._foreign(port, services, matched):
+            routes = self._translated(rule, port, done).routes
+            made = domains.new(with_port([host], port), host)
+            if made and routes:
+                hosts.append(_host(f"{host}:{port}", made, routes, rule.origin("spec.hosts")))
+        for translated in done.values():
+            problems.extend(translated.problems)
+        hosts.sort(key=lambda h: h.name)
+        if domains.free("*"):
+            hosts.append(_catch_all(self.allow_any))
+        return RouteTable(name=str(port), hosts=tuple(hosts)), problems
+
+    def own_table(self, service: Service, port: int) -> tuple[RouteTable, list[Problem]]:
+        """The table `HOST:PORT` of one service whose listener is its own."""
+        done: dict[int, Translated] = {}
+        _, routes, origin = self._routes(service, port, done)
+        name = f"{service.host}:{port}"
+        found = [p for translated in done.values() for p in translated.problems]
+        return RouteTable(name=name, hosts=(_host(name, ("*",), routes, origin),)), found
+
+    def _routes(
+        self, service: Service, port: int, done: dict[int, Translated]
+    ) -> tuple[Owned[VirtualService] | None, tuple[Route, ...], Origin]:
+        for rule in self.rules.claims(service.host):
+            made = self._translated(rule, port, done)
+            if made.routes:
+                return rule, made.routes, rule.origin("spec.hosts")
+        return None, (default_route(service, port),), service.origin
+
+    def _translated(
+        self, rule: Owned[VirtualService], port: int, done: dict[int, Translated]
+    ) -> Translated:
+        """The routes of one rule on this port, worked out once however many hosts it has."""
+        if id(rule) not in done:
+            place = Place(port=port, namespace=self.sight.namespace, labels=self.labels)
+            done[id(rule)] = translate_routes(rule, place, self.sight.known(rule.namespace))
+        return done[id(rule)]
+
+    def _foreign(
+        self,
+        port: int,
+        services: tuple[Service, ...],
+        matched: list[Owned[VirtualService]],
+    ) -> list[tuple[str, Owned[VirtualService]]]:
+        """Hosts of VirtualServices that no service on this port has."""
+        known = {s.host for s in services}
+        active = {id(rule) for rule in matched}
+        return [
+            (host, same[0])
+            for host, same in self.rules.by_host.items()
+            if host not in known
+            and (port == _FOREIGN_PORT or id(same[0]) in active)
+            and not (is_wild(host) and any(covers(host, k) for k in known))
+        ]
+
+    def _domains(self, service: Service, port: int) -> list[str]:
+        namespace = self.sight.namespace
+        forms = host_forms(service.host, namespace)
+        for alias in self.aliases.get(service.host, ()):
+            forms.extend(host_forms(alias, namespace))
+        if service.shape is Shape.HEADLESS:
+            forms = [*forms, *(f"*.{form}" for form in forms)]
+        return with_port([*forms, *service.addresses], port)
+
+
+class _Domains:
+    """The domains of one table; each may stand there once, or Envoy refuses the whole table."""
+
+    def __init__(self, full: set[str]) -> None:
+        self._full = full
+        self._taken: set[str] = set()
+
+    def free(self, domain: str) -> bool:
+        return domain not in self._taken
+
+    def new(self, domains: list[str], host: str) -> tuple[str, ...]:
+        """Those nobody has; a short form never takes the full name of another host."""
+        made = []
+        for domain in domains:
+            lower = domain.lower()
+            other = lower.rpartition(":")[0] or lower
+            if lower in self._taken or (other != host and other in self._full):
+                continue
+            self._taken.add(lower)
+            made.append(lower)
+        return tuple(made)
+
+
+def sniffed_or_http(port: Port) -> bool:
+    """Whether requests to the port can be routed as HTTP."""
+    return port.protocol.is_http or port.protocol is Protocol.UNKNOWN
+
+
+def aliases_of(sight: Sight) -> dict[str, tuple[str, ...]]:
+    """ExternalName hosts by the full name of the service they lead to."""
+    found: dict[str, list[str]] = {}
+    for host in sight.index.world.services:
+        own = sight.index.world.service(host, sight.namespace)
+        if own and own.shape is Shape.EXTERNAL_NAME:
+            target = sight.service(host)
+            if target:
+                found.setdefault(target.host, []).append(host)
+    return {host: tuple(sorted(names)) for host, names in found.items()}
+
+
+def _host(
+    name: str, domains: tuple[str, ...], routes: tuple[Route, ...], origin: Origin
+) -> VirtualHost:
+    return VirtualHost(name=name, domains=domains, routes=routes, origin=origin)
+
+
+def _catch_all(allow_any: bool) -> VirtualHost:
+    name = "allow_any" if allow_any else "block_all"
+    action = Elsewhere.PASSTHROUGH if allow_any else Elsewhere.BLACK_HOLE
+    route = Route(name=name, match=ANY_REQUEST, action=action, origin=BUILT_IN)
+    return VirtualHost(name=name, domains=("*",), routes=(route,), origin=BUILT_IN)

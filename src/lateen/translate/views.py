@@ -1,0 +1,71 @@
+"""What proxies see of the mesh: services by host, rules for them, from one namespace.
+
+In: World, Index.    Out: Index (rules settled once for a world), Sight (a namespace's own).
+Before: translate/destinations.py, translate/mtls.py     After: translate/outbound.py, translate/gateways.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lateen.base.problem import Problem
+from lateen.translate.claims import MeshRules, mesh_rules
+from lateen.translate.destinations import DestinationIndex, Destinations, destination_index
+from lateen.translate.hosts import resolve
+from lateen.translate.mtls import MtlsIndex, mtls_index
+from lateen.translate.routes import Known
+from lateen.world.model import Service, Shape, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A world with its rules settled: made once, used for every proxy."""
+
+    world: World
+    destinations: DestinationIndex
+    mtls: MtlsIndex
+    mesh: MeshRules
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the rules themselves, whoever they are for."""
+        return self.destinations.problems + self.mtls.problems + self.mesh.problems
+
+
+def index_of(world: World) -> Index:
+    """Settle the rules that hold for all proxies."""
+    return Index(
+        world=world,
+        destinations=destination_index(world.destination_rules),
+        mtls=mtls_index(world.peer_authentications),
+        mesh=mesh_rules(world.virtual_services),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """The mesh as one namespace's proxies see it."""
+
+    index: Index
+    namespace: str
+
+    def service(self, host: str) -> Service | None:
+        """The service that answers to a full host name."""
+        return resolve(self.index.world, host, self.namespace)
+
+    def rules(self, service: Service) -> Destinations:
+        """The DestinationRules that hold for a service here."""
+        return self.index.destinations.find(service, self.namespace)
+
+    def known(self, namespace: str) -> Known:
+        """What the routes of a rule of that namespace may lead to: its own services first."""
+        return Known(
+            service=lambda host: resolve(self.index.world, host, namespace),
+            subsets=lambda service: frozenset(self.rules(service).subsets),
+        )
+
+    def services(self) -> tuple[Service, ...]:
+        """One service for each host, in order of precedence; ExternalNames are no services."""
+        chosen = (self.index.world.service(h, self.namespace) for h in self.index.world.services)
+        found = (s for s in chosen if s and s.shape is not Shape.EXTERNAL_NAME)
+        return tuple(sorted(found, key=lambda s: s.age))
