@@ -103,6 +103,7 @@ class InboundPort:
     speech: Speech
     mtls: Mtls
     wire: Wire = Wire.CLIENT  # spoken to the app, whatever the client spoke to the proxy
+    service: str = ""  # the host of a Service that leads here; for labels only
     origin: Origin
 
 
