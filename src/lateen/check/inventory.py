@@ -94,7 +94,7 @@ class Inventory:
         if elsewhere:
             return elsewhere[0]
         local = {h.split(".")[0]: h for h, p in self.hosts.items() if p.namespace == namespace}
-        found = difflib.get_close_matches(host, [*local, *self.hosts], n=1, cutoff=0.6)
+        found = difflib.get_close_matches(host, [*local, *self.hosts], n=1, cutoff=0.75)
         return found[0] if found else ""
 
     def selected(self, labels: Labels, namespace: str | None) -> list[Workload]:

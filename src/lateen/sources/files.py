@@ -1,0 +1,196 @@
+"""Read manifests from files, folders and standard input.
+
+In: paths.                    Out: Loaded: objects, problems, the files read.
+Before: api/decode.py         After: app/, stages/, cli/
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from lateen.api.codes import NOT_CARRIED_OUT, NOT_FOUND, NOT_YAML, TWICE
+from lateen.api.decode import Decoded, decode_documents
+from lateen.api.objects import Obj
+from lateen.base.origin import ObjectKey, Origin, Place
+from lateen.base.problem import Level, Problem
+
+SUFFIXES = (".yaml", ".yml", ".json")
+PROJECT_FILE = "lateen.yaml"
+SKIPPED_FOLDERS = frozenset({"node_modules", "target", "__pycache__", "venv"})
+KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+MAX_BYTES = 16 * 1024 * 1024
+_STDIN = "-"
+_STDIN_NAME = "<stdin>"
+# Files of other tools that often lie beside manifests and hold no objects.
+_NOT_MANIFESTS = frozenset(
+    {"package.json", "package-lock.json", "tsconfig.json", "composer.json", "jsconfig.json"}
+    | {"docker-compose.yaml", "docker-compose.yml", "compose.yaml", "compose.yml"}
+    | {"pnpm-lock.yaml", "pnpm-workspace.yaml", "mkdocs.yml", "openapi.yaml", "openapi.json"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What the paths hold. `decoded` also has what is not sound, for `check.admission.admit`.
+
+    `files` are the manifests read, as given or found, relative to the working directory if inside.
+    """
+
+    decoded: Decoded
+    files: tuple[str, ...]
+
+    @property
+    def objects(self) -> tuple[Obj, ...]:
+        """The objects that decoded without an error."""
+        return self.decoded.objects
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was wrong in reading and decoding."""
+        return self.decoded.problems
+
+
+def read_paths(
+    paths: Sequence[str], *, stdin: TextIO | None = None, namespace: str = "default"
+) -> Loaded:
+    """Read every manifest under the paths, `-` being standard input; never raises for a bad one.
+
+    Folders are read recursively, in order of name; hidden ones, `node_modules`, `target` and
+    virtual environments are passed over. An object found twice is in none of the results' objects.
+    """
+    results: list[Decoded] = []
+    problems: list[Problem] = []
+    files: list[str] = []
+    seen: set[Path] = set()
+    for path in paths:
+        if path == _STDIN:
+            if stdin is not None:
+                results.append(decode_documents(stdin.read(), _STDIN_NAME, namespace=namespace))
+                files.append(_STDIN_NAME)
+            continue
+        root = Path(path)
+        if not root.exists():
+            words = f'"{path}" does not exist' + _similar(root)
+            problems.append(_problem(NOT_FOUND, path, words))
+            continue
+        for file in manifests_under(root):
+            if (real := file.resolve()) in seen:
+                continue
+            seen.add(real)
+            shown = shown_path(file)
+            if file.name in KUSTOMIZATIONS:
+                problems.append(_kustomization(shown))
+                continue
+            files.append(shown)
+            results.append(_read(file, shown, namespace))
+    everything = Decoded(
+        objects=tuple(obj for r in results for obj in r.objects),
+        problems=(*problems, *(p for r in results for p in r.problems)),
+        partial=tuple(part for r in results for part in r.partial),
+    )
+    return Loaded(decoded=_without_doubles(everything), files=tuple(files))
+
+
+def manifests_under(root: Path) -> Iterator[Path]:
+    """The files that may hold manifests: `root` itself if it is a file, else all inside, by name."""
+    if not root.is_dir():
+        yield root
+        return
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(f for f in folders if not is_skipped(f))
+        for name in sorted(names):
+            if is_manifest_name(name) or name in KUSTOMIZATIONS:
+                yield Path(folder, name)
+
+
+def is_manifest_name(name: str) -> bool:
+    """Whether a file found in a folder is read as a manifest, by its name."""
+    if name.startswith(".") or name == PROJECT_FILE or name in _NOT_MANIFESTS:
+        return False
+    return name.endswith(SUFFIXES)
+
+
+def is_skipped(folder: str) -> bool:
+    """Whether a folder of that name is passed over."""
+    return folder.startswith(".") or folder in SKIPPED_FOLDERS
+
+
+def shown_path(path: Path) -> str:
+    """The path relative to the working directory if it lies inside, else absolute."""
+    full = Path(os.path.abspath(path))
+    try:
+        return str(full.relative_to(Path.cwd()))
+    except ValueError:
+        return str(full)
+
+
+def _read(file: Path, shown: str, namespace: str) -> Decoded:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            words = f"larger than {MAX_BYTES // 1024 // 1024} MiB: not read"
+            return Decoded(problems=(_problem(NOT_YAML, shown, words),))
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        words = f"cannot be read: {error.strerror or error}"
+        return Decoded(problems=(_problem(NOT_FOUND, shown, words),))
+    except UnicodeDecodeError as error:
+        return Decoded(problems=(_problem(NOT_YAML, shown, f"not UTF-8 text: {error.reason}"),))
+    return decode_documents(text, shown, namespace=namespace)
+
+
+def _problem(code: str, file: str, words: str, level: Level = Level.ERROR) -> Problem:
+    return Problem(code=code, level=level, origin=Origin(place=Place(file=file)), message=words)
+
+
+def _kustomization(shown: str) -> Problem:
+    words = "kustomizations are not carried out; the manifests beside it are read as they are"
+    fix = f"kubectl kustomize {os.path.dirname(shown) or '.'} | lateen up -"
+    return Problem(
+        code=NOT_CARRIED_OUT,
+        level=Level.WARNING,
+        origin=Origin(place=Place(file=shown)),
+        message=words,
+        fix=fix,
+    )
+
+
+def _similar(path: Path) -> str:
+    if path.parent.is_dir():
+        import difflib
+
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
+        if near:
+            return f'; did you mean "{path.parent / near[0]}"?'
+    return ""
+
+
+def _without_doubles(decoded: Decoded) -> Decoded:
+    """Leave out objects described twice: which one is meant is not lateen's to choose."""
+    places: dict[ObjectKey, list[Obj]] = {}
+    for obj in (*decoded.objects, *(part.obj for part in decoded.partial)):
+        places.setdefault(obj.key, []).append(obj)
+    doubles = {key: found for key, found in places.items() if len(found) > 1}
+    problems = [
+        Problem(
+            code=TWICE,
+            level=Level.ERROR,
+            origin=obj.origin(),
+            message=f"the same object is also described in {_elsewhere(obj, found)}",
+            fix="keep one of them",
+        )
+        for found in doubles.values()
+        for obj in found
+    ]
+    return Decoded(
+        objects=tuple(obj for obj in decoded.objects if obj.key not in doubles),
+        problems=(*decoded.problems, *problems),
+        partial=decoded.partial,
+    )
+
+
+def _elsewhere(obj: Obj, found: list[Obj]) -> str:
+    return " and ".join(str(other.origin().place) for other in found if other is not obj)
