@@ -66,6 +66,7 @@ ROOTS = (
     "envoy/extensions/matching/common_inputs/network/v3/network_inputs.proto",
     "envoy/extensions/network/dns_resolver/getaddrinfo/v3/getaddrinfo_dns_resolver.proto",
     "envoy/extensions/rbac/matchers/upstream_ip_port/v3/upstream_ip_port_matcher.proto",
+    "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto",
     "envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream.proto",
     "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.proto",
     "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
@@ -146,9 +147,7 @@ def _fields(messages: Iterable[descriptor_pb2.DescriptorProto]) -> Iterator[str]
 def _types(package: str, file: File) -> Iterator[str]:
     """The full names (".package.Message.Nested") of what a file defines."""
 
-    def nested(
-        at: str, messages: Iterable[descriptor_pb2.DescriptorProto]
-    ) -> Iterator[str]:
+    def nested(at: str, messages: Iterable[descriptor_pb2.DescriptorProto]) -> Iterator[str]:
         for message in messages:
             name = f"{at}.{message.name}"
             yield name

@@ -1,0 +1,168 @@
+"""What a proxy writes down of each request and connection: a line of text, and Istio's metrics.
+
+In: Proxy, which side reports.      Out: AccessLogs.
+Before: ir/plan.py                  After: http.py, tcp.py
+
+Metrics come out as `envoy_istio_requests_total`; who reads :15090 strips `envoy_`. TCP bytes are
+counted when a connection ends: Envoy's periodic figures are running totals that would be summed.
+The peer's labels at the destination are in its certificate's subject, which it cannot forge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from google.protobuf.wrappers_pb2 import UInt64Value
+
+from lateen.envoy import names
+from lateen.envoy.pb.envoy.config.accesslog.v3.accesslog_pb2 import (
+    AccessLog,
+    AccessLogFilter,
+    LogTypeFilter,
+)
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import DataSource
+from lateen.envoy.pb.envoy.config.core.v3.substitution_format_string_pb2 import (
+    SubstitutionFormatString,
+)
+from lateen.envoy.pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
+from lateen.envoy.pb.envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
+from lateen.envoy.pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
+from lateen.envoy.pb.envoy.type.v3.scope_pb2 import Scope
+from lateen.envoy.wire import packed, u32
+from lateen.ir.plan import Proxy
+
+# Istio's default text format.
+LINE = (
+    '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" '
+    "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
+    '"%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% '
+    '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" '
+    '"%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% '
+    "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% "
+    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%\n"
+)
+_SCOPE = Scope(
+    sharing_name="istio",
+    max_counters=u32(4000),
+    max_histograms=u32(4000),
+    enable_eviction=True,
+)
+
+
+def _lines() -> AccessLog:
+    text = SubstitutionFormatString(text_format_source=DataSource(inline_string=LINE))
+    config = FileAccessLog(path="/dev/stdout", log_format=text)
+    return AccessLog(name="envoy.access_loggers.file", typed_config=packed(config))
+
+
+def _own(proxy: Proxy, side: str) -> dict[str, str]:
+    return {
+        f"{side}_workload": proxy.workload or "unknown",
+        f"{side}_workload_namespace": proxy.namespace,
+        f"{side}_app": proxy.app or "unknown",
+        f"{side}_version": proxy.version or "unknown",
+        f"{side}_principal": proxy.identity,
+    }
+
+
+def _source_labels(proxy: Proxy) -> dict[str, str]:
+    """The client's view: itself, and what its endpoint's metadata says of the other side."""
+    peer = {
+        f"destination_{label}": f"%UPSTREAM_METADATA({names.LATEEN}:{key})%"
+        for label, key in (
+            ("workload", "workload"),
+            ("workload_namespace", "namespace"),
+            ("app", "app"),
+            ("version", "version"),
+            ("principal", "principal"),
+        )
+    }
+    service = {"destination_service": f"%METADATA(CLUSTER:{names.LATEEN}:host)%"}
+    return {"reporter": "source", **_own(proxy, "source"), **peer, **service}
+
+
+def _destination_labels(proxy: Proxy, service: str) -> dict[str, str]:
+    """The server's view: itself, and what the peer's certificate says of the peer."""
+    return {
+        "reporter": "destination",
+        **_own(proxy, "destination"),
+        "source_principal": "%DOWNSTREAM_PEER_URI_SAN%",
+        "source_subject": "%DOWNSTREAM_PEER_SUBJECT%",
+        "destination_service": service or "unknown",
+        "tls_version": "%DOWNSTREAM_TLS_VERSION%",
+    }
+
+
+def labels(proxy: Proxy, *, inbound: bool, service: str = "") -> Mapping[str, str]:
+    """Istio's labels that hold for HTTP and TCP alike; the values are access log formats.
+
+    `source_subject` and `tls_version` are for the reader to turn into the peer's workload and into
+    `connection_security_policy`.
+    """
+    return _destination_labels(proxy, service) if inbound else _source_labels(proxy)
+
+
+def _stat(name: str, tags: Mapping[str, str]) -> Config.Stat:
+    made = [Config.Tag(name=tag, value_format=value) for tag, value in tags.items()]
+    return Config.Stat(name=name, tags=made)
+
+
+def _stats(config: Config, *types: AccessLogType.ValueType) -> AccessLog:
+    config.stats_scope.CopyFrom(_SCOPE)
+    made = AccessLog(name="envoy.access_loggers.stats", typed_config=packed(config))
+    if types:
+        only = AccessLogFilter(log_type_filter=LogTypeFilter(types=types))
+        made.filter.CopyFrom(only)
+    return made
+
+
+def http_logs(tags: Mapping[str, str]) -> list[AccessLog]:
+    """A line and Istio's HTTP metrics for each request."""
+    full = {
+        **tags,
+        "request_protocol": "%PROTOCOL%",
+        "response_code": "%RESPONSE_CODE%",
+        "response_flags": "%RESPONSE_FLAGS%",
+        "grpc_response_status": "%GRPC_STATUS_NUMBER%",
+    }
+    one = UInt64Value(value=1)
+    histograms = (
+        ("istio_request_duration_milliseconds", Config.Histogram.Milliseconds, "%DURATION%"),
+        ("istio_request_bytes", Config.Histogram.Bytes, "%BYTES_RECEIVED%"),
+        ("istio_response_bytes", Config.Histogram.Bytes, "%BYTES_SENT%"),
+    )
+    config = Config(
+        counters=[Config.Counter(stat=_stat("istio_requests_total", full), value_fixed=one)],
+        histograms=[
+            Config.Histogram(stat=_stat(name, full), unit=unit, value_format=value)
+            for name, unit, value in histograms
+        ],
+    )
+    return [_lines(), _stats(config)]
+
+
+def tcp_logs(tags: Mapping[str, str]) -> list[AccessLog]:
+    """A line and Istio's TCP metrics for each connection."""
+    full = {**tags, "request_protocol": "tcp", "response_flags": "%RESPONSE_FLAGS%"}
+    one = UInt64Value(value=1)
+    opened = Config(
+        counters=[
+            Config.Counter(stat=_stat("istio_tcp_connections_opened_total", tags), value_fixed=one)
+        ]
+    )
+    closed = Config(
+        counters=[
+            Config.Counter(stat=_stat("istio_tcp_connections_closed_total", full), value_fixed=one),
+            Config.Counter(
+                stat=_stat("istio_tcp_received_bytes_total", full), value_format="%BYTES_RECEIVED%"
+            ),
+            Config.Counter(
+                stat=_stat("istio_tcp_sent_bytes_total", full), value_format="%BYTES_SENT%"
+            ),
+        ]
+    )
+    return [
+        _lines(),
+        _stats(opened, AccessLogType.TcpUpstreamConnected),
+        _stats(closed, AccessLogType.TcpConnectionEnd),
+    ]

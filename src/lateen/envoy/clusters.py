@@ -1,0 +1,282 @@
+"""Write clusters: backends, the pod's own ports, and the two ends of unknown traffic.
+
+In: Backend, InboundPort.     Out: Cluster.
+Before: ir/backends.py        After: emit.py
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from lateen.base.origin import BUILT_IN, Origin
+from lateen.envoy import names
+from lateen.envoy.endpoints import TLS_MODE
+from lateen.envoy.outside import outside_assignment, outside_socket
+from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
+from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import (
+    Cluster,
+    UpstreamConnectionOptions,
+)
+from lateen.envoy.pb.envoy.config.cluster.v3.outlier_detection_pb2 import OutlierDetection
+from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import (
+    BindConfig,
+    SocketAddress,
+    TcpKeepalive,
+)
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import TransportSocket
+from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import (
+    Http1ProtocolOptions,
+    Http2ProtocolOptions,
+    UpstreamHttpProtocolOptions,
+)
+from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import (
+    HttpProtocolOptions as CommonHttpOptions,
+)
+from lateen.envoy.pb.envoy.config.core.v3.socket_option_pb2 import SocketOption
+from lateen.envoy.pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import (
+    HttpProtocolOptions,
+)
+from lateen.envoy.pb.envoy.type.v3.percent_pb2 import Percent
+from lateen.envoy.tls import ALPN_HTTP, ALPN_TCP, mesh_client, plaintext
+from lateen.envoy.wire import (
+    ads,
+    duration,
+    made_by,
+    maybe_duration,
+    maybe_u32,
+    packed,
+    struct,
+    u32,
+)
+from lateen.ir.backends import (
+    Backend,
+    Balance,
+    Ejection,
+    InMesh,
+    Keepalive,
+    Limits,
+    MeshMtls,
+    OriginateTls,
+    Outside,
+    Plaintext,
+    Wire,
+)
+from lateen.ir.plan import InboundPort, Speech
+
+NO_LIMIT = 2**32 - 1  # Istio's thresholds; Envoy's own default of 3 retries would defeat retries
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_INBOUND_SOURCE = "127.0.0.6"  # Istio's source address towards the app
+
+# Sockets with this mark are not redirected back into the proxy: SOL_SOCKET, SO_MARK.
+_MARK = SocketOption(
+    description="exempt from redirection",
+    level=1,
+    name=36,
+    int_value=1337,
+    state=SocketOption.STATE_PREBIND,
+)
+_POLICIES = {
+    Balance.ROUND_ROBIN: Cluster.ROUND_ROBIN,
+    Balance.LEAST_REQUEST: Cluster.LEAST_REQUEST,
+    Balance.RANDOM: Cluster.RANDOM,
+    Balance.PASSTHROUGH: Cluster.CLUSTER_PROVIDED,
+}
+
+
+def _thresholds(limits: Limits) -> CircuitBreakers:
+    def limit(number: int | None) -> int:
+        return NO_LIMIT if number is None else number
+
+    return CircuitBreakers(
+        thresholds=[
+            CircuitBreakers.Thresholds(
+                max_connections=u32(limit(limits.max_connections)),
+                max_pending_requests=u32(limit(limits.max_pending)),
+                max_requests=u32(limit(limits.max_requests)),
+                max_retries=u32(limit(limits.max_retries)),
+                track_remaining=True,
+            )
+        ]
+    )
+
+
+def _http_options(wire: Wire, security: object, limits: Limits) -> HttpProtocolOptions:
+    """Which HTTP is spoken. To a TLS host outside, "as the client" gives way to ALPN's choice."""
+    http1 = Http1ProtocolOptions()
+    http2 = Http2ProtocolOptions(max_concurrent_streams=maybe_u32(limits.max_concurrent_streams))
+    options = HttpProtocolOptions(
+        common_http_protocol_options=CommonHttpOptions(
+            idle_timeout=maybe_duration(limits.idle_timeout),
+            max_connection_duration=maybe_duration(limits.max_connection_duration),
+            max_requests_per_connection=maybe_u32(limits.max_requests_per_connection),
+        )
+    )
+    match wire:
+        case Wire.HTTP1:
+            options.explicit_http_config.http_protocol_options.CopyFrom(http1)
+        case Wire.HTTP2:
+            options.explicit_http_config.http2_protocol_options.CopyFrom(http2)
+        case Wire.CLIENT | Wire.TCP if isinstance(security, OriginateTls):
+            options.auto_config.http_protocol_options.CopyFrom(http1)
+            options.auto_config.http2_protocol_options.CopyFrom(http2)
+        case Wire.CLIENT | Wire.TCP:
+            options.use_downstream_protocol_config.http_protocol_options.CopyFrom(http1)
+            options.use_downstream_protocol_config.http2_protocol_options.CopyFrom(http2)
+        case _:
+            assert_never(wire)
+    if isinstance(security, OriginateTls) and not security.sni:
+        options.upstream_http_protocol_options.CopyFrom(
+            UpstreamHttpProtocolOptions(auto_sni=True, auto_san_validation=security.verify)
+        )
+    return options
+
+
+def _ejection(ejection: Ejection) -> OutlierDetection:
+    """Only what is asked for is enforced; success rates never are, as in Istio."""
+    made = OutlierDetection(
+        interval=duration(ejection.interval),
+        base_ejection_time=duration(ejection.base_time),
+        max_ejection_percent=u32(ejection.max_percent),
+        enforcing_success_rate=u32(0),
+        enforcing_consecutive_5xx=u32(0 if ejection.consecutive_5xx is None else 100),
+        consecutive_5xx=maybe_u32(ejection.consecutive_5xx),
+        enforcing_consecutive_gateway_failure=u32(
+            0 if ejection.consecutive_gateway is None else 100
+        ),
+        consecutive_gateway_failure=maybe_u32(ejection.consecutive_gateway),
+        split_external_local_origin_errors=ejection.split_local_origin,
+    )
+    if ejection.consecutive_local_origin is not None:
+        made.consecutive_local_origin_failure.value = ejection.consecutive_local_origin
+        made.enforcing_consecutive_local_origin_failure.value = 100
+    return made
+
+
+def _keepalive(keepalive: Keepalive) -> UpstreamConnectionOptions:
+    def whole(seconds: float | None) -> int | None:
+        return None if seconds is None else max(1, round(seconds))
+
+    return UpstreamConnectionOptions(
+        tcp_keepalive=TcpKeepalive(
+            keepalive_probes=maybe_u32(keepalive.probes),
+            keepalive_time=maybe_u32(whole(keepalive.idle)),
+            keepalive_interval=maybe_u32(whole(keepalive.interval)),
+        )
+    )
+
+
+def marked(source: str = "") -> BindConfig:
+    """How sockets towards other hosts are made: exempt from redirection."""
+    return BindConfig(
+        socket_options=[_MARK],
+        source_address=SocketAddress(address=source, port_value=0) if source else None,
+    )
+
+
+def _secure_mesh(cluster: Cluster, security: MeshMtls, wire: Wire) -> None:
+    socket = mesh_client(security, ALPN_TCP if wire is Wire.TCP else ALPN_HTTP)
+    if not security.auto:
+        cluster.transport_socket.CopyFrom(socket)
+        return
+    matches: tuple[tuple[str, dict[str, str], TransportSocket], ...] = (
+        ("tlsMode-istio", TLS_MODE, socket),
+        ("tlsMode-disabled", {}, plaintext()),
+    )
+    for name, labels, kind in matches:
+        cluster.transport_socket_matches.add(name=name, match=struct(labels), transport_socket=kind)
+
+
+def _find(cluster: Cluster, backend: Backend) -> None:
+    """Where the endpoints come from."""
+    match backend.discovery:
+        case InMesh() if backend.balance is Balance.PASSTHROUGH:
+            cluster.type = Cluster.ORIGINAL_DST
+        case InMesh():
+            cluster.type = Cluster.EDS
+            cluster.eds_cluster_config.eds_config.CopyFrom(ads())
+        case Outside(destinations):
+            cluster.type = Cluster.STATIC
+            cluster.load_assignment.CopyFrom(outside_assignment(cluster.name, destinations))
+        case _:
+            assert_never(backend.discovery)
+
+
+def emit_backend(backend: Backend, system_roots: str) -> Cluster:
+    """`outbound|PORT|SUBSET|HOST`. Hosts outside are verified against the PEM file `system_roots`."""
+    limits, outside = backend.limits, isinstance(backend.discovery, Outside)
+    cluster = Cluster(
+        name=names.outbound_cluster(backend.id),
+        connect_timeout=duration(limits.connect_timeout),
+        lb_policy=_POLICIES[Balance.ROUND_ROBIN if _undecided(backend) else backend.balance],
+        circuit_breakers=_thresholds(limits),
+        metadata=made_by(backend.origin, host=backend.id.host),
+        typed_extension_protocol_options={
+            _HTTP_OPTIONS: packed(_http_options(backend.wire, backend.security, limits))
+        },
+    )
+    _find(cluster, backend)
+    if outside:
+        cluster.transport_socket.CopyFrom(outside_socket(backend, system_roots))
+    else:
+        cluster.upstream_bind_config.CopyFrom(marked())
+        match backend.security:
+            case MeshMtls():
+                _secure_mesh(cluster, backend.security, backend.wire)
+            case OriginateTls():
+                cluster.transport_socket.CopyFrom(outside_socket(backend, system_roots))
+            case Plaintext():
+                pass
+            case _:
+                assert_never(backend.security)
+    if backend.ejection:
+        cluster.outlier_detection.CopyFrom(_ejection(backend.ejection))
+        panic = Percent(value=backend.ejection.min_health_percent)
+        cluster.common_lb_config.healthy_panic_threshold.CopyFrom(panic)
+    if limits.keepalive:
+        cluster.upstream_connection_options.CopyFrom(_keepalive(limits.keepalive))
+    return cluster
+
+
+def _undecided(backend: Backend) -> bool:
+    """Hosts outside have no "address the client dialled" to pass on."""
+    return backend.balance is Balance.PASSTHROUGH and isinstance(backend.discovery, Outside)
+
+
+def _to_dialled_address(name: str, origin: Origin, source: str, wire: Wire) -> Cluster:
+    """A cluster that connects to whatever address the client dialled."""
+    cluster = Cluster(
+        name=name,
+        type=Cluster.ORIGINAL_DST,
+        lb_policy=Cluster.CLUSTER_PROVIDED,
+        connect_timeout=duration(10),
+        circuit_breakers=_thresholds(Limits()),
+        upstream_bind_config=marked(source),
+        metadata=made_by(origin),
+    )
+    if wire is not Wire.TCP:
+        options = _http_options(wire, Plaintext(), Limits())
+        cluster.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(packed(options))
+    return cluster
+
+
+def emit_inbound_port(port: InboundPort) -> Cluster:
+    """`inbound|PORT||`: the app's own address and port, from Istio's 127.0.0.6."""
+    wire = Wire.TCP if port.speech is Speech.TCP else port.wire
+    return _to_dialled_address(names.inbound_cluster(port.port), port.origin, _INBOUND_SOURCE, wire)
+
+
+def emit_fixed(inbound: bool) -> tuple[Cluster, ...]:
+    """PassthroughCluster, BlackHoleCluster and, for a sidecar, InboundPassthroughCluster."""
+    black_hole = Cluster(
+        name=names.BLACK_HOLE,
+        type=Cluster.STATIC,
+        connect_timeout=duration(1),
+        metadata=made_by(BUILT_IN),
+    )
+    made = (_to_dialled_address(names.PASSTHROUGH, BUILT_IN, "", Wire.CLIENT), black_hole)
+    if not inbound:
+        return made
+    return (
+        *made,
+        _to_dialled_address(names.INBOUND_PASSTHROUGH, BUILT_IN, _INBOUND_SOURCE, Wire.CLIENT),
+    )

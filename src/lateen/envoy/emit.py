@@ -1,0 +1,170 @@
+"""Turn the plan of one proxy into the resources its Envoy is sent.
+
+In: ProxyPlan, Memo.                        Out: Resources.
+Before: ir/plan.py, translate/plan.py       After: xds/, explain/walk_envoy.py
+
+Nothing sent here names a pod's own paths but a gateway's sockets; those of a sidecar are in its
+bootstrap. So equal plans give equal bytes, and parts that are equal are made once (`Memo`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import TypeVar, TypeVarTuple
+
+from google.protobuf.message import Message
+
+from lateen.base.origin import ObjectKey, Origin
+from lateen.envoy import names
+from lateen.envoy.clusters import emit_backend, emit_fixed, emit_inbound_port
+from lateen.envoy.endpoints import emit_endpoints
+from lateen.envoy.gateway import emit_gateway_port
+from lateen.envoy.listeners_in import emit_inbound
+from lateen.envoy.listeners_out import (
+    ListenerOut,
+    emit_outbound,
+    emit_virtual_outbound,
+    outbound_listeners,
+)
+from lateen.envoy.memo import Memo
+from lateen.envoy.resources import Resource, Resources, ResourceType, version_of
+from lateen.envoy.routes import emit_table
+from lateen.envoy.tls import emit_secret
+from lateen.ir.backends import Backend, EndpointSet
+from lateen.ir.plan import (
+    GatewayPort,
+    Inbound,
+    InboundPort,
+    Proxy,
+    ProxyPlan,
+    Role,
+    TlsSecret,
+)
+from lateen.ir.policy import Authorization
+from lateen.ir.routes import RouteTable
+
+SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
+PORT = "{port}"  # what stands for the port in a `gateway_socket`
+
+Args = TypeVarTuple("Args")
+M = TypeVar("M", bound=Message)
+
+
+def origins_in(value: object) -> frozenset[ObjectKey]:
+    """The objects that any part of an IR value came from."""
+    if isinstance(value, Origin):
+        return frozenset() if value.key is None else frozenset((value.key,))
+    if isinstance(value, tuple):
+        return frozenset().union(*map(origins_in, value))
+    if is_dataclass(value):
+        return frozenset().union(*(origins_in(getattr(value, f.name)) for f in fields(value)))
+    return frozenset()
+
+
+def resource(name: str, message: Message, value: object = ()) -> Resource:
+    """A message as a resource; `value` is what it was made of."""
+    body = message.SerializeToString(deterministic=True)
+    return Resource(
+        name=name, version=version_of(body), body=body, origins=tuple(sorted(origins_in(value)))
+    )
+
+
+def labelled(proxy: Proxy) -> Proxy:
+    """The proxy without what tells the pods of one workload apart, so that they share bytes."""
+    return replace(proxy, id="", pod="", address="")
+
+
+def _backend(backend: Backend, system_roots: str) -> Resource:
+    cluster = emit_backend(backend, system_roots)
+    return resource(cluster.name, cluster, backend)
+
+
+def _inbound_port(port: InboundPort) -> Resource:
+    cluster = emit_inbound_port(port)
+    return resource(cluster.name, cluster, port)
+
+
+def _fixed(inbound: bool) -> tuple[Resource, ...]:
+    return tuple(resource(cluster.name, cluster) for cluster in emit_fixed(inbound))
+
+
+def _endpoints(endpoints: EndpointSet) -> Resource:
+    return resource(names.outbound_cluster(endpoints.id), emit_endpoints(endpoints))
+
+
+def _table(table: RouteTable, edge: bool) -> Resource:
+    return resource(table.name, emit_table(table, edge), table)
+
+
+def _outbound(listener: ListenerOut, proxy: Proxy) -> Resource:
+    return resource(listener.name, emit_outbound(listener, proxy), listener.parts)
+
+
+def _virtual_outbound(proxy: Proxy, allow_any: bool) -> Resource:
+    return resource(names.VIRTUAL_OUTBOUND, emit_virtual_outbound(proxy, allow_any))
+
+
+def _inbound(inbound: Inbound, proxy: Proxy) -> Resource:
+    return resource(names.VIRTUAL_INBOUND, emit_inbound(inbound, proxy), inbound)
+
+
+def _gateway_port(
+    port: GatewayPort, authorization: Authorization, proxy: Proxy, socket: str
+) -> tuple[Resource, ...]:
+    made = emit_gateway_port(port, authorization, proxy, socket)
+    return tuple(resource(listener.name, listener, (port, authorization)) for listener in made)
+
+
+def _secret(secret: TlsSecret) -> Resource:
+    return emit_secret(secret.name, secret.certificate, secret.key)
+
+
+def _by_name(resources: Iterable[Resource]) -> dict[str, Resource]:
+    return {each.name: each for each in sorted(resources, key=lambda each: each.name)}
+
+
+def _clusters(plan: ProxyPlan, memo: Memo, system_roots: str) -> Iterator[Resource]:
+    yield from memo.once(_fixed, plan.inbound is not None)
+    for backend in plan.backends:
+        yield memo.once(_backend, backend, system_roots)
+    for port in plan.inbound.ports if plan.inbound else ():
+        yield memo.once(_inbound_port, port)
+
+
+def _listeners(plan: ProxyPlan, memo: Memo, gateway_socket: str) -> Iterator[Resource]:
+    proxy = labelled(plan.proxy)
+    backends = {backend.id: backend for backend in plan.backends}
+    for listener in outbound_listeners(plan.outbound, backends, plan.allow_any):
+        yield memo.once(_outbound, listener, proxy)
+    if plan.proxy.role is Role.SIDECAR:
+        yield memo.once(_virtual_outbound, proxy, plan.allow_any)
+    if plan.inbound:
+        yield memo.once(_inbound, plan.inbound, proxy)
+    for port in plan.gateway:
+        socket = gateway_socket.replace(PORT, str(port.port))
+        yield from memo.once(_gateway_port, port, plan.authorization, proxy, socket)
+
+
+def emit(
+    plan: ProxyPlan,
+    *,
+    memo: Memo | None = None,
+    gateway_socket: str = "",
+    system_roots: str = SYSTEM_ROOTS,
+) -> Resources:
+    """All resources of one proxy, by type and name.
+
+    `gateway_socket`: for a gateway, the path of its listener for the border, with `{port}` where
+    the port goes (`RUN/g/7-{port}.sock`); "" for none. `system_roots`: the PEM file that hosts
+    outside are verified against. The workload's own SDS secrets are made by whoever has the CA.
+    """
+    memo = memo or Memo()
+    edge = plan.proxy.role is Role.GATEWAY
+    return {
+        ResourceType.CLUSTER: _by_name(_clusters(plan, memo, system_roots)),
+        ResourceType.ENDPOINTS: _by_name(memo.once(_endpoints, each) for each in plan.endpoints),
+        ResourceType.LISTENER: _by_name(_listeners(plan, memo, gateway_socket)),
+        ResourceType.ROUTES: _by_name(memo.once(_table, each, edge) for each in plan.tables),
+        ResourceType.SECRET: _by_name(memo.once(_secret, each) for each in plan.secrets),
+    }

@@ -1,0 +1,41 @@
+"""What an HTTP filter is here: a name and two pure functions.
+
+In: -    Out: HttpFilter, HttpSite, Side.
+Before: ir/policy.py, ir/routes.py       After: each file of this folder
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from google.protobuf.message import Message
+
+from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
+from lateen.ir.routes import Route
+
+
+class Side(StrEnum):
+    """Which way requests pass."""
+
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSite:
+    """Where a chain of filters stands."""
+
+    side: Side
+    authorization: Authorization = EVERYTHING_ALLOWED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpFilter:
+    """A filter: its config at a place and its word on a route; None for "not there", "nothing"."""
+
+    name: str
+    on_listener: Callable[[HttpSite], Message | None]
+    on_route: Callable[[Route], Message | None] = lambda _route: None

@@ -1,0 +1,129 @@
+"""Write the network filters: an HTTP connection manager, a TCP proxy, and the gate before it.
+
+In: HttpSite, route table or cluster, labels.      Out: network filters.
+Before: filters/, access.py                        After: listeners_out.py, listeners_in.py, gateway.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lateen.envoy import filters
+from lateen.envoy.access import http_logs, tcp_logs
+from lateen.envoy.filters.kind import HttpSite, Side
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import DataSource
+from lateen.envoy.pb.envoy.config.core.v3.substitution_format_string_pb2 import (
+    SubstitutionFormatString,
+)
+from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import Filter
+from lateen.envoy.pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from lateen.envoy.pb.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import (
+    FilterStateValue,
+)
+from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as pb,
+)
+from lateen.envoy.pb.envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC
+from lateen.envoy.pb.envoy.extensions.filters.network.set_filter_state.v3 import (
+    set_filter_state_pb2,
+)
+from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
+from lateen.envoy.rbac import emit_rbac, looks_at_paths
+from lateen.envoy.tls import ALPN_TCP
+from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed
+from lateen.ir.policy import Authorization
+
+_Manager = pb.HttpConnectionManager
+_SERVER = "istio-envoy"
+_PEER = _Manager.SetCurrentClientCertDetails(subject=TRUE, uri=True, dns=True)
+
+
+def http_manager(
+    site: HttpSite,
+    *,
+    stat: str,
+    table: str | RouteConfiguration,
+    tags: Mapping[str, str],
+) -> Filter:
+    """HTTP of any version, routed by a table fetched by name or given here.
+
+    Only a sidecar's inbound side tells the app who called (x-forwarded-client-cert), and only of
+    verified certificates; whatever a client claims there itself is removed. Where a policy judges
+    by path, escaped slashes are undone first, so that what was judged is what the app reads.
+    """
+    escaped = (
+        _Manager.UNESCAPE_AND_FORWARD
+        if looks_at_paths(site.authorization)
+        else _Manager.KEEP_UNCHANGED
+    )
+    edge, inbound = site.side is Side.GATEWAY, site.side is Side.INBOUND
+    manager = _Manager(
+        codec_type=_Manager.AUTO,
+        stat_prefix=stat,
+        http_filters=filters.on_listener(site),
+        access_log=http_logs(tags),
+        server_name=_SERVER,
+        use_remote_address=TRUE if edge else FALSE,
+        skip_xff_append=edge,
+        forward_client_cert_details=_Manager.APPEND_FORWARD if inbound else _Manager.SANITIZE,
+        set_current_client_cert_details=_PEER if inbound else None,
+        normalize_path=TRUE,
+        merge_slashes=True,
+        path_with_escaped_slashes_action=escaped,
+        proxy_100_continue=True,
+        stream_idle_timeout=ZERO,
+        upgrade_configs=[_Manager.UpgradeConfig(upgrade_type="websocket")],
+    )
+    if isinstance(table, str):
+        manager.rds.CopyFrom(pb.Rds(route_config_name=table, config_source=ads()))
+    else:
+        manager.route_config.CopyFrom(table)
+    return Filter(
+        name="envoy.filters.network.http_connection_manager", typed_config=packed(manager)
+    )
+
+
+def tcp_proxy(
+    *,
+    stat: str,
+    cluster: str,
+    tags: Mapping[str, str],
+    idle_timeout: float | None = None,
+    after_handshake: bool = False,
+) -> Filter:
+    """Bytes as they are. `after_handshake`: the far side is dialled once the peer is verified."""
+    connect = (
+        tcp_proxy_pb2.ON_DOWNSTREAM_TLS_HANDSHAKE if after_handshake else tcp_proxy_pb2.IMMEDIATE
+    )
+    proxy = tcp_proxy_pb2.TcpProxy(
+        stat_prefix=stat,
+        cluster=cluster,
+        access_log=tcp_logs(tags),
+        idle_timeout=maybe_duration(idle_timeout),
+        upstream_connect_mode=connect,
+    )
+    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
+
+
+def gates(authorization: Authorization) -> list[Filter]:
+    """Who may connect: deny before allow."""
+    return [
+        Filter(
+            name=f"envoy.filters.network.rbac.{number}",
+            typed_config=packed(RBAC(rules=rules, stat_prefix="tcp.")),
+        )
+        for number, rules in enumerate(emit_rbac(authorization, http=False))
+    ]
+
+
+def says_tcp() -> Filter:
+    """Tell the far proxy that what follows is not HTTP, though the cluster's ALPN says it is."""
+    value = FilterStateValue(
+        object_key="envoy.network.application_protocols",
+        format_string=SubstitutionFormatString(
+            text_format_source=DataSource(inline_string=ALPN_TCP)
+        ),
+        shared_with_upstream=FilterStateValue.ONCE,
+    )
+    config = set_filter_state_pb2.Config(on_new_connection=[value])
+    return Filter(name="envoy.filters.network.set_filter_state", typed_config=packed(config))

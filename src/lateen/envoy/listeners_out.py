@@ -1,0 +1,219 @@
+"""Write what a sidecar does with what leaves its app.
+
+In: the plan's Outbound values.     Out: Listeners.
+Before: ir/plan.py, http.py         After: emit.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from lateen.base.origin import BUILT_IN, Origin
+from lateen.envoy import names
+from lateen.envoy.access import labels
+from lateen.envoy.filters.kind import HttpSite, Side
+from lateen.envoy.http import http_manager, says_tcp, tcp_proxy
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import OUTBOUND
+from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
+    Filter,
+    FilterChain,
+    FilterChainMatch,
+    ListenerFilter,
+)
+from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
+from lateen.envoy.sniffing import (
+    OUTBOUND_WAIT,
+    RAW_HTTP,
+    http_inspector,
+    original_dst,
+    tls_inspector,
+)
+from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
+from lateen.ir.backends import Backend, BackendId, MeshMtls
+from lateen.ir.plan import HttpOut, Outbound, Proxy, SniffOut, SniOut, TcpOut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpTarget:
+    """What a listener must know of a backend it sends raw TCP to."""
+
+    id: BackendId
+    idle_timeout: float | None = None
+    mesh: bool = False
+
+
+def target_of(id: BackendId, backends: Mapping[BackendId, Backend]) -> TcpTarget:
+    """The target of a backend; a backend that is not there leaves the defaults."""
+    backend = backends.get(id)
+    if backend is None:
+        return TcpTarget(id=id)
+    return TcpTarget(
+        id=id,
+        idle_timeout=backend.limits.tcp_idle_timeout,
+        mesh=isinstance(backend.security, MeshMtls),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerOut:
+    """All that one outbound listener does; equal values make equal bytes."""
+
+    name: str
+    address: str
+    port: int
+    parts: tuple[Outbound, ...]
+    targets: tuple[TcpTarget, ...]
+    allow_any: bool
+
+    def target(self, id: BackendId) -> TcpTarget:
+        """The target of one of the parts' backends."""
+        return next(target for target in self.targets if target.id == id)
+
+
+def _backends_in(part: Outbound) -> tuple[BackendId, ...]:
+    match part:
+        case HttpOut():
+            return ()
+        case TcpOut() | SniffOut():
+            return (part.backend,)
+        case SniOut():
+            return tuple(dict.fromkeys(backend for _, backend in part.by_host))
+    assert_never(part)
+
+
+def _place(part: Outbound) -> tuple[str, int]:
+    match part:
+        case HttpOut() | SniOut():
+            return names.ANY_ADDRESS, part.port
+        case TcpOut() | SniffOut():
+            return part.address, part.port
+    assert_never(part)
+
+
+def outbound_listeners(
+    outbound: Iterable[Outbound], backends: Mapping[BackendId, Backend], allow_any: bool
+) -> tuple[ListenerOut, ...]:
+    """The plan's outbound values by listener: HTTP and TLS by SNI share a port's wildcard one."""
+    places: dict[tuple[str, int], list[Outbound]] = {}
+    for part in outbound:
+        places.setdefault(_place(part), []).append(part)
+    return tuple(
+        ListenerOut(
+            name=names.address_listener(address, port),
+            address=address,
+            port=port,
+            parts=tuple(parts),
+            targets=tuple(
+                target_of(id, backends)
+                for id in dict.fromkeys(id for part in parts for id in _backends_in(part))
+            ),
+            allow_any=allow_any,
+        )
+        for (address, port), parts in places.items()
+    )
+
+
+def _chain(
+    name: str, origin: Origin, *filters: Filter, match: FilterChainMatch | None = None
+) -> FilterChain:
+    return FilterChain(
+        name=name, filter_chain_match=match, filters=filters, metadata=made_by(origin)
+    )
+
+
+def _elsewhere(tags: Mapping[str, str], allow_any: bool) -> Filter:
+    cluster = names.PASSTHROUGH if allow_any else names.BLACK_HOLE
+    return tcp_proxy(stat=cluster, cluster=cluster, tags=tags)
+
+
+def _to(target: TcpTarget, tags: Mapping[str, str]) -> Filter:
+    cluster = names.outbound_cluster(target.id)
+    return tcp_proxy(stat=cluster, cluster=cluster, tags=tags, idle_timeout=target.idle_timeout)
+
+
+def _http(listener: ListenerOut, table: str, tags: Mapping[str, str]) -> Filter:
+    stat = f"outbound_{listener.address}_{listener.port}"
+    return http_manager(HttpSite(side=Side.OUTBOUND), stat=stat, table=table, tags=tags)
+
+
+def _sni_chains(
+    listener: ListenerOut, part: SniOut, tags: Mapping[str, str]
+) -> Iterable[FilterChain]:
+    hosts: dict[BackendId, list[str]] = {}
+    for host, backend in part.by_host:
+        hosts.setdefault(backend, []).append(host)
+    for backend, servers in hosts.items():
+        match = FilterChainMatch(transport_protocol="tls", server_names=servers)
+        to = _to(listener.target(backend), tags)
+        yield _chain(names.outbound_cluster(backend), part.origin, to, match=match)
+
+
+def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
+    """`0.0.0.0_PORT` or `ADDRESS_PORT`; it gets its connections from virtualOutbound.
+
+    Of `proxy` only what labels need is read, so that the pods of a workload share the bytes.
+    """
+    tags = labels(proxy, inbound=False)
+    first = listener.parts[0]
+    made = Listener(
+        name=listener.name,
+        address=socket_address(listener.address, listener.port),
+        bind_to_port=FALSE,
+        traffic_direction=OUTBOUND,
+        metadata=made_by(first.origin),
+        listener_filters_timeout=OUTBOUND_WAIT,
+        continue_on_listener_filters_timeout=True,
+    )
+    with_sni = any(isinstance(part, SniOut) for part in listener.parts)
+    inspectors: dict[str, ListenerFilter] = {}
+    for part in listener.parts:
+        match part:
+            case HttpOut():
+                only_raw = FilterChainMatch(transport_protocol="raw_buffer") if with_sni else None
+                http = _http(listener, part.table, tags)
+                made.filter_chains.append(_chain("http", part.origin, http, match=only_raw))
+            case TcpOut():
+                to = _to(listener.target(part.backend), tags)
+                made.filter_chains.append(_chain("tcp", part.origin, to))
+            case SniffOut():
+                inspectors |= {"tls": tls_inspector(), "http": http_inspector()}
+                http = _http(listener, part.table, tags)
+                made.filter_chains.append(_chain("http", part.origin, http, match=RAW_HTTP))
+                target = listener.target(part.backend)
+                first_say = [says_tcp()] if target.mesh else []
+                raw = _chain("tcp", part.origin, *first_say, _to(target, tags))
+                made.default_filter_chain.CopyFrom(raw)
+            case SniOut():
+                inspectors |= {"tls": tls_inspector()}
+                made.filter_chains.extend(_sni_chains(listener, part, tags))
+                unknown = _elsewhere(tags, listener.allow_any)
+                made.default_filter_chain.CopyFrom(_chain("unknown", BUILT_IN, unknown))
+            case _:
+                assert_never(part)
+    made.listener_filters.extend(inspectors.values())
+    return made
+
+
+def emit_virtual_outbound(proxy: Proxy, allow_any: bool) -> Listener:
+    """Everything the app dials arrives here and is handed to the listener of its address.
+
+    What no listener claims leaves for the address dialled, or nowhere. Dialling 15001 itself would
+    loop and leads nowhere.
+    """
+    tags = labels(proxy, inbound=False)
+    itself = FilterChainMatch(destination_port=u32(names.OUTBOUND_PORT))
+    nowhere = tcp_proxy(stat=names.BLACK_HOLE, cluster=names.BLACK_HOLE, tags=tags)
+    return Listener(
+        name=names.VIRTUAL_OUTBOUND,
+        address=socket_address(names.ANY_ADDRESS, names.OUTBOUND_PORT),
+        use_original_dst=TRUE,
+        traffic_direction=OUTBOUND,
+        metadata=made_by(BUILT_IN),
+        listener_filters=[original_dst()],
+        filter_chains=[
+            _chain("virtualOutbound-blackhole", BUILT_IN, nowhere, match=itself),
+            _chain("virtualOutbound-catchall-tcp", BUILT_IN, _elsewhere(tags, allow_any)),
+        ],
+    )

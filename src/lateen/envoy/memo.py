@@ -1,0 +1,39 @@
+"""Do equal work once: what was made of an IR value, kept while plans still hold that value.
+
+In: a pure function and its frozen arguments.    Out: its result, made now or before.
+Before: ir/        After: emit.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TypeVar, TypeVarTuple, cast
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+
+class Memo:
+    """Results by function and arguments, in two generations.
+
+    Keep one Memo for all proxies and call `turn` after each round of plans: what neither of the
+    last two rounds asked for is forgotten. Equal arguments give the very same result object, so
+    that its bytes are held once for all proxies.
+    """
+
+    def __init__(self) -> None:
+        self._now: dict[Hashable, object] = {}
+        self._before: dict[Hashable, object] = {}
+
+    def once(self, make: Callable[[*Args], T], *args: *Args) -> T:
+        """`make(*args)`, remembered. The arguments must be hashable and never change."""
+        key = (make, args)
+        if key in self._now:
+            return cast("T", self._now[key])
+        made = self._before[key] if key in self._before else make(*args)
+        self._now[key] = made
+        return cast("T", made)
+
+    def turn(self) -> None:
+        """End a round: forget what was not asked for since the last `turn`."""
+        self._before, self._now = self._now, {}

@@ -1,0 +1,88 @@
+"""Reach hosts outside the mesh: through the internal listener that asks the border to dial.
+
+In: Backend with `Outside`.      Out: ClusterLoadAssignment, TransportSocket.
+Before: ir/backends.py           After: clusters.py
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from lateen.base.errors import Bug
+from lateen.envoy import names
+from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address, EnvoyInternalAddress
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import Metadata, TransportSocket
+from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_components_pb2 import (
+    Endpoint,
+    LbEndpoint,
+    LocalityLbEndpoints,
+)
+from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from lateen.envoy.pb.envoy.extensions.transport_sockets.internal_upstream.v3 import (
+    internal_upstream_pb2,
+)
+from lateen.envoy.pb.envoy.type.metadata.v3.metadata_pb2 import MetadataKind
+from lateen.envoy.tls import ordinary_client, plaintext
+from lateen.envoy.wire import packed, struct
+from lateen.ir.backends import Backend, MeshMtls, OriginateTls, Outside, Plaintext, Wire
+
+_InternalUpstream = internal_upstream_pb2.InternalUpstreamTransport
+_ALPN = {
+    Wire.HTTP1: ("http/1.1",),
+    Wire.HTTP2: ("h2",),
+    Wire.CLIENT: ("h2", "http/1.1"),
+    Wire.TCP: (),
+}
+
+
+def _endpoint(host: str, port: int) -> LbEndpoint:
+    destination = f"{host}:{port}"
+    address = EnvoyInternalAddress(
+        server_listener_name=names.CONNECT_ORIGINATE, endpoint_id=destination
+    )
+    return LbEndpoint(
+        endpoint=Endpoint(address=Address(envoy_internal_address=address)),
+        metadata=Metadata(
+            filter_metadata={names.TUNNEL: struct({names.TUNNEL_DESTINATION: destination})}
+        ),
+    )
+
+
+def outside_assignment(
+    cluster: str, destinations: tuple[tuple[str, int], ...]
+) -> ClusterLoadAssignment:
+    """One endpoint for each host and port: the internal listener, told where to."""
+    endpoints = [_endpoint(host, port) for host, port in destinations]
+    return ClusterLoadAssignment(
+        cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=endpoints)]
+    )
+
+
+def _inner(backend: Backend, system_roots: str) -> TransportSocket:
+    """What is spoken inside the tunnel: the proxy's own TLS, or the app's bytes as they are."""
+    match backend.security:
+        case Plaintext():
+            return plaintext()
+        case OriginateTls(sni=sni):
+            if not sni and backend.wire is Wire.TCP and isinstance(backend.discovery, Outside):
+                sni = backend.discovery.destinations[0][0]  # no request to take a host from
+            return ordinary_client(
+                backend.security, sni=sni, alpn=_ALPN[backend.wire], system_roots=system_roots
+            )
+        case MeshMtls():
+            raise Bug(f"{backend.id.host} is outside and cannot speak the mesh's mTLS")
+    assert_never(backend.security)
+
+
+def outside_socket(backend: Backend, system_roots: str) -> TransportSocket:
+    """The inner socket, wrapped for hosts outside so that the endpoint's destination goes along."""
+    inner = _inner(backend, system_roots)
+    if not isinstance(backend.discovery, Outside):
+        return inner
+    destination = _InternalUpstream.MetadataValueSource(
+        kind=MetadataKind(host=MetadataKind.Host()), name=names.TUNNEL
+    )
+    wrapped = _InternalUpstream(passthrough_metadata=[destination], transport_socket=inner)
+    return TransportSocket(
+        name="envoy.transport_sockets.internal_upstream", typed_config=packed(wrapped)
+    )
