@@ -24,6 +24,7 @@ from lateen.apiserver.faults import resource
 
 _REFERENCE = "#/components/schemas/{name}"
 _TITLE = "lateen"
+_ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _METHODS = {
     "list": ("get", False, "list"),
     "create": ("post", False, "post"),
@@ -102,7 +103,7 @@ def _schema_of_own(kind: type) -> dict[str, Any]:
 
 
 def _plain(schema: Any) -> Any:
-    """JSON Schema as OpenAPI 3.0 writes it: no `null` alternatives, references wrapped in allOf."""
+    """JSON Schema as OpenAPI 3.0 writes it: no `null` alternatives, no empty schema."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
@@ -113,13 +114,14 @@ def _plain(schema: Any) -> Any:
         if len(choices) == 1:
             return rest | choices[0]
         return rest | {"oneOf": choices, "x-kubernetes-int-or-string": True}
-    return {
+    plain = {
         key: {name: _plain(inner) for name, inner in value.items()}
         if key == "properties"
         else _plain(value)
         for key, value in schema.items()
         if key not in ("default", "title")
     }
+    return plain or _ANYTHING
 
 
 def _gvk(kind: Kind, version: str) -> dict[str, str]:
