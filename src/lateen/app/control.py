@@ -34,6 +34,7 @@ from lateen.base.errors import NotFound
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.ca.authority import Authority
+from lateen.ca.secrets import Wallet
 from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
 from lateen.cluster.podstatus import merge_report, pod_gone
@@ -73,7 +74,8 @@ class ControlPlane:
         authority = Authority.open(
             settings.state_dir / "ca", trust_domain="cluster.local", clock=self.clock
         )
-        self.securing = Securing(authority=authority, clock=self.clock, proxy_of=self._proxy)
+        wallet = Wallet(authority, self.clock)
+        self.securing = Securing(authority=authority, clock=self.clock, wallet=wallet)
         self.ads = Ads(key=self._tokens, secrets=self.securing, clock=self.clock)
         self.quarantine = Quarantine(changed=self._wake_traffic, revisions=self._revisions)
         self.ads.ledger.listen(self.quarantine.hear)
@@ -172,6 +174,7 @@ class ControlPlane:
         if self._traffic:
             self._traffic = False
             planned = self.planning.step(self.store.list(), self.quarantine.keys())
+            self.securing.put(planned.plans.values(), planned.resources)
             self.running.put_directory(directory_of(planned.world))
             self._put_border(planned)
         self.running.step()
@@ -200,11 +203,6 @@ class ControlPlane:
 
     def _revisions(self) -> Mapping[ObjectKey, int]:
         return {obj.key: obj.revision for obj in self.store.list()}
-
-    def _proxy(self, node_id: str) -> Any:
-        planned = self.planning.latest
-        plan = planned.plans.get(node_id) if planned else None
-        return None if plan is None or planned is None else (plan, planned.resources[node_id])
 
     def _proxy_run(self, obj: Obj) -> ProxyRun | Waiting | None:
         planned = self.planning.latest

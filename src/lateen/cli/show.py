@@ -107,7 +107,7 @@ def config_tables(config: dict[str, Any]) -> list[tuple[str, list[tuple[str, ...
 
 
 def _listeners(dump: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = [("NAME", "ADDRESS", "CHAINS")]
+    rows: list[tuple[str, ...]] = [("NAME", "ADDRESS", "CHAINS")]
     for entry in dump.get("dynamic_listeners", []):
         listener = entry.get("active_state", {}).get("listener", {})
         chains = len(listener.get("filter_chains", []))
@@ -125,7 +125,7 @@ def _address(address: dict[str, Any]) -> str:
 
 
 def _routes(dump: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = [("TABLE", "VIRTUAL HOST", "MATCH", "TO", "ORIGIN")]
+    rows: list[tuple[str, ...]] = [("TABLE", "VIRTUAL HOST", "MATCH", "TO", "ORIGIN")]
     for entry in dump.get("dynamic_route_configs", []):
         table = entry.get("route_config", {})
         for host in table.get("virtual_hosts", []):
@@ -162,7 +162,7 @@ def _origin(item: dict[str, Any]) -> str:
 
 
 def _clusters(dump: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = [("NAME", "TYPE", "ORIGIN")]
+    rows: list[tuple[str, ...]] = [("NAME", "TYPE", "ORIGIN")]
     for entry in dump.get("dynamic_active_clusters", []):
         cluster = entry.get("cluster", {})
         rows.append((cluster["name"], cluster.get("type", "STATIC"), _origin(cluster)))
@@ -170,7 +170,7 @@ def _clusters(dump: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _endpoints(dump: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = [("CLUSTER", "ADDRESS", "HEALTH")]
+    rows: list[tuple[str, ...]] = [("CLUSTER", "ADDRESS", "HEALTH")]
     for entry in dump.get("dynamic_endpoint_configs", []):
         config = entry.get("endpoint_config", {})
         for group in config.get("endpoints", []):
@@ -182,7 +182,7 @@ def _endpoints(dump: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _secrets(dump: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = [("NAME", "VERSION", "UPDATED")]
+    rows: list[tuple[str, ...]] = [("NAME", "VERSION", "UPDATED")]
     for entry in dump.get("dynamic_active_secrets", []):
         rows.append((entry["name"], entry.get("version_info", ""), entry.get("last_updated", "")))
     return rows

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from lateen.apiserver.client import Client
@@ -161,7 +162,7 @@ def print_result(status: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def print_columns(rows: list[tuple[str, ...]]) -> None:
+def print_columns(rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows with aligned columns, three spaces apart, as kubectl does."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:

@@ -17,15 +17,16 @@ from pathlib import Path
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 from lateen.base.problem import Problem
-from lateen.envoy.emit import emit
+from lateen.envoy.emit import PORT, emit
 from lateen.envoy.memo import Memo
 from lateen.envoy.resources import Resources
 from lateen.ir.plan import Proxy, ProxyPlan
 from lateen.node.protocol import Directory, Name, ServiceAddress
-from lateen.translate.plan import OutboundView, outbound_view, plan_for
-from lateen.world.build import World, world_of
+from lateen.stages.resolving import slot_of
+from lateen.translate.plan import plans as plans_of
+from lateen.world.build import world_of
+from lateen.world.model import World
 from lateen.world.names import names, service_addresses
-from lateen.world.proxies import proxies
 
 log = logging.getLogger(__name__)
 
@@ -71,23 +72,20 @@ class Planning:
         return planned
 
     def _plan(self, world: World) -> Planned:
-        views: dict[str, OutboundView] = {}
         plans: dict[str, ProxyPlan] = {}
         resources: dict[str, Resources] = {}
         problems: dict[Problem, None] = {}
-        for proxy in proxies(world):
-            if proxy.namespace not in views:
-                views[proxy.namespace] = outbound_view(world, proxy.namespace)
-            plan, found = plan_for(world, proxy, views[proxy.namespace])
-            problems.update(dict.fromkeys(found))
-            plans[proxy.id] = plan
-            resources[proxy.id] = self._emit(proxy, plan, world)
+        for made in plans_of(world):
+            proxy = made.plan.proxy
+            problems.update(dict.fromkeys(made.problems))
+            plans[proxy.id] = made.plan
+            resources[proxy.id] = self._emit(proxy, made.plan, world)
         self._memo.turn()
         return Planned(world=world, plans=plans, resources=resources, problems=tuple(problems))
 
     def _emit(self, proxy: Proxy, plan: ProxyPlan, world: World) -> Resources:
         slot = slot_of(world.workloads[proxy.namespace, proxy.pod].uid)
-        return emit(plan, memo=self._memo, gateway_sockets=str(self.run_dir / "g" / slot))
+        return emit(plan, memo=self._memo, gateway_socket=f"{self.run_dir}/g/{slot}-{PORT}.sock")
 
 
 def directory_of(world: World) -> Directory:

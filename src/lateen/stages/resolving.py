@@ -128,9 +128,9 @@ def _environment(container: Container, pod: Pod, lookup: Lookup) -> dict[str, st
             for key, value in (content or {}).items():
                 env[source.prefix + key] = value.decode("utf-8", "replace")
     for variable in container.env:
-        value = _variable(variable, pod, lookup, env)
-        if value is not None:
-            env[variable.name] = value
+        given = _variable(variable, pod, lookup, env)
+        if given is not None:
+            env[variable.name] = given
     return env
 
 

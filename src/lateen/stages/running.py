@@ -126,6 +126,12 @@ class Running:
             self._on_node.add(uid)
             self.seams.send(PutPod(pod=run))
 
+    def _resolve(self, obj: Obj, images: Mapping[str, Built]) -> PodRun | Waiting:
+        proxy = self.seams.proxy_for(obj)
+        if isinstance(proxy, Waiting):
+            return proxy
+        return pod_run(obj, lookup=self.store.get, images=images, proxy=proxy)
+
     def _images(self, obj: Obj) -> dict[str, Built] | Waiting:
         pod = _pod(obj)
         images: dict[str, Built] = {}

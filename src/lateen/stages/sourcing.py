@@ -11,20 +11,21 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
 from lateen.base.problem import Problem
 from lateen.build.source import ImageSource
-from lateen.check.objects import check_object
-from lateen.check.together import check_together, refuses
+from lateen.check.admission import admit
 from lateen.cluster.applying import Applied, apply_files
-from lateen.sources.files import Loaded, read_paths
-from lateen.sources.project import read_project
+from lateen.sources.files import read_paths
+from lateen.sources.project import Project, read_project
 from lateen.store.interface import Store
+
+# What the files themselves said before, and what follows from it, is not there to refer to.
+_NOT_ASKED = ("files", "controllers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,43 +48,33 @@ class Sourcing:
     problems: tuple[Problem, ...] = ()
     refused: tuple[ObjectKey, ...] = ()
     applied: bool = False
-    files: tuple[Path, ...] = field(default=())
 
     def read(self, request: Request) -> Applied:
         """Read everything again and apply the difference; see `problems` and `refused` after."""
         if request.folder and Path(request.folder).is_dir():
             os.chdir(request.folder)
         loaded = read_paths(
-            list(request.paths), stdin=io.StringIO(request.stdin), namespace=request.namespace
+            request.paths, stdin=io.StringIO(request.stdin), namespace=request.namespace
         )
-        project, project_problems = read_project(list(request.paths))
-        self.look_in(
-            {name: ImageSource(build=Path(s.build), dockerfile=s.dockerfile)
-             for name, s in project.images.items()},
-            _search_roots(request.paths),
-        )  # fmt: skip
-        found, refused = self._check(loaded)
-        self.problems = (*project_problems, *found)
-        self.refused = refused
-        sound = [obj for obj in loaded.objects if obj.key not in set(refused)]
-        applied = apply_files(self.store, sound, self.clock, keep=refused)
+        project, project_problems = read_project(request.paths)
+        self.look_in(_images(project), project.folders)
+        others = (o for o in self.store.list() if self.store.source_of(o.key) not in _NOT_ASKED)
+        admission = admit(loaded.decoded, others)
+        self.problems = (*project_problems, *admission.problems)
+        self.refused = tuple(sorted(admission.refused))
+        applied = apply_files(
+            self.store,
+            admission.objects,
+            self.clock,
+            refused=admission.refused,
+            unreadable=admission.unreadable,
+        )
         self.applied = True
-        self.files = loaded.files
         return applied
 
-    def _check(self, loaded: Loaded) -> tuple[tuple[Problem, ...], tuple[ObjectKey, ...]]:
-        objects: tuple[Obj, ...] = loaded.objects
-        partial = tuple(p.obj for p in loaded.partial)
-        problems = dict.fromkeys(loaded.problems)
-        for obj in (*objects, *partial):
-            problems.update(dict.fromkeys(check_object(obj)))
-        problems.update(dict.fromkeys(check_together((*objects, *partial))))
-        refused = {p.obj.key for p in loaded.partial}
-        refused |= {p.origin.key for p in problems if p.origin.key is not None and refuses(p)}
-        return tuple(problems), tuple(sorted(refused))
 
-
-def _search_roots(paths: tuple[str, ...]) -> tuple[Path, ...]:
-    """Where images may have their source: the folders given, and the folders of the files given."""
-    roots = [Path(p) if Path(p).is_dir() else Path(p).parent for p in paths if p != "-"]
-    return tuple(dict.fromkeys(root.absolute() for root in (*roots, Path.cwd())))
+def _images(project: Project) -> dict[str, ImageSource]:
+    return {
+        image: ImageSource(build=source.folder, dockerfile=source.dockerfile or "Dockerfile")
+        for image, source in project.images.items()
+    }
