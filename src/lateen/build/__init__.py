@@ -1,1 +1,1 @@
-"""From the name of an image to a process that can be run."""
+"""An `image:` name becomes a local process: found in source, built as its Dockerfile means, kept by content."""
