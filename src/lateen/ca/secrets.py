@@ -1,0 +1,134 @@
+"""The current certificate of every proxy, and whether one issued earlier may stay.
+
+In: who each node is, time.    Out: Held (leaf and version), the nodes whose leaf is due.
+Before: ca/authority.py        After: stages/ (which turns a Leaf into an SDS secret)
+
+After a restart of the control plane a proxy still has a certificate whose key nobody else knows. The
+version it reports tells enough to leave it in place:
+
+    END-BINDING-SERIAL-SEAL    END: seconds since the epoch; BINDING: digest of identity, subject
+                               and roots; SEAL: HMAC of the rest and the node id
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import random
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
+
+from lateen.base.clock import Clock
+from lateen.ca.authority import LEAF_LIFE, Authority, Leaf, renew_at
+from lateen.ca.subject import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A leaf and the version under which a proxy gets it."""
+
+    leaf: Leaf
+    version: str
+
+
+@dataclass(slots=True)
+class _Owner:
+    identity: str
+    subject: Subject
+    held: Held | None = None
+    due: datetime | None = None
+
+
+class Wallet:
+    """Leaves by node id, in memory only."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        clock: Clock,
+        *,
+        lifetime: timedelta = LEAF_LIFE,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._authority = authority
+        self._clock = clock
+        self._lifetime = lifetime
+        self._chance = chance
+        self._owners: dict[str, _Owner] = {}
+
+    def admit(self, node_id: str, identity: str, subject: Subject) -> None:
+        """Say who the node is. Another identity or subject than before takes its leaf away."""
+        known = self._owners.get(node_id)
+        if known is None or (known.identity, known.subject) != (identity, subject):
+            self._owners[node_id] = _Owner(identity, subject)
+
+    def forget(self, node_id: str) -> None:
+        """The node is gone."""
+        self._owners.pop(node_id, None)
+
+    def held(self, node_id: str) -> Held | None:
+        """The node's leaf, issued now if there is none or it is due; None for an unknown node.
+
+        Raises EnvironmentFault when the authority can sign no more.
+        """
+        owner = self._owners.get(node_id)
+        if owner is None:
+            return None
+        if owner.held is None or (owner.due is not None and self._clock.now() >= owner.due):
+            leaf = self._authority.issue(
+                owner.identity, subject=owner.subject, lifetime=self._lifetime
+            )
+            owner.held = Held(leaf=leaf, version=self._version(node_id, owner, leaf))
+            owner.due = renew_at(leaf, self._chance)
+        return owner.held
+
+    def still_good(self, node_id: str, version: str) -> bool:
+        """Whether a version this authority made, maybe in an earlier life, need not be replaced.
+
+        True if it was for this node, identity, subject and roots, and more than half of a leaf's
+        life remains. Then `due` names the node when that half begins. Once a newer leaf exists here,
+        only that one is good.
+        """
+        owner = self._owners.get(node_id)
+        if owner is None:
+            return False
+        if owner.held is not None:
+            return version == owner.held.version
+        rest, _, seal = version.rpartition("-")
+        if not hmac.compare_digest(seal.encode(), self._seal(node_id, rest).encode()):
+            return False
+        end, binding, _ = rest.split("-")
+        if binding != self._binding(owner):
+            return False
+        due = datetime.fromtimestamp(int(end), UTC) - self._lifetime / 2
+        if self._clock.now() >= due:
+            return False
+        owner.due = due
+        return True
+
+    def due(self) -> tuple[str, ...]:
+        """The nodes that should get a new leaf now, sorted; `held` will issue it."""
+        now = self._clock.now()
+        return tuple(
+            sorted(n for n, o in self._owners.items() if o.due is not None and now >= o.due)
+        )
+
+    def next_due(self) -> datetime | None:
+        """When the next node is due; None if no node has a leaf."""
+        return min((o.due for o in self._owners.values() if o.due is not None), default=None)
+
+    def _version(self, node_id: str, owner: _Owner, leaf: Leaf) -> str:
+        rest = f"{int(leaf.not_after.timestamp())}-{self._binding(owner)}-{leaf.serial:x}"
+        return f"{rest}-{self._seal(node_id, rest)}"
+
+    def _binding(self, owner: _Owner) -> str:
+        digest = hashlib.blake2b(digest_size=8)
+        for text in (owner.identity, *astuple(owner.subject), self._authority.bundle_pem):
+            digest.update(f"{text}\0".encode())
+        return digest.hexdigest()
+
+    def _seal(self, node_id: str, rest: str) -> str:
+        key = self._authority.derived_key("lateen secret version")
+        message = f"{node_id}\0{rest}".encode("utf-8", "replace")
+        return hmac.new(key, message, hashlib.sha256).hexdigest()[:32]
