@@ -206,6 +206,19 @@ def test_a_reconnecting_proxy_that_holds_all_is_programmed_at_once() -> None:
     assert proxy.seen(Programmed)
 
 
+def test_a_reconnecting_proxy_that_asks_for_no_routes_is_waited_for_only_so_long() -> None:
+    before = snapshot(cds="web old", lds="a", rds="80")
+    proxy = Talk(snapshot(cds="web", lds="a", rds="80"))
+    assert proxy.asks(CDS, held=held(before, CDS)) == []
+    assert proxy.asks(LDS, held=held(before, LDS)) == []
+    timer = proxy.stream.timer
+    assert timer is not None
+    assert proxy.heard(proxy.stream.on_timeout(timer.number)) == ["CDS -old"]
+    proxy.acks_all()
+    assert proxy.seen(Programmed)
+    assert not proxy.seen(GaveUpWaiting)
+
+
 def test_endpoints_asked_for_before_clusters_on_a_reconnect_are_sent_again() -> None:
     # Envoy holds its cluster request back while one of them warms; what it reports may be too old.
     proxy = Talk(SHOP)

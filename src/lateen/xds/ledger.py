@@ -43,7 +43,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeState:
-    """One type at one proxy. `pending`: told, not answered. `kept`: not resent at the last reconnect."""
+    """One type at one proxy. `pending`: told, not answered. `kept`: not resent at the last
+    reconnect; `sent`: resources sent since."""
 
     type: ResourceType
     version: str
@@ -52,6 +53,7 @@ class TypeState:
     acked: tuple[str, ...] = ()
     nacked: tuple[str, ...] = ()
     kept: int = 0
+    sent: int = 0
     pushed_at: float | None = None
     acked_at: float | None = None
 
@@ -84,6 +86,7 @@ class _Row:
     acked: dict[str, Resource] = field(default_factory=dict)
     nacked: dict[str, Refusal] = field(default_factory=dict)
     kept: int = 0
+    sent: int = 0
     pushed_at: float | None = None
     acked_at: float | None = None
 
@@ -153,12 +156,13 @@ class Ledger:
                 for row in known.rows.values():
                     row.pending.clear()
                     row.nacked.clear()
-                    row.kept = 0
+                    row.kept = row.sent = 0
             case Disconnected():
                 known.connected_since = None
             case Pushed():
                 row = known.rows[event.type]
                 row.pushed_at = now
+                row.sent += len(event.resources)
                 row.pending.update((r.name, r.version) for r in event.resources)
                 row.pending.update((name, "") for name in event.removed)
             case Kept():
@@ -222,6 +226,7 @@ def _view(proxy: str, known: _Proxy) -> ProxyState:
                 acked=tuple(sorted(row.acked)),
                 nacked=tuple(sorted(row.nacked)),
                 kept=row.kept,
+                sent=row.sent,
                 pushed_at=row.pushed_at,
                 acked_at=row.acked_at,
             )

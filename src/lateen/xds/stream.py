@@ -169,10 +169,12 @@ class Stream:
             self._push_secrets()
             clusters = self._push_clusters()
             endpoints = self._push_endpoints()
-            if self._routes_may_go(clusters):
+            missing = self._missing(clusters)
+            if missing <= {_ROUTES}:
                 routes = self._push_listeners_and_routes()
-                self._push_removals(clusters, endpoints, routes)
-            self._note_programmed(self._target)
+                if not missing:
+                    self._push_removals(clusters, endpoints, routes)
+                    self._note_programmed(self._target)
         output = Output(responses=tuple(self._responses), events=tuple(self._events))
         self._responses.clear()
         self._events.clear()
@@ -256,8 +258,6 @@ class Stream:
         users = (self._channels[ResourceType.LISTENER], self._channels[ResourceType.ROUTES])
         if any(c.flying or c.refused for c in users) or not users[0].subscribed:
             return
-        if not self._waited_for(self._routes_not_asked_for()):
-            return
         self._send(self._channels[ResourceType.ROUTES], (), routes.gone)
         self._send(self._channels[ResourceType.CLUSTER], (), clusters.gone)
         # Envoy itself gives up the endpoints of a removed cluster.
@@ -268,35 +268,31 @@ class Stream:
         channel = self._channels[ResourceType.CLUSTER]
         return channel.unsettled(self._have(ResourceType.CLUSTER))
 
-    def _routes_may_go(self, clusters: Due) -> bool:
-        """Whether something waits for the clusters and need wait no longer; keeps the timer."""
-        waiting = (
+    def _missing(self, clusters: Due) -> frozenset[tuple[str, str]]:
+        """What is waited for before listeners, routes or removals may go; keeps the timer."""
+        missing: frozenset[tuple[str, str]] = frozenset()
+        if (
             clusters.gone
             or self._channels[ResourceType.LISTENER].answer_due
             or self._due(ResourceType.LISTENER)
             or self._due(ResourceType.ROUTES)
-        )
-        if not waiting:
-            self.timer = None
-            return False
-        return self._waited_for(self._unsettled_clusters())
-
-    def _routes_not_asked_for(self) -> frozenset[tuple[str, str]]:
-        # A reconnecting proxy holds routes we know of only when it asks for them.
-        asked = self._channels[ResourceType.ROUTES].subscribed
-        reconnected = self._channels[ResourceType.LISTENER].had_some
-        return frozenset({_ROUTES}) if reconnected and not asked else frozenset()
-
-    def _waited_for(self, needed: frozenset[tuple[str, str]]) -> bool:
-        """Whether all that is needed is there or was waited for long enough; keeps the timer."""
-        missing = needed - self._excused
+        ):
+            missing = self._unsettled_clusters() - self._excused
+        if clusters.gone or self._have(ResourceType.ROUTES):
+            missing |= self._routes_not_asked_for()
         if not missing:
             self.timer = None
         elif self.timer is None:
             self._timers += 1
             self.timer = Timer(number=self._timers, seconds=self._ack_wait)
             self._awaited = missing
-        return not missing
+        return missing
+
+    def _routes_not_asked_for(self) -> frozenset[tuple[str, str]]:
+        # A reconnecting proxy holds routes that we learn of only when it asks for them.
+        asked = self._channels[ResourceType.ROUTES].subscribed
+        reconnected = self._channels[ResourceType.LISTENER].had_some
+        return frozenset({_ROUTES}) - self._excused if reconnected and not asked else frozenset()
 
     def _send(
         self, channel: Channel, resources: tuple[Resource, ...], removed: tuple[str, ...]
