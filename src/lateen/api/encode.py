@@ -16,10 +16,6 @@ from lateen.api.kinds import Kind
 
 def raw_of(typed: Api, kind: Kind) -> dict[str, Any]:
     """The JSON tree of an object; fields that equal their default are left out."""
-    tree: dict[str, Any] = msgspec.to_builtins(typed, enc_hook=enc_hook)
+    tree: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(typed, enc_hook=enc_hook))
     version = str(getattr(typed, "api_version", "")) or kind.api_version()
-    return {"apiVersion": version, "kind": kind.kind, **_without(tree)}
-
-
-def _without(tree: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in tree.items() if key not in ("apiVersion", "kind")}
+    return {"apiVersion": version, "kind": kind.kind} | tree

@@ -129,7 +129,7 @@ class _Walk:
 
     def _marked(self, kind: inspect.Metadata, raw: Any, path: str) -> Any:
         marked = (kind.extra or {}).get("honoured") == NOT_YET
-        if marked and raw not in _EMPTY and raw not in ([], {}):
+        if marked and raw not in _EMPTY and raw not in ([], (), {}):
             words = "known, but not yet honoured by lateen: it has no effect here"
             self.faults.append(Fault(path=path, kind=FaultKind.NOT_YET, message=words))
         return self.value(kind.type, raw, path)
@@ -161,7 +161,7 @@ class _Walk:
         return kept
 
     def _list(self, item: inspect.Type, raw: Any, path: str) -> list[Any]:
-        if not isinstance(raw, list):
+        if not isinstance(raw, list | tuple):
             fix = f"write a list: [{raw}]" if isinstance(raw, str | int) else ""
             raise _Wrong(f"a list, each {_wanted(item)}", raw, fix)
         kept: list[Any] = []
@@ -282,7 +282,7 @@ def _described(raw: Any) -> str:
         case str():
             shown = raw.encode(errors="replace").decode()
             return f'the text "{shown if len(shown) <= 60 else shown[:57] + "…"}"'
-        case list():
+        case list() | tuple():
             return "a list"
         case dict():
             return "a mapping"

@@ -37,10 +37,9 @@ from lateen.ca.authority import Authority
 from lateen.ca.secrets import Wallet
 from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
-from lateen.cluster.podstatus import merge_report, pod_gone
 from lateen.envoy.bootstrap import emit_bootstrap
 from lateen.envoy.border import BORDER_NODE, emit_border
-from lateen.node.protocol import ProxyRun
+from lateen.node.protocol import ProxyRun, ToControl
 from lateen.stages.bordering import addresses_of_this_host, border_plan
 from lateen.stages.building import Building
 from lateen.stages.nodes import NodeLink
@@ -81,8 +80,8 @@ class ControlPlane:
         self.ads.ledger.listen(self.quarantine.hear)
         self.planning = Planning(run_dir=settings.run_dir, put=self.ads.put, drop=self.ads.drop)
         self.building = Building(cache=settings.cache_dir, changed=self._wake_only)
+        self.link = NodeLink(settings.run_dir / "node.sock", self._hear)
         self.running = Running(store=self.store, clock=self.clock, seams=self._seams())
-        self.link = NodeLink(settings.run_dir / "node.sock", self.running.hear)
         self.sourcing = Sourcing(store=self.store, clock=self.clock, look_in=self.building.look_in)
         self.reporting = Reporting(
             settings=lambda: self.settings,
@@ -102,13 +101,14 @@ class ControlPlane:
 
     def _seams(self) -> Seams:
         return Seams(
-            send=lambda message: self.link.send(message),
+            send=self.link.send,
             build=self.building.result,
             proxy_for=self._proxy_run,
             settled=self._settled,
-            merge_report=merge_report,
-            gone=lambda uid: pod_gone(self.store, uid),
         )
+
+    def _hear(self, message: ToControl) -> None:
+        self.running.hear(message)
 
     async def run(self) -> None:
         """Serve until told to end."""

@@ -83,6 +83,13 @@ class Wallet:
             owner.due = renew_at(leaf, self._chance)
         return owner.held
 
+    def valid_until(self, node_id: str) -> datetime | None:
+        """When the certificate ends that the node has, as far as is known; None if it is not."""
+        owner = self._owners.get(node_id)
+        if owner is None or owner.due is None:
+            return None
+        return owner.held.leaf.not_after if owner.held else owner.due + self._lifetime / 2
+
     def still_good(self, node_id: str, version: str) -> bool:
         """Whether a version this authority made, maybe in an earlier life, need not be replaced.
 

@@ -9,30 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from lateen.api.codes import (
-    CONFLICTING_GATEWAYS,
-    CONFLICTING_MESH_HOSTS,
-    INVALID_CREDENTIAL,
-    REFERENCE_NOT_FOUND,
-    SUBSET_WITHOUT_PODS,
-)
 from lateen.api.decode import Decoded
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
-from lateen.base.problem import Level, Problem
+from lateen.base.problem import Problem
 from lateen.check.inventory import OWN_HOSTS, OWN_WORKLOADS, Workload
 from lateen.check.objects import check_object, check_partial, follows
-from lateen.check.together import check_together
-
-_BETWEEN_OBJECTS = frozenset(
-    {
-        REFERENCE_NOT_FOUND,
-        CONFLICTING_MESH_HOSTS,
-        CONFLICTING_GATEWAYS,
-        INVALID_CREDENTIAL,
-        SUBSET_WITHOUT_PODS,
-    }
-)
+from lateen.check.together import check_together, refuses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,21 +30,6 @@ class Admission:
     problems: tuple[Problem, ...]
     refused: frozenset[ObjectKey] = frozenset()
     unreadable: frozenset[str] = frozenset()
-
-
-def refuses(problem: Problem) -> bool:
-    """Whether a problem keeps its object from being stored.
-
-    Every error in an object taken alone does. Of the errors between objects only a VirtualService's
-    dangling destination does (host, subset or port): stored, it would replace routes that work.
-    """
-    if problem.level is not Level.ERROR:
-        return False
-    if problem.code not in _BETWEEN_OBJECTS:
-        return True
-    key = problem.origin.key
-    routes = key is not None and key.kind == "VirtualService"
-    return routes and ".destination." in problem.origin.field
 
 
 def admit(

@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from lateen.api.codes import (
+    CONFLICTING_GATEWAYS,
+    CONFLICTING_MESH_HOSTS,
+    INVALID_CREDENTIAL,
+    REFERENCE_NOT_FOUND,
+    SUBSET_WITHOUT_PODS,
+)
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.gateway import Gateway
 from lateen.api.objects import Obj
@@ -16,7 +23,7 @@ from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Service
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
-from lateen.base.problem import Problem
+from lateen.base.problem import Level, Problem
 from lateen.check.at import At
 from lateen.check.inventory import OWN_HOSTS, OWN_WORKLOADS, Inventory, Workload, inventory_of
 from lateen.check.routing import (
@@ -31,6 +38,16 @@ from lateen.check.selecting import (
     check_pod_references,
     check_selector,
     check_service_pods,
+)
+
+_BETWEEN_OBJECTS = frozenset(
+    {
+        REFERENCE_NOT_FOUND,
+        CONFLICTING_MESH_HOSTS,
+        CONFLICTING_GATEWAYS,
+        INVALID_CREDENTIAL,
+        SUBSET_WITHOUT_PODS,
+    }
 )
 
 
@@ -83,3 +100,18 @@ def _references(obj: Obj, inventory: Inventory) -> Iterator[Problem]:
             yield from check_pod_references(pod, at.key("spec"), inventory)
         case _:
             return
+
+
+def refuses(problem: Problem) -> bool:
+    """Whether a problem keeps its object from being stored.
+
+    Every error in an object taken alone does. Of the errors between objects only a VirtualService's
+    dangling destination does (host, subset or port): stored, it would replace routes that work.
+    """
+    if problem.level is not Level.ERROR:
+        return False
+    if problem.code not in _BETWEEN_OBJECTS:
+        return True
+    key = problem.origin.key
+    routes = key is not None and key.kind == "VirtualService"
+    return routes and ".destination." in problem.origin.field

@@ -42,7 +42,6 @@ LINE = (
     "%REQUESTED_SERVER_NAME% %ROUTE_NAME%\n"
 )
 _SCOPE = Scope(
-    sharing_name="istio",
     max_counters=u32(4000),
     max_histograms=u32(4000),
     enable_eviction=True,

@@ -23,6 +23,7 @@ _HCM = "extensions.filters.network.http_connection_manager.v3.HttpConnectionMana
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _INTERNAL = "extensions.bootstrap.internal_listener.v3.InternalListener"
 _MOST_CONNECTIONS = 20_000
+_THRESHOLDS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
 
 
 def any_of(name: str, type_name: str, **fields: Any) -> Json:
@@ -38,6 +39,7 @@ def pipe_cluster(name: str, path: str, *, http2: bool = False) -> Json:
         "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
+        "circuit_breakers": {"thresholds": [dict.fromkeys(_THRESHOLDS, names.NO_LIMIT)]},
         "typed_extension_protocol_options": {
             _HTTP_OPTIONS: {
                 "@type": "type.googleapis.com/" + _HTTP_OPTIONS,
@@ -131,7 +133,7 @@ def common(*, xds_socket: str, admin_socket: str, token: str) -> Json:
             ]
         },
         "stats_flush_interval": "1s",
-        "stats_config": {"enable_deferred_creation_stats": True},
+        "deferred_stat_options": {"enable_deferred_creation_stats": True},
     }
 
 

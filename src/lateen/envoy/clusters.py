@@ -63,7 +63,6 @@ from lateen.ir.backends import (
 )
 from lateen.ir.plan import InboundPort, Speech
 
-NO_LIMIT = 2**32 - 1  # Istio's thresholds; Envoy's own default of 3 retries would defeat retries
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _INBOUND_SOURCE = "127.0.0.6"  # Istio's source address towards the app
 
@@ -85,7 +84,7 @@ _POLICIES = {
 
 def _thresholds(limits: Limits) -> CircuitBreakers:
     def limit(number: int | None) -> int:
-        return NO_LIMIT if number is None else number
+        return names.NO_LIMIT if number is None else number
 
     return CircuitBreakers(
         thresholds=[

@@ -30,11 +30,12 @@ from lateen.envoy.pb.envoy.extensions.filters.network.set_filter_state.v3 import
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from lateen.envoy.rbac import emit_rbac, looks_at_paths
 from lateen.envoy.tls import ALPN_TCP
-from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed
+from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed, u32
 from lateen.ir.policy import Authorization
 
 _Manager = pb.HttpConnectionManager
 _SERVER = "istio-envoy"
+_EARLY_BYTES = 64 * 1024  # kept while the far side is being dialled
 _PEER = _Manager.SetCurrentClientCertDetails(subject=TRUE, uri=True, dns=True)
 
 
@@ -95,12 +96,14 @@ def tcp_proxy(
     connect = (
         tcp_proxy_pb2.ON_DOWNSTREAM_TLS_HANDSHAKE if after_handshake else tcp_proxy_pb2.IMMEDIATE
     )
+    early = u32(_EARLY_BYTES) if after_handshake else None
     proxy = tcp_proxy_pb2.TcpProxy(
         stat_prefix=stat,
         cluster=cluster,
         access_log=tcp_logs(tags),
         idle_timeout=maybe_duration(idle_timeout),
         upstream_connect_mode=connect,
+        max_early_data_bytes=early,
     )
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 

@@ -27,6 +27,8 @@ TUNNEL_DESTINATION = "destination"  # ... and its key: `host:port`
 SECRET_OWN = "default"  # noqa: S105 - Istio's SDS name of the workload's certificate
 SECRET_ROOT = "ROOTCA"  # noqa: S105 - Istio's SDS name of the mesh's root
 
+NO_LIMIT = 2**32 - 1  # Istio's thresholds; Envoy's own limit of 3 retries would defeat retries
+
 LATEEN = "lateen"  # the namespace of our metadata
 ORIGIN = "origin"
 

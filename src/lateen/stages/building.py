@@ -14,8 +14,9 @@ from pathlib import Path
 
 from lateen.base.errors import BuildFailed
 from lateen.base.tasks import named
-from lateen.build.builder import Built, build
-from lateen.build.sources import ImageSource, find_source
+from lateen.build.builder import build, cores_gate
+from lateen.build.built import Built
+from lateen.build.source import ImageSource, find_source
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Building:
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     progress: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
+    _gate: asyncio.Semaphore = field(default_factory=cores_gate)
 
     def look_in(self, project: Mapping[str, ImageSource], search: Sequence[Path]) -> None:
         """Say where sources are. What failed is tried again, as its cause may have been mended."""
@@ -69,4 +71,4 @@ class Building:
         def say(line: str) -> None:
             self.progress[image] = line
 
-        return await build(source, cache=self.cache, progress=say)
+        return await build(source, cache=self.cache, progress=say, gate=self._gate)

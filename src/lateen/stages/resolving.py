@@ -22,7 +22,7 @@ from lateen.api.pod import (
     Volume,
 )
 from lateen.base.origin import ObjectKey
-from lateen.build.builder import Built
+from lateen.build.built import Built, expand_references, resolve_argv
 from lateen.node.protocol import (
     ContainerRun,
     Mount,
@@ -34,7 +34,6 @@ from lateen.node.protocol import (
 )
 
 Lookup = Callable[[ObjectKey], Obj | None]
-_REFERENCE = re.compile(r"\$(?:\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +91,7 @@ def pod_run(
 
 def _container(container: Container, pod: Pod, lookup: Lookup, built: Built) -> ContainerRun:
     env = dict(built.env) | _environment(container, pod, lookup)
-    command = container.command or built.entrypoint
-    args = container.args or (() if container.command else built.cmd)
-    argv = tuple(expand(word, env) for word in (*command, *args))
+    argv = resolve_argv(built, container.command, container.args, env)
     if not argv:
         raise _Missing(f"container {container.name}: neither its image nor the pod names a command")
     return ContainerRun(
@@ -137,7 +134,7 @@ def _environment(container: Container, pod: Pod, lookup: Lookup) -> dict[str, st
 def _variable(variable: EnvVar, pod: Pod, lookup: Lookup, earlier: Mapping[str, str]) -> str | None:
     source = variable.value_from
     if source is None:
-        return expand(variable.value, earlier)
+        return expand_references(variable.value, earlier)
     if source.field_ref is not None:
         return _field(pod, source.field_ref.field_path)
     refs = (("ConfigMap", source.config_map_key_ref), ("Secret", source.secret_key_ref))
@@ -226,14 +223,3 @@ def _files(
             if i.key in content
         ),
     )
-
-
-def expand(text: str, env: Mapping[str, str]) -> str:
-    """`$(NAME)` to its value when it is known, `$$` to `$`; anything else stays as written."""
-
-    def one(match: re.Match[str]) -> str:
-        if match[1] is None:
-            return "$"
-        return env.get(match[1], match[0])
-
-    return _REFERENCE.sub(one, text)

@@ -14,12 +14,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from lateen.api.meta import Condition
 from lateen.api.objects import Obj
-from lateen.api.pod import ContainerState, ContainerStateWaiting, ContainerStatus, Pod, PodStatus
+from lateen.api.pod import Pod
 from lateen.base.clock import Clock
 from lateen.base.tasks import named
-from lateen.build.builder import Built
+from lateen.build.built import Built
+from lateen.cluster.deletion import pod_gone
+from lateen.cluster.podstatus import merge_report, waiting
 from lateen.node.protocol import (
     Directory,
     DropPod,
@@ -48,8 +49,6 @@ class Seams:
     build: Callable[[str], Built | str | None]  # built, or why not, or None: under way
     proxy_for: Callable[[Obj], ProxyRun | Waiting | None]  # None: a pod without a proxy
     settled: Callable[[float], Awaitable[bool]]  # every proxy has acknowledged, within seconds
-    merge_report: Callable[[Obj, PodStatus], Mapping[str, object]]
-    gone: Callable[[str], None]  # the node no longer has the pod with this uid
 
 
 @dataclass(kw_only=True)
@@ -104,12 +103,13 @@ class Running:
         if report.gone:
             self._on_node.discard(report.uid)
             self._sent.pop(report.uid, None)
-            self.seams.gone(report.uid)
+            pod_gone(self.store, report.uid)
             return
         self._on_node.add(report.uid)
         for obj in self.store.list(group="", kind="Pod"):
             if obj.meta.uid == report.uid:
-                self.store.put_status(obj.key, self.seams.merge_report(obj, report.status))
+                status = merge_report(obj, report.status, self.clock.now())
+                self.store.put_status(obj.key, status)
 
     def _want(self, uid: str, obj: Obj) -> None:
         images = self._images(obj)
@@ -117,7 +117,7 @@ class Running:
             if uid not in self._on_node:
                 self._say_waiting(obj, images)
             return
-        run = pod_run(obj, lookup=self.store.get, images=images, proxy=self.seams.proxy_for(obj))
+        run = self._resolve(obj, images)
         if isinstance(run, Waiting):
             if uid not in self._on_node:
                 self._say_waiting(obj, run)
@@ -135,7 +135,7 @@ class Running:
     def _images(self, obj: Obj) -> dict[str, Built] | Waiting:
         pod = _pod(obj)
         images: dict[str, Built] = {}
-        waiting: Waiting | None = None
+        under_way: Waiting | None = None
         for container in pod.spec.containers:
             if is_gateway_container(container):
                 continue
@@ -145,18 +145,18 @@ class Running:
                 case str(reason):
                     return Waiting(reason="BuildFailed", message=reason)
                 case None:
-                    waiting = Waiting(reason="Building", message=f"building {container.image}")
-        return waiting or images
+                    under_way = Waiting(reason="Building", message=f"building {container.image}")
+        return under_way or images
 
     def _say_waiting(self, obj: Obj, why: Waiting) -> None:
-        status = waiting_status(_pod(obj), why)
-        self.store.put_status(obj.key, self.seams.merge_report(obj, status))
+        status = waiting(obj, why.reason, why.message, self.clock.now())
+        self.store.put_status(obj.key, status)
 
     def _leave(self, uid: str, obj: Obj) -> None:
         if uid in self._leaving:
             return
         if uid not in self._on_node and uid not in self._sent:
-            self.seams.gone(uid)
+            pod_gone(self.store, uid)
             return
         grace = obj.meta.deletion_grace_period_seconds
         seconds = _pod(obj).spec.termination_grace_period_seconds if grace is None else grace
@@ -188,18 +188,3 @@ def _scheduled(obj: Obj) -> bool:
     pod = _pod(obj)
     done = pod.status.phase in ("Succeeded", "Failed")
     return bool(pod.status.pod_ip) and not done
-
-
-def waiting_status(pod: Pod, why: Waiting) -> PodStatus:
-    """The status of a pod whose containers have not been started, and the reason."""
-    waiting = ContainerState(waiting=ContainerStateWaiting(reason=why.reason, message=why.message))
-    return PodStatus(
-        phase="Pending",
-        conditions=(
-            Condition(type="Ready", status="False", reason=why.reason, message=why.message),
-            Condition(type="ContainersReady", status="False", reason=why.reason),
-        ),
-        container_statuses=tuple(
-            ContainerStatus(name=c.name, image=c.image, state=waiting) for c in pod.spec.containers
-        ),
-    )

@@ -66,11 +66,15 @@ class Sourcing:
             self.store,
             admission.objects,
             self.clock,
-            refused=admission.refused,
-            unreadable=admission.unreadable,
+            keep=admission.refused | self._in(admission.unreadable),
         )
+        self.problems = (*self.problems, *applied.problems)
         self.applied = True
         return applied
+
+    def _in(self, files: frozenset[str]) -> frozenset[ObjectKey]:
+        """What the store has from these files."""
+        return frozenset(o.key for o in self.store.list() if o.places and o.places.file in files)
 
 
 def _images(project: Project) -> dict[str, ImageSource]:

@@ -57,7 +57,7 @@ def service_backends(
             made = _backend(id, service, port, rules, _reached(chosen, port, mtls), role)
             backends.append(made[0])
             problems.extend(made[1])
-            if isinstance(made[0].discovery, InMesh):
+            if not service.is_entry:
                 ready = _reached(tuple(i for i in chosen if i.ready), port, mtls)
                 endpoints.append(EndpointSet(id=id, endpoints=ready))
     return ServiceBackends(
@@ -128,10 +128,10 @@ def _backend(
 
 
 def _discovery(service: Service, port: Port) -> Discovery:
-    if not service.is_entry:
-        return InMesh()
-    if service.shape is Shape.ENTRY_NONE:
-        return Outside(())
+    if not service.is_entry or service.shape is Shape.ENTRY_NONE:
+        return (
+            InMesh()
+        )  # for NONE: whatever address the client dialled, through the sandbox's way out
     target = port.target if isinstance(port.target, int) else port.number
     if service.endpoints:
         at = ((e.address, dict(e.ports).get(port.name, target)) for e in service.endpoints)

@@ -20,6 +20,7 @@ All are warnings: what is not concerned goes on working.
 
 from __future__ import annotations
 
+from lateen.api.codes import CONFLICTING_MESH_HOSTS, REFERENCE_NOT_FOUND
 from lateen.base.origin import Origin
 from lateen.base.problem import Level, Problem
 
@@ -30,13 +31,15 @@ def _warning(code: str, origin: Origin, message: str, fix: str = "") -> Problem:
 
 def not_found(origin: Origin, what: str, fix: str = "") -> Problem:
     """Something named does not exist."""
-    return _warning("IST0101", origin, f"{what} does not exist", fix)
+    return _warning(REFERENCE_NOT_FOUND, origin, f"{what} does not exist", fix)
 
 
 def claimed(origin: Origin, host: str, winner: Origin) -> Problem:
     """Another VirtualService has the host already."""
     message = f"{host} is already routed by {winner.key}, which is older; these routes are not used"
-    return _warning("IST0109", origin, message, "put all routes of a host into one VirtualService")
+    return _warning(
+        CONFLICTING_MESH_HOSTS, origin, message, "put all routes of a host into one VirtualService"
+    )
 
 
 def overruled(origin: Origin, message: str, fix: str = "") -> Problem:

@@ -147,7 +147,8 @@ def _listen(index: Index, service: Service, port: Port, listeners: _Listeners) -
 def _settled(listeners: _Listeners) -> tuple[Outbound, ...]:
     """Resolve what wants `0.0.0.0_PORT` more than once.
 
-    HTTP and TCP there become one that recognises HTTP, as in Istio. TLS by server name gives way.
+    HTTP and TCP there become one that recognises HTTP, as in Istio. TLS by server name can stand
+    beside HTTP, but not beside TCP: it gives way.
     """
     found: dict[tuple[int, str], Outbound] = {}
     for port, origin in listeners.http.items():
@@ -165,12 +166,12 @@ def _settled(listeners: _Listeners) -> tuple[Outbound, ...]:
             found[port, address] = listener
     for port, by_host in listeners.sni.items():
         origin = listeners.sni_origin[port]
-        if winner := found.get((port, ANYWHERE)):
+        winner = found.get((port, ANYWHERE))
+        if winner and not isinstance(winner, HttpOut):
             listeners.problems.append(taken(origin, f"{ANYWHERE}:{port}", winner.origin))
             continue
-        found[port, ANYWHERE] = SniOut(
-            port=port, by_host=tuple(sorted(by_host.items())), origin=origin
-        )
+        named = SniOut(port=port, by_host=tuple(sorted(by_host.items())), origin=origin)
+        found[port, f"{ANYWHERE} by name"] = named
     return tuple(found[key] for key in sorted(found))
 
 

@@ -211,8 +211,8 @@ def _backend(
         port = service.ports[0].number if len(service.ports) == 1 else place.port
     if service.port(port) is None:
         ports = ", ".join(str(p.number) for p in service.ports) or "none"
-        message = f"port {port} of {service.host} (it has {ports})"
-        problems.append(not_found(origin, message))
+        what = f"port {port} of {service.host}"
+        problems.append(not_found(origin, what, f"its ports: {ports}"))
     if destination.subset and destination.subset not in known.subsets(service):
         what = f"subset {destination.subset} of {service.host}"
         problems.append(not_found(origin, what, "name it in a DestinationRule for that host"))
