@@ -1,0 +1,67 @@
+"""The sandbox's addresses and ports.
+
+In: -    Out: constants and `SandboxPaths`.
+Before: -       After: the other files of node/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+BRIDGE = "br0"
+GATEWAY = "198.18.0.1"  # the bridge: default route and DNS server of every pod
+PREFIX_LENGTH = 16
+POD_NETWORK = ("198.18.0.0", 16)
+SERVICE_NETWORK = ("198.19.0.0", 16)
+AUTO_NETWORK = ("240.240.0.0", 16)  # addresses given to ServiceEntry hosts
+DNS_PORT = 53
+RELAY_PORT = 15080  # in the sandbox's root namespace: the border relay
+OUTBOUND_PORT = 15001  # in a pod: its Envoy, or the service proxy of a pod without one
+INBOUND_PORT = 15006
+NOT_REDIRECTED_PORTS = (15006, 15001, 15021, 15090, 15020)
+PROXY_MARK = 1337
+PROXY_SOURCE = "127.0.0.6"  # what Envoy binds when it dials its own app, as in Istio
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxPaths:
+    """Where things are, on both sides of the sandbox's wall."""
+
+    run: Path
+    state: Path
+
+    @property
+    def scratch(self) -> Path:
+        """A tmpfs only the agent's mount namespace has."""
+        return self.run / "s"
+
+    @property
+    def base(self) -> Path:
+        """The mount point of each container's root while it is built."""
+        return self.scratch / "base"
+
+    @property
+    def stage(self) -> Path:
+        """The mount point of a copy-on-write folder while it is built."""
+        return self.scratch / "stage"
+
+    def volumes(self, uid: str) -> Path:
+        """The volumes of one pod."""
+        return self.scratch / "volumes" / uid
+
+    def pod(self, slot: str) -> Path:
+        """The folder of one pod's Envoy: bootstrap.json and admin.sock."""
+        return self.run / "p" / slot
+
+    def proxy_folders(self, slot: str) -> Path:
+        """What one pod's Envoy sees as RUN/p: a folder with an empty folder for its own."""
+        return self.scratch / "proxies" / slot
+
+    def border(self, slot: str) -> Path:
+        """Where the border Envoy takes what this pod sends outside."""
+        return self.run / "b" / f"{slot}.sock"
+
+    def logs(self, namespace: str, pod: str, uid: str, container: str) -> Path:
+        """The folder of one container's log files."""
+        return self.state / "logs" / "pods" / f"{namespace}_{pod}_{uid}" / container

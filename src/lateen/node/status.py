@@ -1,0 +1,135 @@
+"""What a pod's container statuses amount to: phase and conditions, as the kubelet reports them.
+
+In: ContainerStatus of each container and of the proxy.    Out: `pod_status`, status values.
+Before: api/pod.py        After: node/containers.py, node/pods.py
+
+Source: kubernetes pkg/kubelet/kubelet_pods.go `getPhase`, pkg/kubelet/status/generate.go. The proxy is
+what Kubernetes calls a sidecar container: it counts for readiness, not for the phase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lateen.api.meta import Condition
+from lateen.api.pod import (
+    ContainerState,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    PodIP,
+    PodStatus,
+)
+
+PROXY = "istio-proxy"
+START_ERROR_CODE = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodFacts:
+    """What does not change while a pod lives."""
+
+    address: str
+    restart_policy: str
+    started_at: str
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in whole seconds, as Kubernetes' metav1.Time."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def waiting(reason: str, message: str = "") -> ContainerState:
+    """A container that does not run yet, or not now."""
+    return ContainerState(waiting=ContainerStateWaiting(reason=reason, message=message))
+
+
+def terminated(status: int, started_at: str, finished_at: str, message: str = "") -> ContainerState:
+    """How a process ended; `status` is negative for a signal's number, which becomes 128 + it."""
+    return ContainerState(
+        terminated=ContainerStateTerminated(
+            exit_code=128 - status if status < 0 else status,
+            signal=-status if status < 0 else None,
+            reason="Completed" if status == 0 else "Error",
+            message=message,
+            started_at=started_at,
+            finished_at=finished_at,
+        )
+    )
+
+
+def start_error(message: str, at: str) -> ContainerState:
+    """A process that could not be started, in containerd's words."""
+    return ContainerState(
+        terminated=ContainerStateTerminated(
+            exit_code=START_ERROR_CODE,
+            reason="StartError",
+            message=message,
+            started_at=at,
+            finished_at=at,
+        )
+    )
+
+
+def pod_status(
+    facts: PodFacts,
+    apps: tuple[ContainerStatus, ...],
+    proxy: ContainerStatus | None,
+    before: PodStatus,
+    now: str,
+) -> PodStatus:
+    """The pod's status; a condition keeps its transition time from `before` while it does not change."""
+    everything = (*apps, proxy) if proxy is not None else apps
+    phase = _phase(facts.restart_policy, apps or everything)
+    done = phase in {"Succeeded", "Failed"}
+    unready = [c.name for c in everything if not c.ready]
+    reason, message = "", ""
+    if phase == "Succeeded":
+        reason = "PodCompleted"
+    elif unready or done:
+        reason = "ContainersNotReady"
+        message = f"containers with unready status: [{' '.join(unready)}]"
+    ready = "True" if not unready and not done else "False"
+    wanted = (
+        Condition(type="Initialized", status="True"),
+        Condition(type="Ready", status=ready, reason=reason, message=message),
+        Condition(type="ContainersReady", status=ready, reason=reason, message=message),
+        Condition(type="PodScheduled", status="True"),
+    )
+    return PodStatus(
+        phase=phase,
+        conditions=tuple(_since(condition, before, now) for condition in wanted),
+        pod_ip=facts.address,
+        pod_ips=(PodIP(ip=facts.address),),
+        host_ip="127.0.0.1",
+        start_time=facts.started_at,
+        container_statuses=everything,
+        qos_class="BestEffort",
+    )
+
+
+def _since(wanted: Condition, before: PodStatus, now: str) -> Condition:
+    old = next((c for c in before.conditions if c.type == wanted.type), None)
+    same = old is not None and old.status == wanted.status
+    return Condition(
+        type=wanted.type,
+        status=wanted.status,
+        reason=wanted.reason,
+        message=wanted.message,
+        last_transition_time=old.last_transition_time if old is not None and same else now,
+    )
+
+
+def _phase(policy: str, containers: tuple[ContainerStatus, ...]) -> str:
+    never_ran = [c for c in containers if c.state.waiting and not c.last_state.terminated]
+    running = [c for c in containers if c.state.running]
+    stopped = [c for c in containers if c not in never_ran and c not in running]
+    if never_ran or not containers:
+        return "Pending"
+    if running or policy == "Always":
+        return "Running"
+    codes = [c.state.terminated.exit_code for c in stopped if c.state.terminated]
+    if len(codes) == len(stopped) and not any(codes):
+        return "Succeeded"
+    return "Failed" if policy == "Never" else "Running"
