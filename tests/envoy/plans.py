@@ -231,9 +231,7 @@ ROUTES = (
             ),
             rewrite=Rewrite(path="/v2/", authority="reviews"),
         ),
-        fault=Fault(
-            delay=0.5, delay_percent=10.5, abort_grpc="UNAVAILABLE", abort_percent=0.0001
-        ),
+        fault=Fault(delay=0.5, delay_percent=10.5, abort_grpc="UNAVAILABLE", abort_percent=0.0001),
         request_headers=CHANGES,
         response_headers=HeaderChanges(set=(("x-served-by", "lateen"),)),
         origin=RULES,
@@ -325,9 +323,7 @@ AUTHORIZATION = Authorization(
             clauses=(Clause(peers=(FULL_PEER, Peer()), origin=POLICY), Clause(origin=POLICY)),
             origin=POLICY,
         ),
-        Policy(
-            name="ns[shop]-policy[none]", verdict=Verdict.ALLOW, clauses=(), origin=POLICY
-        ),
+        Policy(name="ns[shop]-policy[none]", verdict=Verdict.ALLOW, clauses=(), origin=POLICY),
     ),
 )
 
@@ -374,9 +370,7 @@ def sidecar_plan(otherwise: Mtls = Mtls.PERMISSIVE, allow_any: bool = True) -> P
                 origin=SERVICE,
             ),
             TcpOut(address="198.19.0.5", port=5432, backend=TCP, origin=SERVICE),
-            SniffOut(
-                address="198.19.0.6", port=7000, table="7000", backend=SNIFF, origin=SERVICE
-            ),
+            SniffOut(address="198.19.0.6", port=7000, table="7000", backend=SNIFF, origin=SERVICE),
         ),
         inbound=inbound(otherwise),
         tables=(TABLE, BLOCKED),
