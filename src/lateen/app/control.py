@@ -27,6 +27,7 @@ from lateen.apiserver.app import make_app
 from lateen.apiserver.crilog import log_reader
 from lateen.apiserver.deps import ApiDeps, Sources
 from lateen.apiserver.serving import serving
+from lateen.app.measuring import Measuring
 from lateen.app.reporting import Reporting
 from lateen.app.settings import Settings, load_settings
 from lateen.base.clock import SystemClock
@@ -94,6 +95,13 @@ class ControlPlane:
             sourcing=self.sourcing,
             certificate_seconds=self.securing.seconds_left,
         )
+        self.measuring = Measuring(
+            store=self.store,
+            clock=self.clock,
+            sockets=self.reporting.admin_sockets,
+            certificates=self.reporting.certificates,
+        )
+        self.ads.ledger.listen(self.measuring.hear)
         self._wake = asyncio.Event()
         self._traffic = True
         self._own_addresses = addresses_of_this_host()
@@ -303,8 +311,8 @@ class ControlPlane:
             problems=report.problems,
             proxies=report.proxies,
             config_dump=report.config_dump,
-            traffic=report.traffic,
-            metrics=report.metrics,
+            traffic=self.measuring.traffic,
+            metrics=self.measuring.metrics,
             drain=self._drain,
             shutdown=self._shutdown,
         )

@@ -169,8 +169,6 @@ class Reporting:
 
     async def config_dump(self, namespace: str, pod: str) -> Any:
         """What the pod's Envoy says it runs, over its admin socket."""
-        from lateen.telemetry.admin import ask_admin
-
         text = await ask_admin(self._admin_of(namespace, pod), "/config_dump?include_eds")
         return json.loads(text)
 
@@ -181,6 +179,19 @@ class Reporting:
                 if socket.exists():
                     return socket
         raise NotFound(f"no proxy of pod {namespace}/{pod}")
+
+    def admin_sockets(self) -> dict[tuple[str, str], Path]:
+        """The admin socket of each proxy that has one now, by namespace and pod."""
+        pods = self.store.list(group="", kind="Pod")
+        sockets = {(o.key.namespace, o.key.name): self._socket_of(o) for o in pods}
+        return {who: socket for who, socket in sockets.items() if socket.exists()}
+
+    def certificates(self) -> dict[tuple[str, str], float]:
+        """Seconds until each proxy's certificate ends."""
+        return {
+            (plan.proxy.namespace, plan.proxy.pod): self.certificate_seconds(plan.proxy.id)
+            for plan in self._plans()
+        }
 
     def _socket_of(self, obj: Obj) -> Path:
         return self.settings().run_dir / "p" / slot_of(obj.meta.uid) / "admin.sock"
