@@ -44,10 +44,14 @@ class Toolchain:
 
 
 class Toolchains:
-    """The toolchains of this machine; `environ` is the user's environment."""
+    """The toolchains of this machine; `environ` is the user's environment.
 
-    def __init__(self, cache: Path, environ: Mapping[str, str]) -> None:
+    `root` is where the folders known by name, such as /usr/lib/jvm, are looked for.
+    """
+
+    def __init__(self, cache: Path, environ: Mapping[str, str], *, root: Path = Path("/")) -> None:
         self._cache = cache / "toolchains"
+        self._root = root
         self._environ = environ
         self._probes = Probes(self._cache / "probes.json")
 
@@ -145,8 +149,8 @@ class Toolchains:
         for name in ("javac", "java"):
             for program in self._which(name):
                 yield program.resolve().parent.parent
-        for folder in ("/usr/lib/jvm/*", "/opt/java*", "/opt/jdk*", "/usr/local/openjdk*"):
-            yield from (p.resolve() for p in sorted(Path("/").glob(folder.lstrip("/"))))
+        for pattern in ("usr/lib/jvm/*", "opt/java*", "opt/jdk*", "usr/local/openjdk*"):
+            yield from (p.resolve() for p in sorted(self._root.glob(pattern)))
         for pattern in (".sdkman/candidates/java/*", ".jdks/*", ".jenv/versions/*"):
             yield from (p.resolve() for p in sorted(self._home().glob(pattern)))
 
@@ -171,7 +175,7 @@ class Toolchains:
         home = self._home()
         places = (
             *self._which("go"),
-            Path("/usr/local/go/bin/go"),
+            self._root / "usr/local/go/bin/go",
             *sorted(home.glob("sdk/go*/bin/go")),
         )
         for program in places:
