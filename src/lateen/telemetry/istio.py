@@ -1,0 +1,78 @@
+"""Istio's standard metrics, out of what Envoy's stats access logger counts.
+
+In: the families of one proxy's page.    Out: families with Istio's names and labels.
+Before: telemetry/promtext.py            After: telemetry/federating.py, telemetry/traffic.py
+
+Envoy prefixes every name with `envoy_`. At the destination, who the peer is stands in its certificate's
+subject (`source_subject`), and whether it had one in `tls_version`; both become Istio's labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from lateen.telemetry.promtext import Family, Labels, Sample
+
+PeerOf = Callable[[str], Mapping[str, str]]
+"""Reads a certificate's subject: workload, namespace, app, version; {} if it is not a pod's."""
+
+UNKNOWN = "unknown"
+FILTER = "istio_"
+_PREFIX = "envoy_istio_"
+_EMPTY = ("", "-")
+_PEER_LABELS = {
+    "source_workload": "workload",
+    "source_workload_namespace": "namespace",
+    "source_app": "app",
+    "source_version": "version",
+}
+# What these say in words is of Istio's vocabulary, not of Envoy's formats.
+_PROTOCOLS = {"HTTP/1.0": "http", "HTTP/1.1": "http", "HTTP/2": "http", "HTTP/3": "http"}
+
+
+def istio_families(
+    families: Iterable[Family], peer_of: PeerOf, target: Mapping[str, str]
+) -> tuple[Family, ...]:
+    """Only Istio's own metrics, renamed; `target` labels (namespace, pod) say whose they are."""
+    return tuple(
+        Family(
+            name=_renamed(family.name),
+            type=family.type,
+            samples=tuple(_istio(sample, peer_of, target) for sample in family.samples),
+            help=family.help,
+        )
+        for family in families
+        if family.name.startswith(_PREFIX)
+    )
+
+
+def _renamed(name: str) -> str:
+    return name.removeprefix("envoy_")
+
+
+def _istio(sample: Sample, peer_of: PeerOf, target: Mapping[str, str]) -> Sample:
+    labels = _istio_labels(dict(sample.labels), peer_of)
+    return replace(sample, name=_renamed(sample.name), labels=_sorted({**labels, **target}))
+
+
+def _istio_labels(given: dict[str, str], peer_of: PeerOf) -> dict[str, str]:
+    labels = {name: UNKNOWN if value in _EMPTY else value for name, value in given.items()}
+    if "request_protocol" in labels:
+        protocol = labels["request_protocol"]
+        labels["request_protocol"] = _PROTOCOLS.get(protocol, protocol)
+    for absent_as_empty in ("response_flags", "grpc_response_status"):
+        if given.get(absent_as_empty) in _EMPTY:
+            labels[absent_as_empty] = "-" if absent_as_empty == "response_flags" else ""
+    if labels.get("reporter") != "destination":
+        labels.setdefault("connection_security_policy", UNKNOWN)
+        return labels
+    subject, version = labels.pop("source_subject", UNKNOWN), labels.pop("tls_version", UNKNOWN)
+    mutual = version != UNKNOWN and labels.get("source_principal", UNKNOWN) != UNKNOWN
+    labels["connection_security_policy"] = "mutual_tls" if mutual else "none"
+    peer = peer_of(subject) if mutual else {}
+    return labels | {label: peer.get(part) or UNKNOWN for label, part in _PEER_LABELS.items()}
+
+
+def _sorted(labels: Mapping[str, str]) -> Labels:
+    return tuple(sorted(labels.items()))

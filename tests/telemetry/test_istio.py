@@ -1,0 +1,113 @@
+"""Istio's names, labels and edges, from what Envoy exposes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lateen.telemetry.counters import count
+from lateen.telemetry.federating import Platform, federated, up_family
+from lateen.telemetry.istio import istio_families
+from lateen.telemetry.promtext import Family, parse_families
+from lateen.telemetry.traffic import edges
+
+FRONT = "CN=front,OU=shop,O=cluster.local"
+PAGE = """
+# TYPE envoy_istio_requests_total counter
+envoy_istio_requests_total{reporter="destination",source_subject="%s",source_principal="spiffe://a",\
+tls_version="TLSv1.3",destination_workload="web",destination_workload_namespace="shop",\
+destination_version="v1",response_code="200",request_protocol="HTTP/2",response_flags="-"} 8
+envoy_istio_requests_total{reporter="destination",source_subject="-",source_principal="-",\
+tls_version="-",destination_workload="web",destination_workload_namespace="shop",\
+destination_version="v1",response_code="503",request_protocol="HTTP/1.1",response_flags="UF"} 2
+# TYPE envoy_cluster_upstream_rq counter
+envoy_cluster_upstream_rq 1
+""".replace("%s", FRONT)
+SOURCE = """
+# TYPE envoy_istio_requests_total counter
+envoy_istio_requests_total{reporter="source",source_workload="front",source_workload_namespace="shop",\
+destination_workload="web",destination_workload_namespace="shop",destination_version="v1",\
+response_code="200",request_protocol="HTTP/1.1"} 8
+envoy_istio_requests_total{reporter="source",source_workload="front",source_workload_namespace="shop",\
+destination_workload="-",destination_workload_namespace="-",destination_service="slow.shop.svc",\
+destination_version="-",response_code="503",request_protocol="HTTP/1.1"} 3
+# TYPE envoy_istio_request_duration_milliseconds histogram
+envoy_istio_request_duration_milliseconds_sum{reporter="source",source_workload="front",\
+source_workload_namespace="shop",destination_workload="web",destination_workload_namespace="shop",\
+destination_version="v1"} 40
+envoy_istio_request_duration_milliseconds_count{reporter="source",source_workload="front",\
+source_workload_namespace="shop",destination_workload="web",destination_workload_namespace="shop",\
+destination_version="v1"} 8
+"""
+
+
+def peer_of(subject: str) -> Mapping[str, str]:
+    return {"workload": "front", "namespace": "shop", "app": "front"} if subject == FRONT else {}
+
+
+def read(page: str, pod: str) -> tuple[Family, ...]:
+    return istio_families(parse_families(page), peer_of, {"namespace": "shop", "pod": pod})
+
+
+def test_only_istios_metrics_are_taken_with_its_names() -> None:
+    (family,) = read(PAGE, "web-1")
+    assert (family.name, family.type) == ("istio_requests_total", "counter")
+    assert {s.name for s in family.samples} == {"istio_requests_total"}
+
+
+def test_the_peer_comes_from_its_certificate_and_only_from_there() -> None:
+    mutual, plain = (dict(s.labels) for s in read(PAGE, "web-1")[0].samples)
+    assert mutual["source_workload"] == "front"
+    assert mutual["source_version"] == "unknown"
+    assert mutual["connection_security_policy"] == "mutual_tls"
+    assert mutual["request_protocol"] == "http"
+    assert "source_subject" not in mutual
+    assert "tls_version" not in mutual
+    assert plain["source_workload"] == "unknown"
+    assert plain["source_principal"] == "unknown"
+    assert plain["connection_security_policy"] == "none"
+
+
+def test_edges_count_requests_errors_and_mtls() -> None:
+    found = edges((*read(PAGE, "web-1"), *read(SOURCE, "front-1")))
+    front, slow, nobody = found
+    assert (front.source, front.destination, front.version) == ("front", "slow.shop.svc", "unknown")
+    assert (front.requests, front.errors) == (3, 3)
+    assert (slow.source, slow.destination, slow.requests, slow.mutual) == ("front", "web", 8, 8)
+    assert slow.milliseconds == 5.0
+    assert (nobody.source, nobody.requests, nobody.errors, nobody.mutual) == ("unknown", 2, 2, 0)
+
+
+def test_the_federated_page_holds_proxies_and_platform() -> None:
+    platform = Platform(
+        objects={"Pod": 3}, nacks={"CDS": 1}, certificates={("shop", "web-1"): 60.0}
+    )
+    families = (*read(PAGE, "web-1"), up_family({("shop", "web-1"): True, ("shop", "x"): False}))
+    page = federated(families, platform)
+    assert 'lateen_objects{kind="Pod"} 3' in page
+    assert 'lateen_xds_nacks_total{type="CDS"} 1' in page
+    assert 'lateen_certificate_seconds{namespace="shop",pod="web-1"} 60' in page
+    assert 'lateen_proxy_up{namespace="shop",pod="x"} 0' in page
+    names = [family.name for family in parse_families(page)]
+    assert len(names) == len(set(names))
+    assert "istio_requests_total" in names
+
+
+def test_a_proxys_counters_are_summed() -> None:
+    counters = count(
+        """http.inbound_0.0.0.0_8080.downstream_rq_total: 10
+http.inbound_0.0.0.0_8080.downstream_rq_5xx: 2
+http.outbound_0.0.0.0_80.downstream_rq_total: 4
+http.admin.downstream_rq_total: 99
+cluster.outbound|80||web.shop.svc.cluster.local.upstream_rq_pending_overflow: 1
+cluster.outbound|80||web.shop.svc.cluster.local.upstream_cx_overflow: 2
+cluster.outbound|80||web.shop.svc.cluster.local.outlier_detection.ejections_enforced_total: 3
+cluster.outbound|80||web.shop.svc.cluster.local.outlier_detection.ejections_active: 1
+listener.0.0.0.0_15006.ssl.handshake: 5
+cluster.outbound|80||web.shop.svc.cluster.local.ssl.handshake: 6
+cluster.x.upstream_rq_time: P0(1,1) P100(2,2)
+"""
+    )
+    assert (counters.inbound_requests, counters.inbound_errors) == (10, 2)
+    assert (counters.outbound_requests, counters.outbound_errors) == (4, 0)
+    assert (counters.overflows, counters.ejections, counters.ejected) == (3, 3, 1)
+    assert (counters.mtls_in, counters.mtls_out) == (5, 6)
