@@ -42,7 +42,7 @@ class Problem:
             column = f":{place.column}" if place.line and place.column else ""
             where = f"{place}{column}: "
         who = str(self.origin.key) if self.origin.key else "" if place else "lateen"
-        subject = f" {who} {self.origin.field}".rstrip() if who or self.origin.field else ""
+        subject = "".join(f" {word}" for word in (who, self.origin.field) if word)
         fix = f" ({self.fix})" if self.fix else ""
         return f"{where}{self.level.value.lower()} {self.code}{subject}: {self.message}{fix}"
 

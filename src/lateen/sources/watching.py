@@ -76,6 +76,5 @@ async def watching(
         step=_STEP_MS,
         stop_event=stop,
         recursive=only.has_folders,
-        raise_interrupt=False,
     ):
         yield frozenset(path for _, path in changes)
