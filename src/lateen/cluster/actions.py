@@ -1,0 +1,49 @@
+"""What a controller may want done: one closed union.
+
+In: -    Out: Action and its cases.
+Before: api/objects.py        After: every controller, cluster/performing.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lateen.base.origin import ObjectKey
+
+CONTROLLERS = "controllers"  # the source of objects made for the user's objects
+PROVIDED = "lateen"  # the source of objects lateen provides of its own accord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutObject:
+    """Create or replace an object; an empty `source` leaves its owner as it is."""
+
+    raw: Mapping[str, Any]
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutStatus:
+    """Replace an object's status."""
+
+    key: ObjectKey
+    status: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteObject:
+    """Delete an object, as a user would."""
+
+    key: ObjectKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAgain:
+    """Nothing to do now, but time alone will change that, after so many seconds."""
+
+    after: float
+
+
+Action = PutObject | PutStatus | DeleteObject | LookAgain

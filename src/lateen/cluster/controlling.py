@@ -1,0 +1,279 @@
+"""Run the controllers whenever something they read has changed.
+
+In: a store and its changes.    Out: the store, brought nearer to what it wants.
+Before: every controller of cluster/        After: app/
+
+Each controller is a pure step over values. Rounds of them are run until none wants anything more; one
+that has wanted nothing is not asked again before one of the objects it looked at is another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lateen.api.objects import Obj
+from lateen.base.clock import Clock
+from lateen.base.errors import Expired
+from lateen.base.origin import ObjectKey
+from lateen.base.tasks import named
+from lateen.cluster.actions import PROVIDED, Action, LookAgain
+from lateen.cluster.applying import apply_later
+from lateen.cluster.deployments import reconcile_deployment
+from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
+from lateen.cluster.garbage import collect
+from lateen.cluster.gateways import gateway_objects, reconcile_gateways
+from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
+from lateen.cluster.observing import SERVICE_NAME, Observed
+from lateen.cluster.performing import Changed, changed_by, perform
+from lateen.cluster.replicasets import reconcile_replicaset
+from lateen.cluster.scheduling import schedule
+from lateen.cluster.services import allocate, service_of
+from lateen.store.interface import Store, Watch
+
+log = logging.getLogger(__name__)
+_MOST_ROUNDS = 100
+
+_Inputs = tuple[tuple[Obj, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerObject:
+    """A controller that looks at one object of `kind` at a time, and at what belongs to it."""
+
+    kind: str
+    reads: frozenset[str]
+    inputs: Callable[[Observed, Obj], _Inputs]
+    reconcile: Callable[[Obj, _Inputs, datetime], tuple[Action, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A controller that looks at everything of the kinds it reads (none named: at all kinds)."""
+
+    reads: frozenset[str]
+    reconcile: Callable[[Observed, datetime], tuple[Action, ...]]
+    on_deletion_only: bool = False
+
+
+def _deployment_inputs(observed: Observed, deployment: Obj) -> _Inputs:
+    replicasets = observed.owned("ReplicaSet", deployment)
+    return replicasets, tuple(p for r in replicasets for p in observed.owned("Pod", r))
+
+
+def _endpoint_inputs(observed: Observed, service: Obj) -> _Inputs:
+    typed, namespace = service_of(service), service.key.namespace
+    pods: tuple[Obj, ...] = ()
+    if has_endpoints(typed):
+        pods = observed.selected("Pod", namespace, typed.spec.selector)
+    label = {SERVICE_NAME: service.key.name}
+    return pods, observed.selected("EndpointSlice", namespace, label)
+
+
+def _namespaces(observed: Observed, _: datetime) -> tuple[Action, ...]:
+    accounts = {a.key for a in observed.all("ServiceAccount")}
+    return reconcile_namespaces(observed.all("Namespace"), accounts)
+
+
+def _leaving(observed: Observed, _: datetime) -> tuple[Action, ...]:
+    return reconcile_leaving(observed.all("Namespace"), observed.everything)
+
+
+def _gateways(observed: Observed, _: datetime) -> tuple[Action, ...]:
+    written = [d for d in observed.all("Deployment") if observed.source_of(d.key) != PROVIDED]
+    wanted = gateway_objects(observed.all("Gateway"), written)
+    return reconcile_gateways(wanted, observed.get, observed.source_of)
+
+
+CONTROLLERS: tuple[PerObject | Whole, ...] = (
+    Whole(reads=frozenset({"Namespace", "ServiceAccount"}), reconcile=_namespaces),
+    Whole(reads=frozenset(), reconcile=_leaving),
+    Whole(
+        reads=frozenset(),
+        reconcile=lambda observed, _: collect(observed.everything(), observed.get),
+        on_deletion_only=True,
+    ),
+    Whole(
+        reads=frozenset({"Gateway", "Deployment", "Service", "ServiceAccount"}),
+        reconcile=_gateways,
+    ),
+    # Before the Deployments, so that these never count on pods that are no longer available.
+    PerObject(
+        kind="ReplicaSet",
+        reads=frozenset({"ReplicaSet", "Pod"}),
+        inputs=lambda observed, replicaset: (observed.owned("Pod", replicaset),),
+        reconcile=lambda replicaset, inputs, now: reconcile_replicaset(replicaset, inputs[0], now),
+    ),
+    PerObject(
+        kind="Deployment",
+        reads=frozenset({"Deployment", "ReplicaSet", "Pod"}),
+        inputs=_deployment_inputs,
+        reconcile=lambda deployment, inputs, now: reconcile_deployment(
+            deployment, inputs[0], inputs[1], now
+        ),
+    ),
+    Whole(
+        reads=frozenset({"Pod"}),
+        reconcile=lambda observed, now: schedule(observed.all("Pod"), now),
+    ),
+    Whole(
+        reads=frozenset({"Service"}),
+        reconcile=lambda observed, _: allocate(observed.all("Service")),
+    ),
+    PerObject(
+        kind="Service",
+        reads=frozenset({"Service", "Pod", "EndpointSlice"}),
+        inputs=_endpoint_inputs,
+        reconcile=lambda service, inputs, _: reconcile_endpoints(service, inputs[0], inputs[1]),
+    ),
+)
+
+
+@dataclass(kw_only=True)
+class Controllers:
+    """The controllers over one store, and what each object's inputs were when it was last at rest."""
+
+    store: Store
+    clock: Clock
+    _observed: Observed = field(init=False)
+    _rest: dict[tuple[int, ObjectKey], tuple[Obj, _Inputs]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._observed = Observed(self.store)
+
+    def settle(self, changed: Changed | None = None) -> float | None:
+        """Run rounds until no controller wants anything; None as `changed` means: look at all.
+
+        The seconds after which to look again although nothing will have changed, or None.
+        """
+        due: list[float] = []
+        if changed is None:
+            places = {(o.key.kind, o.key.namespace) for o in self.store.list()}
+            changed = Changed(places=frozenset(places | {("Namespace", "")}), deleted=True)
+        for _ in range(_MOST_ROUNDS):
+            if changed.deleted:
+                changed |= apply_later(self.store, self.clock)
+            changed, waits = self._round(changed)
+            due += waits
+            if not changed:
+                return min(due, default=None)
+        log.error("the controllers do not come to rest: %s", sorted(changed.places))
+        return min(due, default=None)
+
+    def _round(self, changed: Changed) -> tuple[Changed, list[float]]:
+        done = Changed()
+        waits: list[float] = []
+        now = self.clock.now()
+        for number, controller in enumerate(CONTROLLERS):
+            actions = self._wanted(number, controller, changed | done, now)
+            waits += [action.after for action in actions if isinstance(action, LookAgain)]
+            done |= perform(self.store, actions, self.clock)
+        return done, waits
+
+    def _wanted(
+        self, number: int, controller: PerObject | Whole, changed: Changed, now: datetime
+    ) -> list[Action]:
+        kinds = {kind for kind, _ in changed.places}
+        if controller.reads and not controller.reads & kinds:
+            return []
+        match controller:
+            case Whole(on_deletion_only=only):
+                if only and not changed.deleted:
+                    return []
+                return list(controller.reconcile(self._observed, now))
+            case PerObject():
+                spaces = sorted({n for kind, n in changed.places if kind in controller.reads})
+                subjects = (s for n in spaces for s in self._observed.all(controller.kind, n))
+                return [
+                    action
+                    for subject in subjects
+                    for action in self._looked_at(number, controller, subject, now)
+                ]
+
+    def _looked_at(
+        self, number: int, controller: PerObject, subject: Obj, now: datetime
+    ) -> tuple[Action, ...]:
+        inputs = controller.inputs(self._observed, subject)
+        rest = self._rest.get((number, subject.key))
+        if rest is not None and rest[0] is subject and _same(rest[1], inputs):
+            return ()
+        actions = controller.reconcile(subject, inputs, now)
+        if actions:
+            self._rest.pop((number, subject.key), None)
+        else:
+            self._rest[number, subject.key] = (subject, inputs)
+        return actions
+
+
+def _same(one: _Inputs, other: _Inputs) -> bool:
+    return all(
+        len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+async def controlling(store: Store, clock: Clock) -> None:
+    """Keep the store settled, until cancelled."""
+    controllers = Controllers(store=store, clock=clock)
+    while True:
+        async with store.watch() as watch:
+            heard = _Heard(clock=clock)
+            heard.look_again(controllers.settle())
+            hearing = named("controlling: changes", heard.hear(watch))
+            try:
+                while not heard.behind:
+                    await heard.wait()
+                    heard.look_again(controllers.settle(heard.take()))
+            finally:
+                hearing.cancel()
+
+
+@dataclass(kw_only=True)
+class _Heard:
+    """The changes since the controllers last looked, and when to look again without any."""
+
+    clock: Clock
+    behind: bool = False
+    _deadline: float | None = None
+    _changed: Changed = field(default_factory=Changed)
+    _some: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def hear(self, watch: Watch) -> None:
+        """Note every change; `behind` when some were missed."""
+        try:
+            async for event in watch:
+                self._changed |= changed_by(event)
+                self._some.set()
+        except Expired:
+            self.behind = True
+            self._some.set()
+
+    def look_again(self, after: float | None) -> None:
+        """Be woken after so many seconds at the latest."""
+        if after is not None:
+            deadline = self.clock.monotonic() + after
+            self._deadline = min(deadline, self._deadline or deadline)
+
+    async def wait(self) -> None:
+        """Return at the first change, or when the time has come."""
+        waits: list[asyncio.Task[object]] = [named("controlling: a change", self._some.wait())]
+        if self._deadline is not None:
+            seconds = max(0.0, self._deadline - self.clock.monotonic())
+            waits.append(named("controlling: time", self.clock.sleep(seconds)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+
+    def take(self) -> Changed | None:
+        """What changed; None, which means all, when the time has come."""
+        taken, self._changed = self._changed, Changed()
+        self._some.clear()
+        if self._deadline is not None and self.clock.monotonic() >= self._deadline:
+            self._deadline = None
+            return None
+        return taken

@@ -1,0 +1,83 @@
+"""Delete objects as Kubernetes does: pods with grace, namespaces with all that is in them.
+
+In: a store and a key.    Out: the store, changed.
+Before: store/interface.py        After: cluster/performing.py, cluster/applying.py, apiserver/
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from lateen.api.objects import Obj
+from lateen.base.clock import Clock
+from lateen.base.errors import NotFound, StoreError
+from lateen.base.origin import ObjectKey
+from lateen.cluster.pods import is_done, is_terminating, pod_of, was_started
+from lateen.cluster.statuses import moment, timestamp
+from lateen.store.interface import Store
+
+ALWAYS_THERE = ("default", "istio-system")  # namespaces that cannot be deleted
+
+
+def delete_object(store: Store, key: ObjectKey, clock: Clock, grace: int | None = None) -> Obj:
+    """Delete, or begin to; the object as it is now, or as it was if it is gone.
+
+    A pod that was started is only marked (deletionTimestamp: the end of its grace, in seconds, its own
+    terminationGracePeriodSeconds unless given) until the node reports it gone; asked again, its grace
+    can only get shorter. A namespace is marked until it is empty. What the object owned is collected
+    by the controllers. Raises NotFound, and StoreError for a namespace that must stay.
+    """
+    obj = store.get(key)
+    if obj is None:
+        raise NotFound(str(key))
+    with store.transaction():
+        if key.group == "" and key.kind == "Pod":
+            return _delete_pod(store, obj, clock, grace)
+        if key.group == "" and key.kind == "Namespace":
+            return _delete_namespace(store, obj, clock)
+        return store.delete(key)
+
+
+def pod_gone(store: Store, uid: str) -> Obj | None:
+    """The node no longer has this pod: remove it if it was to go; the pod, or None if there is none.
+
+    A pod nobody asked to delete stays: the node will be told to run it again.
+    """
+    for obj in store.list(group="", kind="Pod"):
+        if obj.meta.uid == uid:
+            return store.delete(obj.key) if is_terminating(obj) else obj
+    return None
+
+
+def _delete_pod(store: Store, obj: Obj, clock: Clock, grace: int | None) -> Obj:
+    if is_done(obj) or not was_started(obj):
+        return store.delete(obj.key)
+    wanted = pod_of(obj).spec.termination_grace_period_seconds if grace is None else grace
+    wanted = max(0, wanted)
+    end = clock.now() + timedelta(seconds=wanted)
+    planned = moment(obj.meta.deletion_timestamp)
+    if planned is not None and (grace is None or planned <= end):
+        return obj
+    return store.put(
+        _with_metadata(obj, deletionTimestamp=timestamp(end), deletionGracePeriodSeconds=wanted)
+    )
+
+
+def _delete_namespace(store: Store, obj: Obj, clock: Clock) -> Obj:
+    name = obj.key.name
+    if name in ALWAYS_THERE:
+        raise StoreError(f"namespace {name} is always there and cannot be deleted")
+    for inside in store.list(namespace=name):
+        if inside.meta.deletion_timestamp is None:
+            delete_object(store, inside.key, clock)
+    if not store.list(namespace=name):
+        return store.delete(obj.key)
+    if is_terminating(obj):
+        return obj
+    marked = _with_metadata(obj, deletionTimestamp=timestamp(clock.now()))
+    return store.put(marked | {"status": {"phase": "Terminating"}})
+
+
+def _with_metadata(obj: Obj, **fields: Any) -> dict[str, Any]:
+    return {**obj.raw, "metadata": {**obj.raw["metadata"], **fields}}
