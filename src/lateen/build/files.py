@@ -25,7 +25,7 @@ def inside(root: Path, path: str, place: Place) -> Path:
     Raises BuildFailed when a link on the way leads out of the image: it would be the host's file.
     """
     file = root / posixpath.normpath("/" + path).lstrip("/")
-    if not file.parent.resolve().is_relative_to(root.resolve()):
+    if file != root and not file.parent.resolve().is_relative_to(root.resolve()):
         raise BuildFailed(f"{place}: {path} leads out of the image through a link")
     return file
 

@@ -132,19 +132,25 @@ def digest_of_tree(folder: Path, ignore: Ignore | None = None) -> str:
 def copy_tree(source: Path, target: Path, ignore: Ignore | None = None, base: str = "") -> None:
     """Copy a file, a link, or what is in a folder; links stay links, times are kept.
 
-    What `ignore` skips is left out; `base` is as for `files_of`.
+    What `ignore` skips is left out; `base` is as for `files_of`. Raises OSError when a link that is
+    in the target already leads out of it.
     """
     if source.is_symlink() or not source.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(source, target)
         return
     target.mkdir(parents=True, exist_ok=True)
+    whole = target.resolve()
+    made: set[Path] = set()
     for path, file in files_of(source, ignore, base):
         to = target / path
-        if path.endswith("/"):
-            to.mkdir(parents=True, exist_ok=True)
-        else:
-            to.parent.mkdir(parents=True, exist_ok=True)
+        folder = to if path.endswith("/") else to.parent
+        if folder not in made:
+            if not folder.resolve().is_relative_to(whole):
+                raise OSError(f"/{path} leads out of the copied folder through a link")
+            folder.mkdir(parents=True, exist_ok=True)
+            made.add(folder)
+        if folder is not to:
             _replace(file, to)
 
 
