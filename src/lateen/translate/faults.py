@@ -70,7 +70,7 @@ def taken(origin: Origin, what: str, winner: Origin) -> Problem:
 
 def range_ignored(origin: Origin, text: str) -> Problem:
     """A ServiceEntry address that is a range."""
-    return _warning("LAT0106", origin, f"{text} is a range; only connections by name are routed")
+    return _warning("LAT0106", origin, f"{text} is a range: connections to it are not intercepted")
 
 
 def harmless(origin: Origin, what: str) -> Problem:

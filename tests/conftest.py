@@ -1,0 +1,39 @@
+"""What every test may use: golden files.
+
+`pytest --golden-update` writes what the code makes now; look at the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+LONGEST = 150  # a golden that nobody reads proves nothing
+
+
+class Golden:
+    """Compares a text with a file, or writes the file."""
+
+    def __init__(self, update: bool) -> None:
+        self._update = update
+
+    def check(self, path: Path, text: str) -> None:
+        """Fail unless the file has exactly this text."""
+        assert text.count("\n") <= LONGEST, f"{path} would have more than {LONGEST} lines"
+        if self._update:
+            path.write_text(text, encoding="utf-8")
+        assert path.exists(), f"{path} is missing: run pytest --golden-update"
+        assert path.read_text(encoding="utf-8") == text, f"{path} differs: pytest --golden-update"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--golden-update", action="store_true", help="rewrite golden files with what is made now"
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """The golden files of this test."""
+    return Golden(update=bool(request.config.getoption("--golden-update")))

@@ -1,0 +1,1 @@
+"""What each proxy is told for the objects in the store."""

@@ -1,0 +1,103 @@
+"""Show a part of a plan as short YAML, for goldens that people read.
+
+Defaults are left out (Istio's retries are called by name); a value of a union is shown under its class; places in files are not shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+import yaml
+
+from lateen.base.origin import BUILT_IN, Origin
+from lateen.base.problem import Problem
+from lateen.ir.backends import BackendId, Endpoint, EndpointSet, MeshMtls, OriginateTls
+from lateen.ir.match import ANY_REQUEST, Exact, Prefix, Regex, Suffix
+from lateen.ir.plan import HttpOut, ProxyPlan, SniffOut, SniOut, TcpOut, TlsSecret
+from lateen.ir.routes import Forward, Redirect, Respond, VirtualHost
+from lateen.translate.actions import DEFAULT_RETRIES
+
+_TEXTS = (Exact, Prefix, Suffix, Regex)
+_NAMED = (Forward, Redirect, Respond, MeshMtls, OriginateTls, HttpOut, TcpOut, SniffOut, SniOut)
+
+
+def shown(plan: ProxyPlan, problems: tuple[Problem, ...], parts: tuple[str, ...]) -> str:
+    """Some parts of a plan (names of its fields, `tables/NAME`, `problems`) as YAML."""
+    return yaml.safe_dump(
+        {part: _part(plan, problems, part) for part in parts},
+        sort_keys=False,
+        width=100,
+        allow_unicode=True,
+    )
+
+
+def _part(plan: ProxyPlan, problems: tuple[Problem, ...], part: str) -> Any:
+    field, _, name = part.partition("/")
+    if field == "problems":
+        return [f"{p.code} {p.origin.key} {p.origin.field}: {p.message}" for p in problems]
+    if field == "tables" and name:
+        return next(plain(table) for table in plan.tables if table.name == name)
+    if field == "backends" and name:
+        return [plain(b) for b in plan.backends if b.id.host.startswith(f"{name}.")]
+    if field == "endpoints" and name:
+        return [plain(e) for e in plan.endpoints if e.id.host.startswith(f"{name}.")]
+    return plain(getattr(plan, field))
+
+
+def plain(value: Any) -> Any:
+    """A value as YAML's own types."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Origin):
+        return f"{value.key} {value.field}".strip() if value.key else value.field
+    if isinstance(value, BackendId):
+        return f"{value.host}:{value.port}" + (f" {value.subset}" if value.subset else "")
+    if isinstance(value, TlsSecret):
+        return value.name
+    if value == ANY_REQUEST:
+        return "any"
+    if value == DEFAULT_RETRIES:
+        return "Istio's default"
+    if isinstance(value, VirtualHost) and value.origin == BUILT_IN and value.routes:
+        return value.name
+    if isinstance(value, Endpoint):
+        return _endpoint(value)
+    if isinstance(value, EndpointSet):
+        return {plain(value.id): [plain(e) for e in value.endpoints]}
+    if isinstance(value, _TEXTS):
+        return f"{type(value).__name__} {value.text}"
+    if isinstance(value, tuple):
+        return [plain(v) for v in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return _fields(value)
+    return value
+
+
+def _endpoint(endpoint: Endpoint) -> str:
+    how = "mtls" if endpoint.mtls else "plain"
+    who = " ".join(w for w in (endpoint.workload, endpoint.version) if w)
+    return f"{endpoint.address}:{endpoint.port} {how} {who}".strip()
+
+
+def _fields(value: Any) -> Any:
+    name = type(value).__name__
+    inner = {
+        f.name: plain(getattr(value, f.name))
+        for f in fields(value)
+        if getattr(value, f.name) not in (_default(f), "")
+    }
+    if "domains" in inner:
+        inner["domains"] = " ".join(inner["domains"])
+    if isinstance(value, _NAMED):
+        return {name: inner}
+    return inner or name
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default is not MISSING:
+        return field.default
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return MISSING

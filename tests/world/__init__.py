@@ -1,0 +1,1 @@
+"""What the world says of the objects in the store."""
