@@ -94,6 +94,16 @@ def test_a_boolean_in_a_text_field_names_the_quoting_fix() -> None:
     assert 'quote it as it should read: "true"' in line
 
 
+def test_a_secrets_values_are_not_shown() -> None:
+    (line,) = said("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {pin: 4711}\n")
+    assert line.endswith("stringData.pin: wanted text (quote it)")
+
+
+def test_a_name_that_is_a_number_is_one_fault() -> None:
+    (line,) = said("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 7}\n")
+    assert line.endswith('metadata.name: wanted text, got the number 7 (quote it: "7")')
+
+
 def test_a_key_given_twice_keeps_the_object_out() -> None:
     decoded = decode_documents(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  x: a\n  x: b\n", "f"

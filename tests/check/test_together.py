@@ -203,3 +203,8 @@ def test_a_file_that_cannot_be_read_in_part_is_named() -> None:
     result = admitted(f"{REVIEWS}a: [\n")
     assert result.unreadable == frozenset({"f.yaml"})
     assert len(result.objects) == 2
+
+
+def test_an_object_that_lost_its_name_makes_its_file_unreadable_in_part() -> None:
+    result = admitted(f"{REVIEWS}apiVersion: v1\nkind: ConfigMap\nmetadata: {{}}\n")
+    assert result.unreadable == frozenset({"f.yaml"})

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from lateen.api.fields import Api, dec_hook
 from lateen.api.kinds import KINDS, Kind, group_of, kind_of
 from lateen.api.names import label_fault, label_faults, name_fault, qualified_fault
 from lateen.api.objects import FieldPlaces, Obj
-from lateen.api.paths import child, element
+from lateen.api.paths import child, element, holds
 from lateen.api.shape import Fault, FaultKind, shape
 from lateen.api.tree import Document, read_documents
 from lateen.base.origin import ObjectKey, Origin
@@ -121,7 +121,10 @@ def decode_tree(
     if kind is None:
         return Decoded(problems=(*textual, *refusals))
     shaped = shape(kind.struct, _in_namespace(raw, kind, namespace))
-    problems = [*textual, *(_problem(at, f) for f in shaped.faults)]
+    faults_found = _discreet(shaped.faults) if kind.kind == "Secret" else shaped.faults
+    problems = [*textual, *(_problem(at, f) for f in faults_found)]
+    if not any(fault.path == "metadata.name" for fault in shaped.faults):
+        problems += _name_problems(kind, shaped.raw["metadata"], at)
     problems += _metadata_problems(kind, shaped.raw["metadata"], at)
     key = at.key
     if key is None or not key.name:
@@ -275,13 +278,31 @@ def _problem(at: _Speaker, fault: Fault) -> Problem:
     return at.error(fault.path, fault.message, fault.fix)
 
 
-def _metadata_problems(kind: Kind, metadata: dict[str, Any], at: _Speaker) -> Iterator[Problem]:
+def _discreet(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Faults that do not show what stands in a Secret."""
+    return tuple(
+        replace(fault, message="wanted text", fix="quote it")
+        if fault.kind is FaultKind.WRONG and _in_data(fault.path)
+        else fault
+        for fault in faults
+    )
+
+
+def _in_data(path: str) -> bool:
+    """Whether the path is inside a Secret's data."""
+    return holds("data", path) or holds("stringData", path)
+
+
+def _name_problems(kind: Kind, metadata: dict[str, Any], at: _Speaker) -> Iterator[Problem]:
     name = metadata.get("name", "")
     if at.key is None or not at.key.name:
         words = "Required value: every object needs a name"
         yield at.error("metadata.name", words, code=NOT_AN_OBJECT)
     elif complaint := name_fault(kind.group, kind.kind, name):
         yield at.error("metadata.name", f'Invalid value: "{name}": {complaint}')
+
+
+def _metadata_problems(kind: Kind, metadata: dict[str, Any], at: _Speaker) -> Iterator[Problem]:
     inside = metadata.get("namespace", "")
     if kind.namespaced and (complaint := label_fault(inside)):
         yield at.error("metadata.namespace", f'Invalid value: "{inside}": {complaint}')

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from lateen.api.codes import NOT_AN_OBJECT
 from lateen.api.decode import Decoded
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
@@ -69,9 +70,15 @@ def admit(
         unreadable=frozenset(
             problem.origin.place.file
             for problem in problems
-            if problem.origin.key is None and problem.origin.place and refuses(problem)
+            if problem.origin.place and _hides_objects(problem)
         ),
     )
+
+
+def _hides_objects(problem: Problem) -> bool:
+    """Whether it is unknown which object the problem is about, so that one may only seem deleted."""
+    nameless = problem.origin.key is None or problem.code == NOT_AN_OBJECT
+    return nameless and refuses(problem)
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:
