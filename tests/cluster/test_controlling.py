@@ -1,0 +1,111 @@
+"""The loop: it follows every change, rests when nothing is wanted, and stays quick when much is there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from lateen.base.clock import FakeClock
+from lateen.cluster.applying import apply_files
+from lateen.cluster.controlling import Controllers, controlling
+from lateen.cluster.deletion import delete_object
+from lateen.cluster.pods import pod_of
+from lateen.cluster.podstatus import merge_report
+from lateen.store.memory import MemoryStore
+from tests.cluster.simulated import Cluster, deployment, read, status_of
+
+
+@asynccontextmanager
+async def controlled(store: MemoryStore, clock: FakeClock) -> AsyncIterator[None]:
+    task = asyncio.create_task(controlling(store, clock))
+    await turns()
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def turns() -> None:
+    """Let every task that can go on do so."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.anyio
+async def test_the_loop_follows_changes() -> None:
+    clock = FakeClock()
+    store = MemoryStore(clock=clock)
+    async with controlled(store, clock):
+        apply_files(store, read(deployment("web", replicas=2)), clock)
+        await turns()
+        pods = store.list(kind="Pod")
+        assert len(pods) == 2
+        assert all(pod_of(p).status.pod_ip for p in pods)
+        delete_object(store, store.list(kind="Deployment")[0].key, clock)
+        await turns()
+        assert store.list(kind="Pod") == ()
+
+
+@pytest.mark.anyio
+async def test_the_loop_looks_again_when_only_time_has_passed() -> None:
+    clock = FakeClock()
+    store = MemoryStore(clock=clock)
+    async with controlled(store, clock):
+        apply_files(store, read(deployment("web", more="minReadySeconds: 30")), clock)
+        await turns()
+        (pod,) = store.list(kind="Pod")
+        store.put_status(pod.key, merge_report(pod, status_of(pod), clock.now()))
+        await turns()
+        (web,) = store.list(kind="Deployment")
+        assert web.raw["status"].get("availableReplicas", 0) == 0
+        await clock.advance(31)
+        await turns()
+        (web,) = store.list(kind="Deployment")
+        assert web.raw["status"]["availableReplicas"] == 1
+
+
+@pytest.mark.anyio
+async def test_the_loop_catches_up_after_more_changes_than_the_feed_holds() -> None:
+    clock = FakeClock()
+    store = MemoryStore(clock=clock, history=4)
+    async with controlled(store, clock):
+        apply_files(store, read(*(deployment(f"web-{n}") for n in range(20))), clock)
+        await turns()
+        assert len(store.list(kind="Pod")) == 20
+
+
+def test_a_thousand_pods_more_or_less_are_no_burden(cluster: Cluster) -> None:
+    """10,000 objects; a bound wide enough for any machine, against scanning all for each."""
+    services = (
+        "apiVersion: v1\nkind: Service\n"
+        f"metadata: {{name: s{n}, namespace: shop}}\n"
+        f"spec: {{selector: {{app: w{n}}}, ports: [{{port: 80}}]}}"
+        for n in range(1000)
+    )
+    configs = (
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{n}, namespace: shop}}"
+        for n in range(5000)
+    )
+    documents = (*services, *configs, *(deployment(f"w{n}") for n in range(1000)))
+    apply_files(cluster.store, read(*documents), cluster.clock)
+    cluster.controllers.settle()
+    assert len(cluster.store.list()) > 10_000
+    (pod,) = cluster.store.list(kind="Pod")[:1]
+    cluster.store.put_status(pod.key, merge_report(pod, status_of(pod), cluster.clock.now()))
+    begin = time.perf_counter()
+    cluster.controllers.settle()
+    assert time.perf_counter() - begin < 1.0
+
+
+def test_a_settled_world_wants_nothing_even_of_fresh_controllers(cluster: Cluster) -> None:
+    cluster.apply(deployment("web", replicas=2), deployment("api"))
+    cluster.run()
+    revision = cluster.store.revision
+    assert Controllers(store=cluster.store, clock=cluster.clock).settle() is None
+    assert cluster.store.revision == revision
