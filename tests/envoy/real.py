@@ -5,14 +5,19 @@ In: Resources, bootstraps.     Out: its complaints; a running Envoy on the loopb
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import json
+import socket
 import subprocess
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
@@ -22,7 +27,7 @@ from lateen.envoy.pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import
 from lateen.envoy.resources import Resource, Resources, ResourceType
 
 Json = dict[str, Any]
-_MESSAGES = {
+_MESSAGES: Mapping[ResourceType, type[Message]] = {
     ResourceType.CLUSTER: Cluster,
     ResourceType.ENDPOINTS: ClusterLoadAssignment,
     ResourceType.LISTENER: Listener,
@@ -40,7 +45,8 @@ def binary() -> str:
 
 def as_json(kind: ResourceType, resource: Resource) -> Json:
     """The resource as Envoy's JSON, with all extensions unpacked."""
-    message = _MESSAGES[kind].FromString(resource.body)
+    message = _MESSAGES[kind]()
+    message.ParseFromString(resource.body)
     made: Json = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return made
 
@@ -97,6 +103,57 @@ def validate(config: Json, folder: Path) -> str:
     command = [binary(), "--mode", "validate", "-c", str(path), "-l", "warning"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return "" if done.returncode == 0 else _complaint(done.stderr.splitlines())
+
+
+@contextmanager
+def running(config: Json, folder: Path) -> Iterator[Path]:
+    """An Envoy with only this static configuration, ready; gives the path of its output."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    config.pop("dynamic_resources", None)
+    admin = config["admin"]["address"]["pipe"]["path"]
+    path, output = folder / "envoy.json", folder / "envoy.log"
+    path.write_text(json.dumps(config))
+    command = [binary(), "-c", str(path), "--concurrency", "1", "-l", "warning"]
+    command += ["--disable-hot-restart", "--file-flush-interval-msec", "10"]
+    with (
+        output.open("wb") as out,
+        subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as envoy,
+    ):
+        try:
+            _wait_ready(envoy, admin, output)
+            yield output
+        finally:
+            envoy.terminate()
+            envoy.wait(10)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=5)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(5)
+        self.sock.connect(self._path)
+
+
+def ask(path: str, page: str) -> str:
+    """The body of a page of the HTTP server at a Unix socket; "" while there is none."""
+    try:
+        with closing(_UnixConnection(path)) as link:
+            link.request("GET", page)
+            return link.getresponse().read().decode()
+    except OSError:
+        return ""
+
+
+def _wait_ready(envoy: subprocess.Popen[bytes], admin: str, output: Path) -> None:
+    until = time.monotonic() + 20
+    while "LIVE" not in ask(admin, "/ready"):
+        assert envoy.poll() is None, output.read_text()
+        assert time.monotonic() < until, output.read_text()
+        time.sleep(0.02)
 
 
 def _complaint(lines: Iterable[str]) -> str:

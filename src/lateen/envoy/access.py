@@ -48,7 +48,8 @@ _SCOPE = Scope(
 )
 
 
-def _lines() -> AccessLog:
+def line_log() -> AccessLog:
+    """A line of text on standard output, in Istio's format."""
     text = SubstitutionFormatString(text_format_source=DataSource(inline_string=LINE))
     config = FileAccessLog(path="/dev/stdout", log_format=text)
     return AccessLog(name="envoy.access_loggers.file", typed_config=packed(config))
@@ -137,7 +138,7 @@ def http_logs(tags: Mapping[str, str]) -> list[AccessLog]:
             for name, unit, value in histograms
         ],
     )
-    return [_lines(), _stats(config)]
+    return [line_log(), _stats(config)]
 
 
 def tcp_logs(tags: Mapping[str, str]) -> list[AccessLog]:
@@ -161,7 +162,7 @@ def tcp_logs(tags: Mapping[str, str]) -> list[AccessLog]:
         ]
     )
     return [
-        _lines(),
+        line_log(),
         _stats(opened, AccessLogType.TcpUpstreamConnected),
         _stats(closed, AccessLogType.TcpConnectionEnd),
     ]

@@ -1,0 +1,330 @@
+"""Configure the border: the one Envoy in the host's namespace, and the one way in and out.
+
+In: BorderPlan.                 Out: Resources; the border's bootstrap.
+Before: ir/border.py            After: xds/, app/
+
+In: a TCP listener of the host leads to a gateway's Unix socket and tells it the client's address.
+Out: each pod has a Unix socket of its own where its proxy asks to CONNECT. What it may reach goes
+by that socket, since a header proves nothing.
+
+The host itself is not to be reached: not by a number, not by a name that leads to it. Addresses of
+the host are taken out of every DNS answer before one is chosen, so there is no moment between
+looking and dialling; and an upstream RBAC looks once more at the address chosen, which also covers
+numbers. Names of a ServiceEntry have clusters of their own, without these checks. IPv6 is refused
+whole (the sandbox has none), and with it IPv4 addresses dressed up as IPv6.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator
+
+from google.protobuf.wrappers_pb2 import UInt32Value
+
+from lateen.base.origin import BUILT_IN
+from lateen.envoy import names
+from lateen.envoy.access import line_log
+from lateen.envoy.bootstrap import common
+from lateen.envoy.emit import resource
+from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
+from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address, CidrRange
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import TransportSocket
+from lateen.envoy.pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
+from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
+from lateen.envoy.pb.envoy.config.core.v3.proxy_protocol_pb2 import ProxyProtocolConfig
+from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_components_pb2 import (
+    Endpoint,
+    LbEndpoint,
+    LocalityLbEndpoints,
+)
+from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
+from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
+from lateen.envoy.pb.envoy.config.rbac.v3 import rbac_pb2
+from lateen.envoy.pb.envoy.config.route.v3 import route_components_pb2 as routes_pb
+from lateen.envoy.pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from lateen.envoy.pb.envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import (
+    ClusterConfig,
+)
+from lateen.envoy.pb.envoy.extensions.common.dynamic_forward_proxy.v3.dns_cache_pb2 import (
+    DnsCacheConfig,
+)
+from lateen.envoy.pb.envoy.extensions.filters.http.dynamic_forward_proxy.v3 import (
+    dynamic_forward_proxy_pb2,
+)
+from lateen.envoy.pb.envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC
+from lateen.envoy.pb.envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from lateen.envoy.pb.envoy.extensions.filters.http.upstream_codec.v3.upstream_codec_pb2 import (
+    UpstreamCodec,
+)
+from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as manager_pb,
+)
+from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from lateen.envoy.pb.envoy.extensions.network.dns_resolver.getaddrinfo.v3 import (
+    getaddrinfo_dns_resolver_pb2,
+)
+from lateen.envoy.pb.envoy.extensions.rbac.matchers.upstream_ip_port.v3 import (
+    upstream_ip_port_matcher_pb2,
+)
+from lateen.envoy.pb.envoy.extensions.transport_sockets.proxy_protocol.v3 import (
+    upstream_proxy_protocol_pb2,
+)
+from lateen.envoy.pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import (
+    HttpProtocolOptions,
+)
+from lateen.envoy.pb.envoy.type.matcher.v3.address_pb2 import AddressMatcher
+from lateen.envoy.pb.xds.core.v3 import cidr_pb2
+from lateen.envoy.resources import Resource, Resources, ResourceType
+from lateen.envoy.tls import plaintext
+from lateen.envoy.wire import (
+    FALSE,
+    ZERO,
+    duration,
+    made_by,
+    packed,
+    pipe_address,
+    socket_address,
+    u32,
+)
+from lateen.ir.border import BorderPlan, Door, Exit
+
+NODE_ID = "border"
+_EXIT = "exit"
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_ONLY_OWNER = 0o600
+_TRIES = 3
+# "This host", loopback, link-local, multicast and reserved; and all of IPv6.
+_NEVER = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/0")
+
+_Manager = manager_pb.HttpConnectionManager
+
+
+def _refused(plan: BorderPlan) -> list[tuple[str, UInt32Value]]:
+    """What leads to the host: the first address and the prefix length of each network."""
+    networks = map(ipaddress.ip_network, (*_NEVER, *sorted(set(plan.own_addresses))))
+    return [(str(each.network_address), u32(each.prefixlen)) for each in networks]
+
+
+def _resolver() -> TypedExtensionConfig:
+    """The host's own name resolution, /etc/hosts and all."""
+    config = getaddrinfo_dns_resolver_pb2.GetAddrInfoDnsResolverConfig()
+    return TypedExtensionConfig(
+        name="envoy.network.dns_resolver.getaddrinfo", typed_config=packed(config)
+    )
+
+
+def _dns(plan: BorderPlan) -> DnsCacheConfig:
+    return DnsCacheConfig(
+        name=_EXIT,
+        dns_lookup_family=Cluster.V4_ONLY,
+        typed_dns_resolver_config=_resolver(),
+        resolved_address_filter=AddressMatcher(
+            ranges=[
+                cidr_pb2.CidrRange(address_prefix=prefix, prefix_len=length)
+                for prefix, length in _refused(plan)
+            ]
+        ),
+        max_hosts=u32(4096),
+    )
+
+
+def _no_limits() -> CircuitBreakers:
+    most = u32(names.NO_LIMIT)
+    limits = CircuitBreakers.Thresholds(
+        max_connections=most, max_pending_requests=most, max_requests=most, max_retries=most
+    )
+    return CircuitBreakers(thresholds=[limits])
+
+
+def _checks(plan: BorderPlan) -> HttpProtocolOptions:
+    """The second look: at the address of the host that was chosen."""
+    rules = []
+    for prefix, length in _refused(plan):
+        matcher = upstream_ip_port_matcher_pb2.UpstreamIpPortMatcher(
+            upstream_ip=CidrRange(address_prefix=prefix, prefix_len=length)
+        )
+        extension = TypedExtensionConfig(
+            name="envoy.rbac.matchers.upstream_ip_port", typed_config=packed(matcher)
+        )
+        rules.append(rbac_pb2.Permission(matcher=extension))
+    policy = rbac_pb2.Policy(permissions=rules, principals=[rbac_pb2.Principal(any=True)])
+    deny = rbac_pb2.RBAC(action=rbac_pb2.RBAC.DENY, policies={"the-host-itself": policy})
+    options = HttpProtocolOptions(
+        http_filters=[
+            manager_pb.HttpFilter(
+                name="envoy.filters.http.upstream_rbac", typed_config=packed(RBAC(rules=deny))
+            ),
+            manager_pb.HttpFilter(
+                name="envoy.filters.http.upstream_codec", typed_config=packed(UpstreamCodec())
+            ),
+        ]
+    )
+    options.explicit_http_config.http_protocol_options.SetInParent()
+    return options
+
+
+def _exit_cluster(plan: BorderPlan) -> Cluster:
+    """Any name or number but the host's own. "Insecure" is Envoy's word for no TLS of the border's own."""
+    kind = Cluster.CustomClusterType(
+        name="envoy.clusters.dynamic_forward_proxy",
+        typed_config=packed(
+            ClusterConfig(dns_cache_config=_dns(plan), allow_insecure_cluster_options=True)
+        ),
+    )
+    return Cluster(
+        name=_EXIT,
+        cluster_type=kind,
+        lb_policy=Cluster.CLUSTER_PROVIDED,
+        connect_timeout=duration(10),
+        circuit_breakers=_no_limits(),
+        typed_extension_protocol_options={_HTTP_OPTIONS: packed(_checks(plan))},
+        metadata=made_by(BUILT_IN),
+    )
+
+
+def _one_place(name: str, *addresses: Address) -> ClusterLoadAssignment:
+    endpoints = [LbEndpoint(endpoint=Endpoint(address=address)) for address in addresses]
+    localities = [LocalityLbEndpoints(lb_endpoints=endpoints)] if endpoints else []
+    return ClusterLoadAssignment(cluster_name=name, endpoints=localities)
+
+
+def _named(host: str, port: int) -> str:
+    return f"named|{port}||{host}"
+
+
+def _named_cluster(host: str, port: int) -> Cluster:
+    """A host that a ServiceEntry names: wherever it leads. Warming must not wait for DNS."""
+    name = _named(host, port)
+    return Cluster(
+        name=name,
+        type=Cluster.STRICT_DNS,
+        dns_lookup_family=Cluster.V4_ONLY,
+        typed_dns_resolver_config=_resolver(),
+        wait_for_warm_on_init=FALSE,
+        connect_timeout=duration(10),
+        circuit_breakers=_no_limits(),
+        load_assignment=_one_place(name, socket_address(host, port)),
+        metadata=made_by(BUILT_IN),
+    )
+
+
+def _names(exit: Exit) -> list[tuple[str, int]]:
+    """The names that can be dialled as they are; `*.example.com` is no name."""
+    return sorted({(host.lower(), port) for host, port in exit.allowed if "*" not in host})
+
+
+def _tunnel(name: str, domain: str, cluster: str) -> routes_pb.VirtualHost:
+    connect = "CONNECT"
+    upgrade = routes_pb.RouteAction.UpgradeConfig(
+        upgrade_type=connect, connect_config=routes_pb.RouteAction.UpgradeConfig.ConnectConfig()
+    )
+    route = routes_pb.Route(
+        match=routes_pb.RouteMatch(connect_matcher=routes_pb.RouteMatch.ConnectMatcher()),
+        route=routes_pb.RouteAction(cluster=cluster, timeout=ZERO, upgrade_configs=[upgrade]),
+    )
+    return routes_pb.VirtualHost(name=name, domains=[domain], routes=[route])
+
+
+def _exit_listener(exit: Exit, plan: BorderPlan) -> Listener:
+    """CONNECT over HTTP/1.1 (from the agent's relay) and HTTP/2 (from the pod's proxy)."""
+    known = [
+        _tunnel(f"{host}:{port}", f"{host}:{port}", _named(host, port))
+        for host, port in _names(exit)
+    ]
+    forward = dynamic_forward_proxy_pb2.FilterConfig(dns_cache_config=_dns(plan))
+    manager = _Manager(
+        codec_type=_Manager.AUTO,
+        stat_prefix=f"exit.{exit.slot}",
+        route_config=RouteConfiguration(
+            name=_EXIT, virtual_hosts=[*known, _tunnel("others", "*", _EXIT)]
+        ),
+        http_filters=[
+            manager_pb.HttpFilter(
+                name="envoy.filters.http.dynamic_forward_proxy", typed_config=packed(forward)
+            ),
+            manager_pb.HttpFilter(name="envoy.filters.http.router", typed_config=packed(Router())),
+        ],
+        http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
+        upgrade_configs=[_Manager.UpgradeConfig(upgrade_type="CONNECT")],
+        stream_idle_timeout=ZERO,
+        access_log=[line_log()],
+    )
+    chain = FilterChain(
+        filters=[
+            Filter(
+                name="envoy.filters.network.http_connection_manager", typed_config=packed(manager)
+            )
+        ]
+    )
+    return Listener(
+        name=f"exit_{exit.slot}",
+        address=pipe_address(exit.socket, _ONLY_OWNER),
+        filter_chains=[chain],
+        metadata=made_by(BUILT_IN),
+    )
+
+
+def _door_name(door: Door) -> str:
+    return f"{door.address}_{door.port}"
+
+
+def _door_cluster(door: Door) -> Cluster:
+    """The gateway pods' sockets, told the client's address by PROXY protocol v2."""
+    name = _door_name(door)
+    tells = upstream_proxy_protocol_pb2.ProxyProtocolUpstreamTransport(
+        config=ProxyProtocolConfig(version=ProxyProtocolConfig.V2), transport_socket=plaintext()
+    )
+    return Cluster(
+        name=name,
+        type=Cluster.STATIC,
+        connect_timeout=duration(2),
+        circuit_breakers=_no_limits(),
+        load_assignment=_one_place(name, *(pipe_address(path) for path in door.sockets)),
+        transport_socket=TransportSocket(
+            name="envoy.transport_sockets.upstream_proxy_protocol", typed_config=packed(tells)
+        ),
+        metadata=made_by(BUILT_IN),
+    )
+
+
+def _door_listener(door: Door) -> Listener:
+    name = _door_name(door)
+    proxy = TcpProxy(stat_prefix=name, cluster=name, max_connect_attempts=u32(_TRIES))
+    chain = FilterChain(
+        filters=[Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))]
+    )
+    return Listener(
+        name=name,
+        address=socket_address(door.address, door.port),
+        filter_chains=[chain],
+        metadata=made_by(BUILT_IN),
+    )
+
+
+def _clusters(plan: BorderPlan) -> Iterator[Cluster]:
+    yield _exit_cluster(plan)
+    for host, port in sorted({name for exit in plan.exits for name in _names(exit)}):
+        yield _named_cluster(host, port)
+    yield from map(_door_cluster, plan.doors)
+
+
+def emit_border(plan: BorderPlan) -> Resources:
+    """The border's clusters and listeners; its routes are in the listeners."""
+    listeners = [*map(_door_listener, plan.doors)]
+    listeners += [_exit_listener(exit, plan) for exit in plan.exits]
+    made: dict[ResourceType, dict[str, Resource]] = {kind: {} for kind in ResourceType}
+    for cluster in _clusters(plan):
+        made[ResourceType.CLUSTER][cluster.name] = resource(cluster.name, cluster)
+    for listener in listeners:
+        made[ResourceType.LISTENER][listener.name] = resource(listener.name, listener)
+    return made
+
+
+def emit_border_bootstrap(*, token: str, xds_socket: str, admin_socket: str) -> str:
+    """The bootstrap of the border's Envoy, as JSON; its node id is `border`."""
+    made = common(xds_socket=xds_socket, admin_socket=admin_socket, token=token)
+    made["node"] = {"id": NODE_ID, "cluster": NODE_ID}
+    return json.dumps(made, indent=1)

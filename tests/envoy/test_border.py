@@ -1,0 +1,163 @@
+"""What a pod may reach through the border, tried on a real Envoy with a service on the host."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from lateen.envoy.border import emit_border, emit_border_bootstrap
+from lateen.ir.border import BorderPlan, Door, Exit
+from tests.envoy import real
+
+
+class Answer(BaseHTTPRequestHandler):
+    """The host's own service, which no pod may reach unasked."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"the host")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[int]:
+    """The port of a service that listens on every address of the host."""
+    with ThreadingHTTPServer(("0.0.0.0", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def own_addresses() -> tuple[str, ...]:
+    """The addresses this machine's own name leads to, beyond the loopback."""
+    found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+    return tuple({str(entry[4][0]) for entry in found})
+
+
+def plan(folder: Path, service: int) -> BorderPlan:
+    return BorderPlan(
+        exits=(
+            Exit(slot="1", socket=str(folder / "1.sock")),
+            Exit(
+                slot="2",
+                socket=str(folder / "2.sock"),
+                allowed=(("localhost", service), ("127.0.0.2", service), ("*.test", 80)),
+            ),
+        ),
+        own_addresses=own_addresses(),
+    )
+
+
+@pytest.fixture(scope="module")
+def border(tmp_path_factory: pytest.TempPathFactory, service: int) -> Iterator[Path]:
+    """The folder of a running border's sockets."""
+    folder = tmp_path_factory.mktemp("b")
+    bootstrap = emit_border_bootstrap(
+        token="t", xds_socket=str(folder / "x.sock"), admin_socket=str(folder / "a.sock")
+    )
+    config = real.add_static(bootstrap, emit_border(plan(folder, service)))
+    with real.running(config, folder):
+        yield folder
+
+
+def connect(path: Path, authority: str, host: str = "") -> str:
+    """The first line of the answer to CONNECT, and of what is at the tunnel's end, if any."""
+    with closing(socket.socket(socket.AF_UNIX)) as link:
+        link.settimeout(10)
+        link.connect(str(path))
+        link.sendall(f"CONNECT {authority} HTTP/1.1\r\nhost: {host or authority}\r\n\r\n".encode())
+        answer = link.recv(4096)
+        if b" 200 " not in answer.partition(b"\r\n")[0]:
+            return answer.partition(b"\r\n")[0].decode()
+        link.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return b"".join(iter(lambda: link.recv(4096), b"")).partition(b"\r\n\r\n")[2].decode()
+
+
+LOOPBACK = (
+    "localhost",
+    "LOCALHOST",
+    "localhost.",
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "127.255.0.9",
+    "0.0.0.0",
+    "0",
+    "169.254.169.254",
+    "224.0.0.1",
+    "255.255.255.255",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[64:ff9b::7f00:1]",
+    "[fe80::1]",
+    "ip6-localhost",
+)
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_no_spelling_of_the_host_is_let_through(border: Path, service: int, host: str) -> None:
+    answer = connect(border / "1.sock", f"{host}:{service}")
+    assert answer.startswith(("HTTP/1.1 403", "HTTP/1.1 503", "HTTP/1.1 400")), answer
+
+
+def test_the_hosts_own_addresses_and_name_are_refused(border: Path, service: int) -> None:
+    for name in (*own_addresses(), socket.gethostname()):
+        answer = connect(border / "1.sock", f"{name}:{service}")
+        assert answer.startswith(("HTTP/1.1 403", "HTTP/1.1 503")), (name, answer)
+
+
+def test_what_a_service_entry_names_is_let_through(border: Path, service: int) -> None:
+    assert connect(border / "2.sock", f"localhost:{service}") == "the host"
+    assert connect(border / "2.sock", f"127.0.0.2:{service}") == "the host"
+
+
+def test_an_exception_is_for_one_pod_one_name_and_one_port(border: Path, service: int) -> None:
+    for path, authority in (
+        ("1.sock", f"localhost:{service}"),
+        ("2.sock", f"127.0.0.1:{service}"),
+        ("2.sock", f"localhost:{service + 1}"),
+    ):
+        answer = connect(border / path, authority)
+        assert answer.startswith(("HTTP/1.1 403", "HTTP/1.1 503")), (authority, answer)
+
+
+def test_a_host_header_cannot_borrow_an_exception(border: Path, service: int) -> None:
+    answer = connect(border / "2.sock", f"127.0.0.1:{service}", host=f"localhost:{service}")
+    assert "the host" not in answer or answer.startswith("HTTP/1.1 4")
+
+
+def test_anything_but_connect_leads_nowhere(border: Path) -> None:
+    with closing(socket.socket(socket.AF_UNIX)) as link:
+        link.settimeout(10)
+        link.connect(str(border / "2.sock"))
+        link.sendall(b"GET http://localhost/ HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert link.recv(100).startswith(b"HTTP/1.1 404")
+
+
+def test_the_sockets_are_the_owners_alone(border: Path) -> None:
+    assert {(border / name).stat().st_mode & 0o777 for name in ("1.sock", "2.sock", "a.sock")} == {
+        0o600
+    }
+
+
+def test_envoy_takes_doors_with_and_without_gateways(tmp_path: Path) -> None:
+    doors = (
+        Door(port=8080, sockets=("/run/g/1-80.sock", "/run/g/2-80.sock")),
+        Door(port=8443, sockets=()),
+    )
+    bootstrap = emit_border_bootstrap(token="t", xds_socket="/run/x", admin_socket="/run/a")
+    config = real.add_static(bootstrap, emit_border(BorderPlan(doors=doors)))
+    assert real.validate(config, tmp_path) == ""
