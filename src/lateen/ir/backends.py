@@ -25,7 +25,10 @@ class BackendId:
 
 @dataclass(frozen=True, slots=True)
 class InMesh:
-    """Pods, found through the endpoint sets that are sent apart."""
+    """Pods, found through the endpoint sets that are sent apart.
+
+    With Balance.PASSTHROUGH nothing is looked up: the address the client dialled is the endpoint.
+    """
 
 
 @dataclass(frozen=True, slots=True)

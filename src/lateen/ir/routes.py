@@ -30,7 +30,10 @@ NO_CHANGES = HeaderChanges()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """A backend and its share of the route's requests."""
+    """A backend and its share of the route's requests.
+
+    A header `host` among `request_headers.set` is the authority its requests get.
+    """
 
     backend: BackendId
     weight: int

@@ -118,15 +118,6 @@ def header_changes(operations: HeaderOperations) -> HeaderChanges:
     return NO_CHANGES if made == NO_CHANGES else made
 
 
-def joined(first: HeaderChanges, second: HeaderChanges) -> HeaderChanges:
-    """Both changes, the second after the first."""
-    return HeaderChanges(
-        set=first.set + second.set,
-        add=first.add + second.add,
-        remove=first.remove + second.remove,
-    )
-
-
 def authority_of(operations: HeaderOperations) -> str:
     """The authority that header rules give: `Host` or `:authority`, set before added."""
     for given in (operations.set, operations.add):

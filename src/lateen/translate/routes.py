@@ -7,7 +7,7 @@ Before: translate/matches.py, translate/actions.py     After: translate/outbound
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lateen.api.virtualservice import (
     Destination,
@@ -162,18 +162,18 @@ def _forward(
             continue
         at = f"{path}.route[{index}]"
         headers = share.headers or Headers()
+        request = header_changes(headers.request)
         own = authority_of(headers.request)
         if own and alone:
             authority = authority or own
         elif own:
-            message = "a Host of its own for one destination of several is not carried yet"
-            problems.append(not_carried(rule.origin(f"{at}.headers"), message))
+            request = replace(request, set=(("host", own), *request.set))
         origin = rule.origin(f"{at}.destination")
         splits.append(
             Split(
                 backend=_backend(share.destination, rule, origin, place, known, problems),
                 weight=100 if alone else share.weight,
-                request_headers=header_changes(headers.request),
+                request_headers=request,
                 response_headers=header_changes(headers.response),
                 origin=origin,
             )
