@@ -86,7 +86,7 @@ class Sandbox:
 
     def __init__(self, user: RunAs) -> None:
         self.user = user
-        self.folder = Path(tempfile.mkdtemp(prefix="ln-", dir="/tmp"))  # noqa: S108 - short for sockets
+        self.folder = Path(tempfile.mkdtemp(prefix="ln-", dir="/tmp"))
         self.run = self.folder / "run"
         self.state = self.folder / "state"
         for path in (self.run, self.state):
@@ -98,7 +98,7 @@ class Sandbox:
         self._changed = threading.Condition()
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(self.run / "node.sock"))
-        os.chmod(self.run / "node.sock", 0o666)
+        os.chmod(self.run / "node.sock", 0o666)  # noqa: S103 - the agent may be another user
         self._listening.listen()
         self.link, theirs = socket.socketpair()
         command = launch.command(
@@ -162,7 +162,7 @@ class Sandbox:
         """Have this pod run."""
         self.say(PutPod(pod=pod))
 
-    def drop(self, uid: str, grace: int = 5) -> None:
+    def drop(self, uid: str, grace: int = 0) -> None:
         """Have this pod end, and wait until it is gone."""
         self.say(DropPod(uid=uid, grace_seconds=grace))
         self.until(uid, lambda report: report.gone)

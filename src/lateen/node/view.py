@@ -68,6 +68,8 @@ _PROC_MASKED = (
 _SCRATCH = (("tmp", 0o1777), ("var/tmp", 0o1777), ("dev/shm", 0o1777), ("run", 0o755))
 _READ_ONLY = linux.ATTR_RDONLY | linux.ATTR_NOSUID | linux.ATTR_NODEV
 _WRITABLE = linux.ATTR_NOSUID | linux.ATTR_NODEV
+# Read-only keeps root from changing the host's node; reading and writing the device still work.
+_DEVICE = linux.ATTR_RDONLY | linux.ATTR_NOSUID | linux.ATTR_NOEXEC
 _TMPFS = linux.MS_NOSUID | linux.MS_NODEV
 
 
@@ -166,8 +168,7 @@ def _same(root: int, base: str, path: str) -> None:
 
 def _devices(root: int, base: str) -> None:
     for name in _DEVICES:
-        tree = linux.clone_tree(f"/dev/{name}")
-        _attach(root, tree, f"/dev/{name}", linux.ATTR_NOSUID | linux.ATTR_NOEXEC)
+        _attach(root, linux.clone_tree(f"/dev/{name}"), f"/dev/{name}", _DEVICE)
     for name, to in _DEVICE_LINKS.items():
         os.symlink(to, f"{base}/dev/{name}")
 
@@ -195,7 +196,7 @@ def _proc(root: int, base: str) -> None:
         if os.path.isdir(path):
             linux.mount("tmpfs", path, "tmpfs", _TMPFS | linux.MS_RDONLY, "size=4k")
         elif os.path.exists(path):
-            _attach(root, linux.clone_tree("/dev/null"), f"/proc/{name}", linux.ATTR_NOEXEC)
+            _attach(root, linux.clone_tree("/dev/null"), f"/proc/{name}", _DEVICE)
 
 
 def _bind(root: int, bind: Bind, stage: str) -> None:

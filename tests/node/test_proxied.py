@@ -1,0 +1,139 @@
+"""A pod with an Envoy: what goes in and out passes through it, and leaves by the border only."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from lateen.api.pod import HTTPGetAction, Probe, TCPSocketAction
+from lateen.node.protocol import PodRun, ProxyRun
+from tests.node.bootstraps import passing
+from tests.node.sandboxed import Sandbox, app, pod
+
+pytestmark = pytest.mark.sandbox
+
+_SERVE = """
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = self.client_address[0].encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
+"""
+_READY = Probe(http_get=HTTPGetAction(port=8080))
+
+
+@pytest.fixture(scope="module")
+def server(sandbox: Sandbox) -> Iterator[PodRun]:
+    server = _proxied(sandbox, 10, _SERVE, readiness=_READY)
+    sandbox.put(server)
+    sandbox.until_ready(server.uid)
+    yield server
+    sandbox.drop(server.uid)
+
+
+def _proxied(sandbox: Sandbox, number: int, script: str, **fields: object) -> PodRun:
+    bootstrap = passing(sandbox.run / "p" / f"s{number}")
+    container = app(script, **fields)
+    return pod(
+        number,
+        "",
+        containers=(container,),
+        proxy=ProxyRun(bootstrap=bootstrap),
+        restart_policy="Always" if fields else "Never",
+    )
+
+
+def _connections(sandbox: Sandbox, pod: PodRun, listener: str) -> int:
+    """How many connections the pod's Envoy has taken; its admin socket is the host's to read."""
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.connect(str(sandbox.run / "p" / pod.slot / "admin.sock"))
+        request = b"GET /stats?filter=^tcp HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n"
+        admin.sendall(request)
+        text = b""
+        while part := admin.recv(65536):
+            text += part
+    found = re.search(rf"tcp\.{listener}\.downstream_cx_total: (\d+)".encode(), text)
+    assert found
+    return int(found[1])
+
+
+def test_its_envoy_is_live_before_the_app_starts_and_both_count(
+    sandbox: Sandbox, server: PodRun
+) -> None:
+    mine = [report for report in sandbox.history if report.uid == server.uid]
+    for report in mine:
+        app_status, proxy = report.status.container_statuses
+        assert proxy.name == "istio-proxy"
+        assert proxy.ready or not app_status.state.running
+    assert [c.ready for c in mine[-1].status.container_statuses] == [True, True]
+
+
+def test_traffic_from_pod_to_pod_passes_both_proxies(sandbox: Sandbox, server: PodRun) -> None:
+    before = _connections(sandbox, server, "virtualInbound")
+    client = _proxied(
+        sandbox,
+        11,
+        "import urllib.request as r; print(r.urlopen('http://198.18.0.10:8080').read().decode())",
+    )
+    assert sandbox.execute(client) == ["127.0.0.6"]
+    assert _connections(sandbox, server, "virtualInbound") == before + 1
+    ends = [r.status.phase for r in sandbox.history if r.uid == client.uid]
+    assert "Succeeded" in ends
+
+
+_TALKS_TO_ITSELF = """
+import socket, threading, time
+listening = socket.create_server(("0.0.0.0", 9000))
+def answer():
+    connection, peer = listening.accept()
+    connection.sendall(peer[0].encode())
+    connection.close()
+for address in ("127.0.0.1", "198.18.0.12"):
+    threading.Thread(target=answer).start()
+    print(socket.create_connection((address, 9000)).recv(99).decode())
+ready = socket.create_server(("0.0.0.0", 9001))
+time.sleep(60)
+"""
+
+
+def test_neither_probes_nor_calls_to_itself_pass_the_proxy(sandbox: Sandbox) -> None:
+    probe = Probe(tcp_socket=TCPSocketAction(port=9001))
+    talker = _proxied(sandbox, 12, _TALKS_TO_ITSELF, readiness=probe)
+    sandbox.put(talker)
+    sandbox.until_ready(talker.uid)
+    assert sandbox.log(talker) == ["127.0.0.1", "198.18.0.12"]
+    assert _connections(sandbox, talker, "virtualInbound") == 0
+    assert _connections(sandbox, talker, "virtualOutbound") == 0
+    sandbox.drop(talker.uid)
+
+
+def test_the_proxy_ends_after_the_app(sandbox: Sandbox) -> None:
+    farewell = """
+import signal, socket, sys, time
+def end(*_):
+    # The proxy still carries what the app says last.
+    socket.create_connection(("198.18.0.10", 8080), timeout=3)
+    print("said goodbye")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+ready = socket.create_server(("0.0.0.0", 9001))
+time.sleep(60)
+"""
+    leaving = _proxied(
+        sandbox, 13, farewell, readiness=Probe(tcp_socket=TCPSocketAction(port=9001))
+    )
+    sandbox.put(leaving)
+    sandbox.until_ready(leaving.uid)
+    sandbox.drop(leaving.uid, grace=5)
+    assert sandbox.log(leaving) == ["said goodbye"]
+    ends = [r.status.container_statuses for r in sandbox.history if r.uid == leaving.uid]
+    for app_status, proxy in ends:
+        assert proxy.state.terminated is None or app_status.state.terminated is not None

@@ -1,0 +1,200 @@
+"""From inside an app: neighbours, the proxy, the agent, the host and its files are out of reach."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from lateen.node.protocol import PodRun, ProxyRun
+from tests.node.bootstraps import passing
+from tests.node.sandboxed import Sandbox, app, pod
+
+pytestmark = pytest.mark.sandbox
+
+_NEIGHBOUR = """
+import socket, threading, time
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.bind(("0.0.0.0", 5000))
+def heard():
+    print("heard", udp.recv(99))
+threading.Thread(target=heard, daemon=True).start()
+print("listening")
+time.sleep(60)
+"""
+
+# Each attempt prints what it got, or the name of the error that stopped it.
+_ATTEMPTS = """
+import ctypes, json, os, socket, subprocess, sys
+run, state, home, other = sys.argv[1:]
+found = {}
+def attempt(name, work):
+    try:
+        found[name] = repr(work())
+    except BaseException as error:
+        found[name] = type(error).__name__
+def write(path):
+    with open(path, "w") as file:
+        file.write("x")
+def dial(address, port, family=socket.AF_INET):
+    with socket.socket(family, socket.SOCK_STREAM) as s:
+        s.settimeout(1)
+        s.connect((address, port))
+    return "connected"
+def datagram(address, port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.5)
+        s.connect((address, port))
+        s.send(b"x")
+        s.send(b"x")
+        return s.recv(99)
+def marked():
+    socket.socket().setsockopt(socket.SOL_SOCKET, 36, 1337)
+    return "marked"
+def spoofed():
+    with socket.socket() as s:
+        s.setsockopt(socket.IPPROTO_IP, 15, 1)  # IP_FREEBIND
+        s.bind(("198.18.0.99", 0))
+        s.settimeout(0.5)
+        s.connect((other, 80))
+    return "connected"
+def in_new_user_namespace(code):
+    done = subprocess.run(["unshare", "-Ur", sys.executable, "-c", code], capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else 1 / 0
+attempt("processes", lambda: sorted(int(n) for n in os.listdir("/proc") if n.isdigit()))
+attempt("signal", lambda: [n for n in range(2, 400) if not os.kill(n, 0)])
+attempt("parent", os.getppid)
+attempt("descriptors", lambda: sorted(int(n) for n in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + n)))
+attempt("run", lambda: os.listdir(run))
+attempt("state", lambda: os.listdir(state))
+attempt("home", lambda: os.listdir(home) if home != "/root" else os.listdir("/root"))
+attempt("shadow", lambda: open("/etc/shadow").read(1))
+attempt("sys", lambda: os.listdir("/sys"))
+attempt("disks", lambda: [n for n in os.listdir("/dev") if n not in
+    ("null", "zero", "full", "random", "urandom", "tty", "fd", "stdin", "stdout", "stderr", "shm")])
+for path in ("/usr/lateen-was-here", "/bin/lateen-was-here", "/lib/lateen-was-here",
+             "/etc/ssl/certs/lateen-was-here", "/proc/sys/net/ipv4/ip_forward",
+             "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"):
+    attempt("write " + path, lambda: write(path))
+attempt("chmod device", lambda: os.chmod("/dev/null", 0o600))
+attempt("device works", lambda: write("/dev/null"))
+attempt("chmod usr", lambda: os.chmod("/usr/bin/env", 0o600))
+attempt("mknod", lambda: os.mknod("/tmp/disk", 0o60600, os.makedev(254, 0)))
+attempt("mount", lambda: ctypes.CDLL(None).mount(b"x", b"/tmp", b"tmpfs", 0, None))
+attempt("remount", lambda: ctypes.CDLL(None).mount(b"", b"/usr", b"", 32 | 4096, None))
+attempt("chroot", lambda: os.chroot("/tmp"))
+attempt("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
+attempt("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+attempt("mark", marked)
+attempt("mark in user namespace", lambda: in_new_user_namespace(
+    "import socket; socket.socket().setsockopt(1, 36, 1337)"))
+attempt("raw in user namespace", lambda: in_new_user_namespace(
+    "import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)"))
+attempt("remount in user namespace", lambda: in_new_user_namespace(
+    "import ctypes; l = ctypes.CDLL(None); l.unshare(0x20000)"
+    "; 1 / (l.mount(b'', b'/usr', b'', 32 | 4096, None) == 0)"))
+attempt("spoof", spoofed)
+attempt("udp", lambda: datagram(other, 5000))
+attempt("udp outside", lambda: datagram("192.0.2.7", 53))
+attempt("gateway udp", lambda: datagram("198.18.0.1", 123))
+attempt("gateway relay", lambda: dial("198.18.0.1", 15080))
+attempt("gateway ssh", lambda: dial("198.18.0.1", 22))
+attempt("ipv6", lambda: dial("fe80::1%eth0", 80, socket.AF_INET6))
+attempt("ipv6 addresses", lambda: [l.split()[-1] for l in open("/proc/net/if_inet6")])
+attempt("ipv6 loopback", lambda: socket.create_server(("::1", 8099), family=socket.AF_INET6).close())
+attempt("abstract sockets", lambda: [l.split()[7] for l in open("/proc/net/unix") if len(l.split()) > 7])
+attempt("capabilities", lambda: {l.split()[1] for l in open("/proc/self/status") if l.startswith("Cap")})
+attempt("low port", lambda: socket.create_server(("0.0.0.0", 81)).close())
+attempt("scratch", lambda: [write(p) for p in ("/tmp/x", "/run/x", "/var/tmp/x", "/dev/shm/x", "/root/x")])
+attempt("hostname", socket.gethostname)
+print(json.dumps(found))
+"""
+_STOPPED = {"PermissionError", "OSError", "FileNotFoundError", "ProcessLookupError"}
+
+
+@pytest.fixture(scope="module")
+def neighbour(sandbox: Sandbox) -> Iterator[PodRun]:
+    bootstrap = passing(sandbox.run / "p" / "s40")
+    neighbour = pod(40, _NEIGHBOUR, proxy=ProxyRun(bootstrap=bootstrap))
+    sandbox.put(neighbour)
+    sandbox.until_ready(neighbour.uid)
+    yield neighbour
+    assert sandbox.log(neighbour) == ["listening"]
+    sandbox.drop(neighbour.uid)
+
+
+@pytest.fixture(scope="module", params=["proxied", "plain"])
+def found(request: pytest.FixtureRequest, sandbox: Sandbox, neighbour: PodRun) -> dict[str, str]:
+    """What came of every attempt, from a pod with a proxy and from one without."""
+    number = 41 if request.param == "proxied" else 42
+    proxy = ProxyRun(bootstrap=passing(sandbox.run / "p" / f"s{number}"))
+    container = app(_ATTEMPTS)
+    home = os.path.expanduser("~")
+    arguments = (str(sandbox.run), str(sandbox.state), home, neighbour.address)
+    container = app(_ATTEMPTS, argv=(*container.argv, *arguments))
+    prisoner = pod(
+        number,
+        "",
+        containers=(container,),
+        restart_policy="Never",
+        proxy=proxy if request.param == "proxied" else None,
+    )
+    (line,) = sandbox.execute(prisoner)
+    told: dict[str, str] = json.loads(line)
+    return told
+
+
+def test_no_other_process_is_seen_or_signalled(found: dict[str, str]) -> None:
+    assert found["processes"] == "[1]"
+    assert found["signal"] == "ProcessLookupError"
+    assert found["parent"] == "0"
+    assert found["descriptors"] == "[0, 1, 2]"
+
+
+def test_the_hosts_and_the_agents_files_are_absent(found: dict[str, str]) -> None:
+    assert found["run"] == found["state"] == "FileNotFoundError"
+    assert found["home"] in {"FileNotFoundError", "[]"}
+    assert found["shadow"] == found["sys"] == "FileNotFoundError"
+    assert found["disks"] == "[]"
+
+
+def test_nothing_of_the_host_can_be_written(found: dict[str, str]) -> None:
+    for name, outcome in found.items():
+        if name.startswith(("write ", "chmod ")):
+            assert outcome in _STOPPED, name
+    assert found["mknod"] == found["chroot"] == "PermissionError"
+    assert found["mount"] == found["remount"] == "-1"
+    assert found["remount in user namespace"] == "ZeroDivisionError"
+
+
+def test_its_own_scratch_space_and_devices_work(found: dict[str, str]) -> None:
+    assert found["device works"] == "None"
+    assert found["scratch"] == "[None, None, None, None, None]"
+    assert found["low port"] == found["ipv6 loopback"] == "None"
+
+
+def test_it_has_no_capability_to_skip_its_proxy_with(found: dict[str, str]) -> None:
+    assert found["capabilities"] == "{'0000000000000000'}"
+    assert found["raw"] == found["packet"] == found["mark"] == "PermissionError"
+    assert found["mark in user namespace"] == "ZeroDivisionError"
+    assert found["raw in user namespace"] == "ZeroDivisionError"
+
+
+def test_what_is_not_carried_is_refused_at_once(found: dict[str, str]) -> None:
+    # TimeoutError would mean: dropped without a word.
+    for name in ("udp", "udp outside", "gateway udp"):
+        assert found[name] in {"PermissionError", "ConnectionRefusedError", "OSError"}, name
+    for name in ("gateway relay", "gateway ssh"):
+        assert found[name] in {"PermissionError", "ConnectionRefusedError"}, name
+    assert found["spoof"] in {"PermissionError", "OSError", "TimeoutError"}
+
+
+def test_ipv6_ends_at_the_loopback_device(found: dict[str, str]) -> None:
+    assert found["ipv6"] == "OSError"
+    assert set(json.loads(found["ipv6 addresses"].replace("'", '"'))) <= {"lo"}
+
+
+def test_no_abstract_socket_of_others_is_there(found: dict[str, str]) -> None:
+    assert found["abstract sockets"] == "[]"
