@@ -31,15 +31,16 @@ from lateen.app.measuring import Measuring
 from lateen.app.reporting import Reporting
 from lateen.app.settings import Settings, load_settings
 from lateen.base.clock import SystemClock
-from lateen.base.errors import NotFound
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.ca.authority import Authority
 from lateen.ca.secrets import Wallet
 from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
+from lateen.cluster.pods import pod_of
 from lateen.envoy.bootstrap import emit_bootstrap
-from lateen.envoy.border import BORDER_NODE, emit_border
+from lateen.envoy.border import NODE_ID as BORDER_NODE
+from lateen.envoy.border import emit_border
 from lateen.node.protocol import ProxyRun, ToControl
 from lateen.stages.bordering import addresses_of_this_host, border_plan
 from lateen.stages.building import Building
@@ -59,7 +60,8 @@ from lateen.xds.tokens import TokenKey
 log = logging.getLogger(__name__)
 ROUND_PAUSE = 0.004  # seconds in which changes are gathered into one round
 SETTLE_LOOK = 0.02  # seconds between looks whether all proxies have acknowledged
-DRAIN_PATIENCE = 35.0  # seconds for all pods to end
+DRAIN_PATIENCE = 15.0  # seconds for all pods to end
+DOWN_GRACE = 5  # seconds at most between TERM and KILL when everything ends
 _NO_TRAFFIC = frozenset({"Deployment", "ReplicaSet", "ConfigMap"})
 
 
@@ -106,6 +108,7 @@ class ControlPlane:
         self._traffic = True
         self._own_addresses = addresses_of_this_host()
         self._draining = False
+        self._controllers: asyncio.Task[None] | None = None
 
     def _seams(self) -> Seams:
         return Seams(
@@ -128,8 +131,9 @@ class ControlPlane:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
         async with serving(app, unix=self.settings.api_socket):
+            self._controllers = named("controllers", controlling(self.store, self.clock))
             tasks = [
-                named("controllers", controlling(self.store, self.clock)),
+                self._controllers,
                 named("watch", self._watching()),
                 named("rounds", self._rounds()),
                 named("sources", self._sources()),
@@ -139,15 +143,24 @@ class ControlPlane:
             # What start-up made stays: collecting it over and over would only cost time.
             gc.collect()
             gc.freeze()
-            done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            done = await self._first_of(tasks)
             await self.ads.stop()
             await self.link.stop()
             self.store.close()
             for task in done:
                 task.result()
+
+    async def _first_of(self, tasks: list[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+        """Wait until one ends (but for the controllers in a drain), and end the others."""
+        while True:
+            done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not (self._draining and done == {self._controllers}):
+                break
+            tasks = list(pending)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        return done
 
     def _forget_the_last_boot(self) -> None:
         """A new sandbox has no pods: those of an earlier `up` go, and controllers make new ones."""
@@ -284,13 +297,16 @@ class ControlPlane:
         }
 
     async def _drain(self) -> dict[str, Any]:
-        """End every pod in order; the controllers make no new ones, as nothing is wanted any more."""
+        """End every pod, apps before their proxies; the controllers stop, so none is made anew."""
         self._draining = True
+        self.running.hurry = True
+        if self._controllers is not None:
+            self._controllers.cancel()
         with self.store.transaction():
-            for group, kind in (("apps", "Deployment"), ("apps", "ReplicaSet"), ("", "Pod")):
-                for obj in self.store.list(group=group, kind=kind):
-                    with contextlib.suppress(NotFound):
-                        delete_object(self.store, obj.key, self.clock)
+            for obj in self.store.list(group="", kind="Pod"):
+                grace = min(DOWN_GRACE, pod_of(obj).spec.termination_grace_period_seconds)
+                delete_object(self.store, obj.key, self.clock, grace=grace)
+        self._wake.set()
         deadline = self.clock.monotonic() + DRAIN_PATIENCE
         while not self.running.empty and self.clock.monotonic() < deadline:
             await self.clock.sleep(SETTLE_LOOK)

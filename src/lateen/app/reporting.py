@@ -27,6 +27,7 @@ from lateen.stages.quarantining import Quarantine
 from lateen.stages.resolving import slot_of
 from lateen.stages.sourcing import Sourcing
 from lateen.store.interface import Store
+from lateen.telemetry.admin import ask_admin
 from lateen.xds.ledger import Ledger, ProxyState
 
 

@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stdin: str = ""
     folder: str = ""  # the working directory of the command, that paths in messages are relative to
     namespace: str = "default"
-    ports: dict[int, int] = {80: HTTP_PORT, 443: HTTPS_PORT}
+    ports: dict[int, int] = msgspec.field(default_factory=lambda: {80: HTTP_PORT, 443: HTTPS_PORT})
     api_port: int = 0
     console_port: int = 0
 

@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from secrets import token_hex
@@ -25,13 +26,14 @@ from secrets import token_hex
 from lateen.app.settings import Settings, load_settings, make_private, write_private
 from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
-from lateen.envoy.border import BORDER_NODE, emit_border_bootstrap
+from lateen.envoy.border import NODE_ID as BORDER_NODE
+from lateen.envoy.border import emit_border_bootstrap
 from lateen.node.launch import command as agent_command
 from lateen.xds.tokens import TokenKey
 
 RESTART_PAUSE = 0.2  # seconds, doubled at each quick death up to RESTART_PAUSE_MAX
 RESTART_PAUSE_MAX = 5.0
-STOP_PATIENCE = 40.0  # seconds for pods to end in order before the sandbox is taken away
+STOP_PATIENCE = 20.0  # seconds for pods to end in order before the sandbox is taken away
 NAMES_AT_ONCE = 64
 
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
@@ -46,6 +48,7 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._janitor: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {"supervisor": os.getpid()}
         self.fault = ""
@@ -62,7 +65,7 @@ class Supervisor:
         self._start_janitor()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(number, self._signalled)
         keepers = [
             named("control plane", self._keep("control", self._control)),
             named("node agent", self._keep("agent", self._agent)),
@@ -85,6 +88,12 @@ class Supervisor:
         """Ask `run` to end."""
         self._stopping.set()
 
+    def _signalled(self) -> None:
+        """The first signal ends everything in order, a second at once."""
+        if self._stopping.is_set():
+            self._hurry.set()
+        self._stopping.set()
+
     async def _stopped(self) -> None:
         await self._stopping.wait()
 
@@ -94,9 +103,23 @@ class Supervisor:
         from lateen.base.errors import LateenError
 
         client = Client(self._settings.api_socket)
-        with contextlib.suppress(LateenError, TimeoutError):
-            drained = asyncio.to_thread(client.post, "/lateen/v1/drain", {})
-            await asyncio.wait_for(drained, STOP_PATIENCE)
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def drain() -> None:
+            with contextlib.suppress(LateenError):
+                client.post("/lateen/v1/drain", {}, timeout=STOP_PATIENCE)
+            loop.call_soon_threadsafe(done.set)
+
+        # A thread of its own, as a daemon: in a hurry nothing waits for it.
+        threading.Thread(target=drain, daemon=True).start()
+        waits = [
+            named("drained", _as_coroutine(done.wait())),
+            named("hurry", _as_coroutine(self._hurry.wait())),
+        ]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
 
     async def _keep(self, name: str, start: Callable[[], Awaitable[_Child]]) -> None:
         """Start a child, and start it again when it dies."""
@@ -223,7 +246,7 @@ class _Child:
             await self.process.wait()
 
 
-async def _as_coroutine(work: Awaitable[None]) -> None:
+async def _as_coroutine(work: Awaitable[object]) -> None:
     await work
 
 
