@@ -13,7 +13,7 @@ from lateen.apiserver.columns import columns_of
 from lateen.apiserver.podcells import summarize_pod
 
 NOW = datetime(2026, 1, 1, 1, 0, tzinfo=UTC)
-RUNNING = {"running": {}}
+RUNNING: dict[str, Any] = {"running": {}}
 
 
 def pod(*containers: dict[str, Any], phase: str = "Running", **metadata: Any) -> dict[str, Any]:
