@@ -138,6 +138,17 @@ def test_uv_is_followed() -> None:
     assert (sync.args, sync.cwd) == (("--frozen", "--no-dev"), "/app")
 
 
+def test_files_that_a_command_is_shown_are_copied_for_it() -> None:
+    made = steps(
+        "WORKDIR /app\nRUN --mount=type=cache,target=/root/.cache/uv "
+        "--mount=type=bind,source=uv.lock,target=uv.lock uv sync --locked"
+    )
+    bind, sync = made[-2:]
+    assert isinstance(bind, CopyIn)
+    assert (bind.sources, bind.target) == (("uv.lock",), "/app/uv.lock")
+    assert isinstance(sync, UvSync)
+
+
 def test_node_packages_and_scripts_are_told_apart() -> None:
     made = steps(
         "WORKDIR /app\nRUN npm ci --omit=dev && npm cache clean --force\nRUN npm run build", "node"
@@ -226,6 +237,7 @@ def test_an_entrypoint_drops_the_cmd_of_its_base_only() -> None:
 def test_launchers_are_left_out() -> None:
     made = plan('FROM python\nENTRYPOINT ["tini", "--"]\nCMD ["uv", "run", "--no-sync", "serve"]')
     assert (made.config.entrypoint, made.config.cmd) == ((), ("serve",))
+    assert plan('FROM python\nCMD ["uv", "run", "x.py"]').config.cmd == ("python", "x.py")
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,16 @@ class Copy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """RUN: one shell text, or a list of words. `env` holds ENV and ARG as they stand at this line."""
+    """RUN: one shell text, or a list of words. `env` holds ENV and ARG as they stand at this line.
+
+    `binds` are its `--mount=type=bind`, as the COPY that shows the command the same files.
+    """
 
     place: Place
     env: tuple[tuple[str, str], ...]
     text: str = ""
     argv: tuple[str, ...] = ()
+    binds: tuple[Copy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +138,7 @@ class _Reader:
         return Dockerfile(stages=(*self._done, self._open.closed()))
 
     def _instruction(self, keyword: str, rest: str, place: Place) -> None:
-        flags, rest = _flags(rest) if keyword in {"FROM", "COPY", "ADD", "RUN"} else ({}, rest)
+        flags, rest = _flags(rest) if keyword in {"FROM", "COPY", "ADD", "RUN"} else ([], rest)
         if keyword == "FROM":
             self._from(rest, place)
             return
@@ -146,7 +150,7 @@ class _Reader:
         self._in_stage(self._open, keyword, rest, flags, place)
 
     def _in_stage(
-        self, at: _Open, keyword: str, rest: str, flags: dict[str, str], place: Place
+        self, at: _Open, keyword: str, rest: str, flags: list[tuple[str, str]], place: Place
     ) -> None:
         match keyword:
             case "ARG":
@@ -157,11 +161,15 @@ class _Reader:
             case "WORKDIR":
                 at.instructions.append(Workdir(path=expand(rest, at.scope()), place=place))
             case "COPY" | "ADD":
-                at.instructions.append(_copy(rest, flags, at.scope(), place, keyword == "ADD"))
+                at.instructions.append(
+                    _copy(rest, dict(flags), at.scope(), place, keyword == "ADD")
+                )
             case "RUN":
                 env = tuple((at.args | at.env).items())
                 argv = _json_form(rest)
-                run = Run(place=place, env=env, text="" if argv else rest, argv=argv)
+                binds = _binds(flags, at.scope(), place)
+                text = "" if argv else rest
+                run = Run(place=place, env=env, text=text, argv=argv, binds=binds)
                 at.instructions.append(run)
             case "ENTRYPOINT" | "CMD":
                 argv = _json_form(rest) or ((*at.shell, rest) if rest and rest != "[]" else ())
@@ -241,12 +249,27 @@ def _checked(place: Place, line: str) -> tuple[Place, str]:
     return place, line.replace("\t", " ")
 
 
-def _flags(rest: str) -> tuple[dict[str, str], str]:
-    flags: dict[str, str] = {}
+def _flags(rest: str) -> tuple[list[tuple[str, str]], str]:
+    flags: list[tuple[str, str]] = []
     while found := re.match(r"--([a-z-]+)(?:=(\S+))?\s*", rest):
-        flags[found.group(1)] = found.group(2) or ""
+        flags.append((found.group(1), found.group(2) or ""))
         rest = rest[found.end() :]
     return flags, rest
+
+
+def _binds(
+    flags: list[tuple[str, str]], scope: Mapping[str, str], place: Place
+) -> tuple[Copy, ...]:
+    """The files that `--mount=type=bind` shows. Caches and secrets are the user's own here."""
+    binds: list[Copy] = []
+    for name, value in flags:
+        options = dict(part.partition("=")[::2] for part in expand(value, scope).split(","))
+        target = options.get("target") or options.get("dst") or options.get("destination") or ""
+        if name == "mount" and options.get("type", "bind") == "bind" and target:
+            source = options.get("source") or options.get("src") or "."
+            stage = options.get("from", "")
+            binds.append(Copy(sources=(source,), target=target, stage=stage, place=place))
+    return tuple(binds)
 
 
 def _json_form(rest: str) -> tuple[str, ...]:

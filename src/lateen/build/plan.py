@@ -131,6 +131,8 @@ def _plan_stage(
             case Copy():
                 _plan_copy(draft, instruction, stages[:number], before)
             case Run():
+                for bind in instruction.binds:
+                    _plan_copy(draft, bind, stages[:number], before)
                 _plan_run(draft, instruction)
             case Command(entrypoint=True, argv=argv):
                 # As Docker does: a new ENTRYPOINT empties the CMD it inherited.
@@ -322,4 +324,5 @@ def without_launcher(argv: tuple[str, ...]) -> tuple[str, ...]:
             return argv
     while rest and rest[0].startswith("-"):
         rest = rest[1:]
-    return tuple(rest)
+    is_script = argv[0] == "uv" and rest[:1] and rest[0].endswith(".py")
+    return ("python", *rest) if is_script else tuple(rest)

