@@ -36,7 +36,7 @@ def test_one_that_nobody_declared_is_made_and_said(cluster: Cluster) -> None:
     assert "shop" in names(cluster)
     assert cluster.find("ServiceAccount", "default") is not None
     (problem,) = applied.problems
-    assert (problem.code, problem.level) == ("LAT0101", Level.INFO)
+    assert (problem.code, problem.level) == ("LAT0012", Level.INFO)
     assert "namespace shop is not declared" in str(problem)
     assert cluster.apply(deployment("web")).problems == ()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import msgspec
@@ -31,6 +32,13 @@ FILES = "files"  # the source of objects that stand in files
 
 
 _LATER = "applied-later"
+
+
+class _Outcome(Enum):
+    CREATED = auto()
+    CHANGED = auto()
+    UNCHANGED = auto()
+    LATER = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +75,17 @@ def apply_files(
         trees, problems = undeclared(objects, known)
         for tree in trees:
             store.put(tree, source=PROVIDED)
-        outcomes = [(_put(store, obj, clock), obj.key) for obj in objects]
-        _postpone(
-            store,
-            [obj for (word, _), obj in zip(outcomes, objects, strict=True) if word == "later"],
-        )
-    of = {word: tuple(key for w, key in outcomes if w == word) for word, _ in outcomes}
+        outcomes = [(_put(store, obj, clock), obj) for obj in objects]
+        _postpone(store, [obj for outcome, obj in outcomes if outcome is _Outcome.LATER])
+
+    def those(wanted: _Outcome) -> tuple[ObjectKey, ...]:
+        return tuple(obj.key for outcome, obj in outcomes if outcome is wanted)
+
     return Applied(
-        created=of.get("created", ()),
-        changed=of.get("changed", ()),
-        unchanged=of.get("unchanged", ()),
-        later=of.get("later", ()),
+        created=those(_Outcome.CREATED),
+        changed=those(_Outcome.CHANGED),
+        unchanged=those(_Outcome.UNCHANGED),
+        later=those(_Outcome.LATER),
         deleted=deleted,
         problems=problems,
     )
@@ -91,7 +99,7 @@ def apply_later(store: Store, clock: Clock) -> Changed:
     places: set[tuple[str, str]] = set()
     with store.transaction():
         for obj in (restore(p.raw, p.places, 0) for p in postponed):
-            if _put(store, obj, clock) == "later":
+            if _put(store, obj, clock) is _Outcome.LATER:
                 left.append(obj)
             else:
                 places.add((obj.key.kind, obj.key.namespace))
@@ -104,22 +112,22 @@ def _postpone(store: Store, objects: Sequence[Obj]) -> None:
     store.write_note(_LATER, msgspec.json.encode(postponed) if postponed else None)
 
 
-def _put(store: Store, obj: Obj, clock: Clock) -> str:
+def _put(store: Store, obj: Obj, clock: Clock) -> _Outcome:
     live = store.get(obj.key)
     if _is_leaving(store, live, obj.key.namespace):
-        return "later"
+        return _Outcome.LATER
     wanted = {key: value for key, value in obj.raw.items() if key != "status"}
     if live is None:
         store.put(wanted, places=obj.places, source=FILES)
         _remember(store, obj.key, wanted)
-        return "created"
+        return _Outcome.CREATED
     tree = merged(_remembered(store, obj.key), live.raw, wanted)
     if obj.key.kind == "Pod" and tree["spec"] != live.raw["spec"]:
         delete_object(store, obj.key, clock)
         return _put(store, obj, clock)
     put = store.put(tree, places=obj.places, source=FILES)
     _remember(store, obj.key, wanted)
-    return "unchanged" if put.revision == live.revision else "changed"
+    return _Outcome.UNCHANGED if put.revision == live.revision else _Outcome.CHANGED
 
 
 def _is_leaving(store: Store, live: Obj | None, namespace: str) -> bool:

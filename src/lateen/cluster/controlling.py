@@ -155,6 +155,7 @@ class Controllers:
             changed = Changed(places=frozenset(places | {("Namespace", "")}), deleted=True)
         for _ in range(_MOST_ROUNDS):
             if changed.deleted:
+                self._forget_deleted()
                 changed |= apply_later(self.store, self.clock)
             changed, waits = self._round(changed)
             due += waits
@@ -162,6 +163,11 @@ class Controllers:
                 return min(due, default=None)
         log.error("the controllers do not come to rest: %s", sorted(changed.places))
         return min(due, default=None)
+
+    def _forget_deleted(self) -> None:
+        gone = [rest for rest in self._rest if self.store.get(rest[1]) is None]
+        for rest in gone:
+            del self._rest[rest]
 
     def _round(self, changed: Changed) -> tuple[Changed, list[float]]:
         done = Changed()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
+from lateen.api.codes import UNDECLARED_NAMESPACE
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 from lateen.base.problem import Level, Problem
@@ -16,7 +17,6 @@ from lateen.cluster.actions import PROVIDED, Action, DeleteObject, PutObject
 from lateen.cluster.deletion import ALWAYS_THERE
 
 NAME_LABEL = "kubernetes.io/metadata.name"
-UNDECLARED = "LAT0101"  # an object in a namespace nobody declared; the namespace is made
 DEFAULT_ACCOUNT = "default"
 
 
@@ -72,14 +72,15 @@ def undeclared(
 ) -> tuple[tuple[dict[str, Any], ...], tuple[Problem, ...]]:
     """Trees of the namespaces that are neither known nor among the objects, and a word on each."""
     objects = tuple(objects)
-    declared = {o.key.name for o in objects if o.key.kind == "Namespace"} | set(known)
+    declared = {o.key.name for o in objects if o.key.kind == "Namespace"}
+    declared |= {*known, *ALWAYS_THERE}
     first: dict[str, Obj] = {}
     for obj in objects:
-        if obj.key.namespace and obj.key.namespace not in declared | set(ALWAYS_THERE):
+        if obj.key.namespace and obj.key.namespace not in declared:
             first.setdefault(obj.key.namespace, obj)
     problems = tuple(
         Problem(
-            code=UNDECLARED,
+            code=UNDECLARED_NAMESPACE,
             level=Level.INFO,
             origin=obj.origin("metadata.namespace"),
             message=f"namespace {name} is not declared anywhere; it is made",
