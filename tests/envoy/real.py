@@ -85,11 +85,24 @@ def with_tables(resources: Resources) -> list[Json]:
     return [put(each) for each in all_json(resources, ResourceType.LISTENER)]
 
 
+def _here(cluster: Json, assignments: Mapping[str, Json]) -> Json:
+    """A cluster with its endpoints built in."""
+    made = {key: each for key, each in cluster.items() if key != "eds_cluster_config"}
+    if made.get("type") == "EDS":
+        empty = {"cluster_name": made["name"]}
+        made |= {"type": "STATIC", "load_assignment": assignments.get(made["name"], empty)}
+    return made
+
+
 def add_static(bootstrap: str, resources: Resources, *secrets: Resource) -> Json:
     """A bootstrap with the resources and these secrets built in instead of fetched."""
     made: Json = json.loads(bootstrap)
     static = made["static_resources"]
-    static["clusters"] += all_json(resources, ResourceType.CLUSTER)
+    assignments = all_json(resources, ResourceType.ENDPOINTS)
+    by_name = {each["cluster_name"]: each for each in assignments}
+    static["clusters"] += [
+        _here(each, by_name) for each in all_json(resources, ResourceType.CLUSTER)
+    ]
     static.setdefault("listeners", []).extend(with_tables(resources))
     static["secrets"] = all_json(resources, ResourceType.SECRET)
     static["secrets"] += [as_json(ResourceType.SECRET, each) for each in secrets]
@@ -103,6 +116,33 @@ def validate(config: Json, folder: Path) -> str:
     command = [binary(), "--mode", "validate", "-c", str(path), "-l", "warning"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return "" if done.returncode == 0 else _complaint(done.stderr.splitlines())
+
+
+def on_loopback(config: Json, ports: Mapping[str, int], apps: Mapping[str, int]) -> Json:
+    """The configuration for a machine without redirection.
+
+    `ports`: listener name -> the port it listens on at 127.0.0.1, others are dropped; `apps`:
+    cluster name -> the port of the app that the cluster leads to.
+    """
+    static = config["static_resources"]
+    static["listeners"] = [
+        {key: each for key, each in listener.items() if key not in {"bind_to_port", "address"}}
+        | {"address": {"socket_address": _loopback(ports[listener["name"]])}}
+        for listener in static["listeners"]
+        if listener["name"] in ports
+    ] + [each for each in static["listeners"] if "internal_listener" in each]
+    for cluster in static["clusters"]:
+        cluster.pop("upstream_bind_config", None)  # its mark needs a privilege
+        if cluster["name"] in apps:
+            address = {"socket_address": _loopback(apps[cluster["name"]])}
+            place = {"lb_endpoints": [{"endpoint": {"address": address}}]}
+            cluster |= {"type": "STATIC", "lb_policy": "ROUND_ROBIN"}
+            cluster["load_assignment"] = {"cluster_name": "x", "endpoints": [place]}
+    return config
+
+
+def _loopback(port: int) -> Json:
+    return {"address": "127.0.0.1", "port_value": port}
 
 
 @contextmanager
@@ -158,3 +198,14 @@ def _wait_ready(envoy: subprocess.Popen[bytes], admin: str, output: Path) -> Non
 
 def _complaint(lines: Iterable[str]) -> str:
     return "\n".join(line for line in lines if "error" in line or "critical" in line)
+
+
+def line_in(log: Path, wanted: str) -> str:
+    """The first line of an Envoy's output that holds the text, once it has been written."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        for line in log.read_text().splitlines():
+            if wanted in line:
+                return line
+        time.sleep(0.02)
+    raise AssertionError(f"no {wanted!r} in {log.read_text()}")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import AF_INET
+from typing import Any
 
 import pytest
 
@@ -38,9 +40,15 @@ def service() -> Iterator[int]:
 
 
 def own_addresses() -> tuple[str, ...]:
-    """The addresses this machine's own name leads to, beyond the loopback."""
-    found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
-    return tuple({str(entry[4][0]) for entry in found})
+    """The addresses this machine's own name leads to, and the one it would speak from."""
+    found = {str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, AF_INET)}
+    with closing(socket.socket(AF_INET, socket.SOCK_DGRAM)) as link:
+        try:
+            link.connect(("192.0.2.1", 9))  # sends nothing; only picks the route
+            found.add(link.getsockname()[0])
+        except OSError:
+            pass  # a machine without a route has no such address
+    return tuple(sorted(found))
 
 
 def plan(folder: Path, service: int) -> BorderPlan:
@@ -111,6 +119,42 @@ LOOPBACK = (
 def test_no_spelling_of_the_host_is_let_through(border: Path, service: int, host: str) -> None:
     answer = connect(border / "1.sock", f"{host}:{service}")
     assert answer.startswith(("HTTP/1.1 403", "HTTP/1.1 503", "HTTP/1.1 400")), answer
+
+
+def without(value: Any, *parts: str) -> Any:
+    """A configuration with these fields, and the filters of these names, taken out."""
+    if isinstance(value, list):
+        kept = [
+            each for each in value if not isinstance(each, dict) or each.get("name") not in parts
+        ]
+        return [without(each, *parts) for each in kept]
+    if isinstance(value, dict):
+        return {key: without(each, *parts) for key, each in value.items() if key not in parts}
+    return value
+
+
+DNS_FILTER, RBAC = "resolved_address_filter", "envoy.filters.http.upstream_rbac"
+
+
+@pytest.mark.parametrize(
+    ("parts", "reached"),
+    [
+        pytest.param((DNS_FILTER,), False, id="rbac-alone"),
+        pytest.param((RBAC,), False, id="dns-filter-alone"),
+        pytest.param((DNS_FILTER, RBAC), True, id="neither"),
+    ],
+)
+def test_each_of_the_two_checks_holds_alone(
+    tmp_path: Path, service: int, parts: tuple[str, ...], reached: bool
+) -> None:
+    bootstrap = emit_border_bootstrap(
+        token="t", xds_socket="/run/x", admin_socket=str(tmp_path / "a.sock")
+    )
+    config = real.add_static(bootstrap, emit_border(plan(tmp_path, service)))
+    with real.running(without(config, *parts), tmp_path):
+        for host in ("localhost", "127.0.0.1", "2130706433", "0.0.0.0", *own_addresses()):
+            answer = connect(tmp_path / "1.sock", f"{host}:{service}")
+            assert (answer == "the host") is reached, (host, answer)
 
 
 def test_the_hosts_own_addresses_and_name_are_refused(border: Path, service: int) -> None:

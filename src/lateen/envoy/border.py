@@ -250,6 +250,7 @@ def _exit_listener(exit: Exit, plan: BorderPlan) -> Listener:
         http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
         upgrade_configs=[_Manager.UpgradeConfig(upgrade_type="CONNECT")],
         stream_idle_timeout=ZERO,
+        delayed_close_timeout=ZERO,  # on a Unix socket a close loses nothing already written
         access_log=[line_log()],
     )
     chain = FilterChain(
