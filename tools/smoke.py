@@ -58,7 +58,8 @@ def requests() -> None:
     healthy = status == 200 and json.loads(text)["go_service_response"]["status"] == "healthy"
     check("GET /api/v1/call-go (FastAPI -> Go)", healthy, f"{status} {text.strip()}")
 
-    order = {"customer": "smoke", "items": [{"sku": "A-1", "quantity": 3, "unitPrice": 10.0}]}
+    line = {"sku": "SAIL-12", "quantity": 12, "unitPrice": 19.90}
+    order = {"customer": "BUSINESS", "country": "DE", "lines": [line]}
     status, text = call("/api/v1/quotes", order)
     check("POST /api/v1/quotes (Java)", status in (200, 201), f"{status} {text.strip()[:200]}")
 
@@ -67,6 +68,12 @@ def requests() -> None:
         "GET / (Node front page)",
         status == 200 and "<html" in text.lower(),
         f"{status}, {len(text)} bytes",
+    )
+
+    status, text = call("/api/v1/canary/call-ml")
+    refused = status == 200 and json.loads(text).get("status") == 403
+    check(
+        "my-service may not call FastAPI (AuthorizationPolicy)", refused, f"{status} {text.strip()}"
     )
 
     began = time.monotonic()

@@ -5,6 +5,7 @@ Each mesh has its own name, folders and ports, so that test runs do not meet.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from lateen.apiserver.client import Client
 
 LATEEN = str(Path(sys.executable).with_name("lateen"))
 READY = 120.0  # seconds that a mesh may take on a busy machine
@@ -160,34 +163,18 @@ class Mesh:
 
     def admin(self, pod_start: str, path: str) -> str:
         """Ask the admin interface of a pod's Envoy over its Unix socket."""
-        import hashlib
-
         uid = next(
             pod["metadata"]["uid"]
             for pod in self.api("/api/v1/pods")["items"]
             if pod["metadata"]["name"].startswith(pod_start)
         )
         slot = hashlib.blake2b(uid.encode(), digest_size=4).hexdigest()
-        return unix_get(self.run / "p" / slot / "admin.sock", path)
+        answer = Client(self.run / "p" / slot / "admin.sock").get(path)
+        return answer if isinstance(answer, str) else json.dumps(answer)
 
     def api(self, path: str) -> Any:
         """GET from the control plane's API."""
-        return json.loads(unix_get(self.run / "api.sock", path))
-
-
-def unix_get(path: Path, target: str) -> str:
-    """One HTTP GET over a Unix socket."""
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(20)
-        link.connect(str(path))
-        link.sendall(f"GET {target} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
-        parts = []
-        while part := link.recv(65536):
-            parts.append(part)
-    head, _, body = b"".join(parts).partition(b"\r\n\r\n")
-    status = head.split(b" ", 2)[1]
-    assert status == b"200", (target, head.decode(), body[:500])
-    return body.decode()
+        return Client(self.run / "api.sock").get(path)
 
 
 def eventually(what: Callable[[], Any], *, within: float = 30.0, every: float = 0.05) -> Any:

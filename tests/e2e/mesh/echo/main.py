@@ -90,7 +90,8 @@ class Handler(BaseHTTPRequestHandler):
         }
 
     def log_message(self, format: str, *args: object) -> None:
-        print(f"{self.command} {self.path}", flush=True)
+        # Not sys.stdout, which `run` may have borrowed for the moment.
+        print(f"{self.command} {self.path}", file=sys.__stdout__, flush=True)
 
 
 class Server(ThreadingHTTPServer):
