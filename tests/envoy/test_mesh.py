@@ -9,9 +9,9 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from socketserver import BaseRequestHandler, ThreadingTCPServer
+from socketserver import ThreadingTCPServer
 
 import pytest
 
@@ -47,41 +47,13 @@ from lateen.ir.plan import (
 from lateen.ir.policy import Ask, Authorization, Clause, Peer, Policy, Verdict
 from lateen.ir.routes import RouteTable, VirtualHost
 from tests.envoy import pki, plans, real
+from tests.envoy.apps import App, Greeter, free_port, get
 from tests.envoy.test_accepted import bootstrap
 
 CALLER = "spiffe://cluster.local/ns/shop/sa/web"
 STRANGER = "spiffe://cluster.local/ns/other/sa/web"
 CALLEE = "spiffe://cluster.local/ns/shop/sa/api"
 AUTHORITY = pki.Authority()
-
-
-class App(BaseHTTPRequestHandler):
-    """Answers with the path and headers it got."""
-
-    def do_GET(self) -> None:
-        body = json.dumps({"path": self.path} | {k.lower(): v for k, v in self.headers.items()})
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-class Greeter(BaseRequestHandler):
-    """Speaks first, as a mail server or a database does, then echoes."""
-
-    def handle(self) -> None:
-        self.request.sendall(b"hello ")
-        self.request.sendall(self.request.recv(100))
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 WEB, DB, ANY, EXTERNAL = (
@@ -222,13 +194,6 @@ class Caller:
                 return greeting + link.recv(100)
             except ConnectionError:
                 return b""
-
-
-def get(port: int, host: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as link:
-        link.request("GET", path, headers={"host": host, **headers})
-        answer = link.getresponse()
-        return answer.status, answer.read().decode()
 
 
 @pytest.fixture(scope="module", params=[CALLER, STRANGER], ids=["caller", "stranger"])
