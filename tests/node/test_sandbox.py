@@ -89,7 +89,7 @@ for name in ("a.wild.shop.svc.cluster.local", "outside.example", "nothing", "not
     except socket.gaierror as error:
         print(error.args[0] == socket.EAI_NONAME)
 """
-    printed = sandbox.execute(pod(22, asking, restart_policy="Never"))
+    printed = sandbox.execute(pod(33, asking, restart_policy="Never"))
     assert printed == ["198.18.0.21", "192.0.2.7", "True", "True"]
 
 
@@ -254,10 +254,11 @@ def test_a_program_that_is_not_there_is_said_so(sandbox: Sandbox) -> None:
 
 
 def test_a_failing_liveness_probe_restarts_the_container(sandbox: Sandbox) -> None:
+    # A first process has no default actions: before its handler is set it does not hear TERM.
     script = "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(7)); signal.pause()"
     probe = Probe(
         exec=ExecAction(command=("/bin/sh", "-c", "echo no; exit 1")),
-        period_seconds=1,
+        initial_delay_seconds=1,
         failure_threshold=1,
     )
     sandbox.put(pod(28, "", containers=(app(script, liveness=probe),)))

@@ -22,6 +22,7 @@ from lateen.base.clock import SystemClock
 from lateen.base.errors import LateenError
 from lateen.base.tasks import named
 from lateen.node.addresses import SandboxPaths
+from lateen.node.containers import told
 from lateen.node.control import Control
 from lateen.node.dns import DnsServer, Zone
 from lateen.node.link import Link
@@ -90,6 +91,7 @@ class Agent:
                 pod.kill()
         else:
             self._drops[uid] = named(f"drop {uid}", self._dropping(uid, pod, grace))
+            self._drops[uid].add_done_callback(told)
 
     async def _dropping(self, uid: str, pod: Pod, grace: float) -> None:
         await pod.drop(grace)

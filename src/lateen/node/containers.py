@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,7 @@ class Container:
         if self._stopping.is_set():
             self._recipe.kill(process, signal.SIGKILL)
         watching = named(f"probes {self._recipe.pod} {self._recipe.name}", self._watch(process))
+        watching.add_done_callback(told)
         code = await asyncio.shield(process.ended)
         self._process = None
         await _cancelled(watching)
@@ -218,6 +220,12 @@ async def first(*waits: Awaitable[Any]) -> None:
     finally:
         for task in tasks:
             await _cancelled(task)
+
+
+def told(task: asyncio.Task[None]) -> None:
+    """A fault of ours in a task nobody waits for is printed at once, not when the task is dropped."""
+    if not task.cancelled() and (fault := task.exception()):
+        sys.excepthook(type(fault), fault, fault.__traceback__)
 
 
 async def _cancelled(task: asyncio.Future[Any]) -> None:

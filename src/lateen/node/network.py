@@ -98,9 +98,10 @@ class Network:
             links.route("add", dst="default", gateway=at.GATEWAY)
 
     def _remove_pod(self, address: str, namespace: int) -> None:
-        os.close(namespace)
+        # In this order: the last descriptor's end takes the link away too, some time later.
         for port in self._links.link_lookup(ifname=_port_name(address)):
             self._links.link("del", index=port)
+        os.close(namespace)
 
 
 def _port_name(address: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from lateen.base.errors import LateenError
 from lateen.base.tasks import named
 from lateen.node import proxies, serviceproxy, specs, volumes
 from lateen.node.addresses import SandboxPaths
-from lateen.node.containers import Container, Recipe, first
+from lateen.node.containers import Container, Recipe, first, told
 from lateen.node.logs import ContainerLog
 from lateen.node.network import Network
 from lateen.node.probes import Checker, Outcome
@@ -84,8 +83,8 @@ class Pod:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A fault of ours must not leave a pod in a state nobody can explain."""
+        told(task)
         if not task.cancelled() and (fault := task.exception()):
-            sys.excepthook(type(fault), fault, fault.__traceback__)
             self._trouble = f"a fault of the node agent: {fault!r}"
             self._changed()
 
