@@ -79,7 +79,7 @@ def test_the_overview_joins_services_routes_and_weights() -> None:
     (web,) = seen["services"]
     assert (web["ready"], web["endpoints"], web["routes"]) == (1, 2, [0])
     (route,) = seen["routes"]
-    assert route["match"] == ["uri ^ /api"]
+    assert route["match"] == ["uri prefix /api"]
     assert [(to["host"], to["weight"]) for to in route["to"]] == [
         ("web.default.svc.cluster.local", 90),
         ("other.default.svc.cluster.local", 10),

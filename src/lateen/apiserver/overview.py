@@ -148,9 +148,9 @@ def _match(match: Mapping[str, Any]) -> str:
 
 
 def _string_match(match: Mapping[str, Any]) -> str:
-    for form, sign in (("exact", "="), ("prefix", "^"), ("regex", "~")):
+    for form in ("exact", "prefix", "regex"):
         if form in match:
-            return f"{sign} {match[form]}"
+            return f"{form} {match[form]}"
     return "present"
 
 

@@ -256,8 +256,12 @@ function graph(edges) {
   const width = columns * NODE.width + (columns - 1) * NODE.gapX + 2 * NODE.pad;
   const height = rows * (NODE.height + NODE.gapY) - NODE.gapY + 2 * NODE.pad;
   const busiest = Math.max(...edges.map((e) => e.rate), 1);
-  return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${nodes.size} workloads, ${edges.length} edges` },
+  const drawing = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${nodes.size} workloads, ${edges.length} edges` },
     edges.map((e) => edge(e, nodes, busiest)), [...nodes.values()].map(node));
+  drawing.style.width = "100%"; // shrinks to fit, down to where words stay legible; then it scrolls
+  drawing.style.minWidth = `${0.72 * width}px`;
+  drawing.style.maxWidth = `${width}px`;
+  return drawing;
 }
 const nodeId = (namespace, name) => `${namespace}/${name}`;
 function placed(edges) {
@@ -318,19 +322,25 @@ function edge(e, nodes, busiest) {
   const forward = to.column > from.column;
   const x1 = from.x + NODE.width, y1 = from.y + NODE.height / 2;
   const x2 = forward ? to.x : to.x + NODE.width, y2 = to.y + NODE.height / 2;
-  const bend = forward ? (x2 - x1) / 2 : 70;
-  const path = `M${x1} ${y1} C${x1 + bend} ${y1} ${forward ? x2 - bend : x2 + bend} ${y2} ${x2} ${y2}`;
-  const lock = e.total && e.mutual >= e.total ? "🔒 " : "";
-  const label = e.total ? `${lock}${e.rate ? rateText(e.rate) : `${e.total}`}` : `${e.connections} tcp`;
-  const x = (x1 + x2) / 2 + (forward ? 0 : 50), y = (y1 + y2) / 2;
-  const half = 12 + label.length * 3.3;
+  // Over several columns the edge keeps its height first, and bends in the last gap only.
+  const turn = forward ? x2 - NODE.gapX : x1;
+  const bend = forward ? NODE.gapX / 2 : 70;
+  const far = forward ? x2 - bend : x2 + bend;
+  const path = `M${x1} ${y1} H${turn} C${turn + bend} ${y1} ${far} ${y2} ${x2} ${y2}`;
+  const locked = Boolean(e.total) && e.mutual >= e.total;
+  const label = e.total ? (e.rate ? rateText(e.rate) : `${e.total}`) : `${e.connections} tcp`;
+  const at = forward ? 0.62 : 0.5; // nearer its end, where the edges of one source have parted
+  const along = (a, b, c, d) => (1 - at) ** 3 * a + 3 * (1 - at) ** 2 * at * b + 3 * (1 - at) * at ** 2 * c + at ** 3 * d;
+  const x = along(turn, turn + bend, far, x2), y = along(y1, y1, y2, y2);
+  const half = 10 + label.length * 3.3 + (locked ? 7 : 0);
   const words = `${e.source} → ${e.destination}${e.version && e.version !== "unknown" ? ` ${e.version}` : ""}: ${e.total} requests, ${e.failed} answered 5xx${e.milliseconds === null ? "" : `, ${e.milliseconds.toFixed(1)} ms on average`}, ${e.mutual} over mTLS`;
   return s("g", { class: matches(e.source, e.destination) ? "" : "dim" },
     s("title", {}, words),
     s("path", { class: `edge ${tone}`, d: path, "stroke-width": 2 + 5 * Math.sqrt(e.rate / busiest) }),
     e.rate ? s("path", { class: "flow", d: path }) : null,
     s("rect", { class: "tag", x: x - half, y: y - 10, width: 2 * half, height: 20, rx: 10 }),
-    s("text", { x, y: y + 4, "text-anchor": "middle", class: "soft" }, label));
+    locked ? s("g", { class: "lock", transform: `translate(${x - half + 7} ${y - 6.5})` }, s("path", { d: "M1 5.5h9V12H1zM3 5.5v-2a2.5 2.5 0 0 1 5 0v2" })) : null,
+    s("text", { x: x + (locked ? 7 : 0), y: y + 4, "text-anchor": "middle", class: "soft" }, label));
 }
 
 // ---- starting ----
