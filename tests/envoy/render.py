@@ -1,0 +1,127 @@
+"""Show Envoy's resources as short YAML, for goldens that people read.
+
+What is the same everywhere (logs, limits nobody set, names of extensions) is left out; the tests
+with real Envoys see to it. Metadata is shown as its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from lateen.envoy import names
+from lateen.envoy.resources import Resources, ResourceType
+from tests.envoy import real
+
+_SAME_EVERYWHERE = {
+    "@type",
+    "access_log",
+    "bind_to_port",
+    "common_http_protocol_options",
+    "connect_timeout",
+    "continue_on_listener_filters_timeout",
+    "eds_cluster_config",
+    "forward_client_cert_details",
+    "host_selection_retry_max_attempts",
+    "include_request_attempt_count",
+    "initial_fetch_timeout",
+    "listener_filters_timeout",
+    "max_early_data_bytes",
+    "max_direct_response_body_size_bytes",
+    "merge_slashes",
+    "normalize_path",
+    "proxy_100_continue",
+    "require_client_certificate",
+    "retry_host_predicate",
+    "server_name",
+    "set_current_client_cert_details",
+    "stat_prefix",
+    "stream_idle_timeout",
+    "tls_certificate_sds_secret_configs",
+    "tls_params",
+    "traffic_direction",
+    "upgrade_configs",
+    "upstream_bind_config",
+    "use_remote_address",
+    "upstream_connect_mode",
+    "validate_clusters",
+    "validation_context_sds_secret_config",
+}
+_UNSET_LIMITS = {
+    "max_connections": names.NO_LIMIT,
+    "max_pending_requests": names.NO_LIMIT,
+    "max_requests": names.NO_LIMIT,
+    "max_retries": names.NO_LIMIT,
+    "track_remaining": True,
+}
+_EMPTY: tuple[object, ...] = ({}, [], "", None)
+
+
+def _loop(value: Any) -> bool:
+    """Whether this is the chain for connections to the proxy's own port."""
+    return isinstance(value, dict) and value.get("name") == "virtualInbound-blackhole"
+
+
+def short(value: Any) -> Any:
+    """A value of Envoy's JSON without what is the same everywhere."""
+    if isinstance(value, list):
+        kept = [short(each) for each in value if each != _UNSET_LIMITS and not _loop(each)]
+        return [each for each in kept if each not in _EMPTY]
+    if not isinstance(value, dict):
+        return value
+    if "socket_address" in value:
+        place = value["socket_address"]
+        return f"{place['address']}:{place['port_value']}"
+    if "typed_config" in value and "name" in value:
+        return {value["name"].rpartition(".")[2]: short(value["typed_config"])}
+    made: dict[str, Any] = {}
+    for key, each in value.items():
+        if key in _SAME_EVERYWHERE or (key == "load_balancing_weight" and each == 1):
+            continue
+        if (key, each) == ("path_with_escaped_slashes_action", "KEEP_UNCHANGED"):
+            continue
+        if key == "metadata":
+            made |= _metadata(each["filter_metadata"])
+        elif key == "transport_socket" and "require_client_certificate" in str(each):
+            made[key] = "the mesh's mTLS"
+        elif key == "route_config":
+            made[key] = [short(route["route"]) for route in each["virtual_hosts"][0]["routes"]]
+        elif (kept := short(each)) not in _EMPTY:
+            made[key] = kept
+    return made
+
+
+def _metadata(by_filter: dict[str, Any]) -> dict[str, Any]:
+    made = dict(by_filter)
+    ours = made.pop(names.LATEEN, {})
+    ours.pop("host", None)
+    return {**ours, **made}
+
+
+Wanted = Callable[[str], bool]
+_PARTS: dict[str, tuple[ResourceType, Wanted]] = {
+    "tables": (ResourceType.ROUTES, lambda _name: True),
+    "backends": (ResourceType.CLUSTER, lambda name: name.startswith("outbound|")),
+    "endpoints": (ResourceType.ENDPOINTS, lambda _name: True),
+    "outbound": (ResourceType.LISTENER, lambda name: not name.startswith("virtual")),
+    "inbound": (ResourceType.LISTENER, lambda name: name == names.VIRTUAL_INBOUND),
+    "gateway": (ResourceType.LISTENER, lambda name: not name.startswith("border_")),
+}
+
+
+def shown(resources: Resources, parts: tuple[str, ...]) -> str:
+    """Those resources that carry some parts of a plan (`tables/NAME`, `inbound`), as YAML."""
+    made: dict[str, Any] = {}
+    for part in parts:
+        field, _, name = part.partition("/")
+        if field in _PARTS:
+            kind, wanted = _PARTS[field]
+            chosen = (each for each in resources[kind].values() if wanted(each.name))
+            made.setdefault(kind.short, []).extend(
+                short(real.as_json(kind, each))
+                for each in chosen
+                if not name or name in {each.name, each.name.rpartition("|")[2].partition(".")[0]}
+            )
+    return yaml.safe_dump(made, sort_keys=False, width=110, default_flow_style=None)
