@@ -146,6 +146,18 @@ async def test_server_side_apply_is_refused_clearly() -> None:
     assert "application/merge-patch+json" in answer["message"]
 
 
+async def test_a_change_by_api_leaves_an_object_with_its_owner() -> None:
+    store = store_with()
+    store.put(config_map("one", a="1"), source="files")
+    async with client_of(app_of(store)) as client:
+        headers = {"Content-Type": "application/merge-patch+json"}
+        patch = {"data": {"a": "2"}}
+        await asked(client, "PATCH", f"{MAPS}/one", json=patch, headers=headers)
+        await asked(client, "POST", MAPS, json=config_map("two"))
+    sources = {obj.key.name: store.source_of(obj.key) for obj in store.list(kind="ConfigMap")}
+    assert sources == {"one": "files", "two": "api"}
+
+
 async def test_the_status_is_written_apart() -> None:
     store = store_with(deployment("web"))
     async with client_of(app_of(store)) as client:

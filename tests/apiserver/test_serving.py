@@ -73,6 +73,19 @@ async def test_the_client_streams_lines(tmp_path: Path) -> None:
             await asyncio.to_thread(lambda: list(client.stream_lines(f"{path}?container=no")))
 
 
+async def test_a_watch_ends_when_its_client_leaves(tmp_path: Path) -> None:
+    store = store_with()
+    path = tmp_path / "api.sock"
+    async with serving(make_app(store, deps_for(store)), unix=path):
+        connector = aiohttp.UnixConnector(path=str(path))
+        async with aiohttp.ClientSession(connector=connector) as session:
+            answer = await session.get("http://api/api/v1/pods?watch=1&resourceVersion=1")
+            watches = {task for task in asyncio.all_tasks() if "RequestHandler" in repr(task)}
+            answer.close()
+        async with asyncio.timeout(5):
+            await asyncio.wait(watches)
+
+
 def test_nobody_there_is_unreachable(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="no lateen runs here"):
         Client(tmp_path / "api.sock").get("/lateen/v1/status")

@@ -84,10 +84,12 @@ def writing_routes(deps: ApiDeps) -> list[web.RouteDef]:
     """The routes that change something."""
 
     async def sources(request: web.Request) -> web.Response:
-        return json_response(await deps.apply(await _sources(request)))
+        wanted = await _sources(request)
+        # Begun work goes on to its end, also when the client leaves.
+        return json_response(await asyncio.shield(deps.apply(wanted)))
 
     async def drain(_: web.Request) -> web.Response:
-        return json_response(await deps.drain())
+        return json_response(await asyncio.shield(deps.drain()))
 
     async def shutdown(_: web.Request) -> web.Response:
         deps.shutdown()

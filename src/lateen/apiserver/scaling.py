@@ -22,7 +22,6 @@ from lateen.apiserver.targets import Target
 from lateen.apiserver.writing import (
     JSON_PATCH,
     MERGE_PATCH,
-    SOURCE,
     body_of,
     bytes_of,
     decoded,
@@ -57,7 +56,7 @@ async def answer_scale(request: web.Request, target: Target, store: Objects) -> 
     raw = dict(current.raw)
     raw["spec"] = {**raw["spec"], "replicas": replicas}
     try:
-        return json_response(_scale_of(store.put(raw, expect=current.revision, source=SOURCE)))
+        return json_response(_scale_of(store.put(raw, expect=current.revision)))
     except Conflict:
         raise conflict(target.kind, target.name) from None
 

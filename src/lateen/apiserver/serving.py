@@ -39,7 +39,10 @@ async def serving(
 
     Raises EnvironmentFault when the port is taken or the socket's path cannot be used.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_PATIENCE)
+    # A watch or a followed log ends when its client leaves, although it has nothing to write.
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=CLOSE_PATIENCE, handler_cancellation=True
+    )
     await runner.setup()
     try:
         await _listen_unix(runner, unix)

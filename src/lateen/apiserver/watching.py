@@ -115,7 +115,7 @@ async def answer_watch(
         bookmarks = query.get("allowWatchBookmarks") in _TRUE
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(timeout):
-                await _send(response, target, changes, view, encode, bookmarks)
+                await _send(response, target, changes, view, encode, bookmarks, since)
     finally:
         changes.close()
     return response
@@ -137,8 +137,9 @@ async def _send(
     view: View,
     encode: Encode,
     bookmarks: bool,
+    since: int,
 ) -> None:
-    revision = 0
+    revision = since
     stream = aiter(changes)
     pending: asyncio.Future[Change] | None = None
     try:
@@ -146,7 +147,7 @@ async def _send(
             pending = pending or asyncio.ensure_future(anext(stream))
             done, _ = await asyncio.wait({pending}, timeout=BOOKMARK_SECONDS)
             if not done:
-                if bookmarks and revision:
+                if bookmarks:
                     await response.write(_bookmark(target, revision))
                 continue
             change, pending = pending.result(), None

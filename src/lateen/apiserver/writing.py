@@ -214,7 +214,7 @@ def _stored(
     if dry:
         return json_response(_shown(admitted.raw, target), warnings=admitted.warnings)
     try:
-        obj = store.put(admitted.raw, expect=current.revision, source=SOURCE)
+        obj = store.put(admitted.raw, expect=current.revision)  # whose it is stays as it was
     except Conflict:
         raise conflict(target.kind, target.name) from None
     return json_response(tree_of(obj, target), warnings=admitted.warnings)

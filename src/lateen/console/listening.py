@@ -27,7 +27,9 @@ def console_listener(port: int, token: str) -> Listener:
     @asynccontextmanager
     async def listening(store: Objects, deps: ApiDeps) -> AsyncIterator[str]:
         app = make_console(token, store, deps)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_PATIENCE)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=CLOSE_PATIENCE, handler_cancellation=True
+        )
         await runner.setup()
         try:
             try:
