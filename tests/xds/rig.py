@@ -254,6 +254,11 @@ class Rig:
 
         await self.until(met)
 
+    def acked_secret(self) -> str:
+        """The version of the secret `default` the proxy last acknowledged."""
+        good = self.ads.ledger.last_good(NODE, ResourceType.SECRET, "default")
+        return good.version if good else ""
+
     def refused(self) -> list[tuple[str, ...]]:
         """The names of each refusal so far."""
         return [e.names for e in self.events if isinstance(e, Nacked)]

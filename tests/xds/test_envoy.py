@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from pathlib import Path
 
-from lateen.envoy.resources import ResourceType
+from cryptography import x509
+
+from lateen.base.clock import SystemClock
+from lateen.ca.authority import Authority
+from lateen.ca.subject import Subject
+from lateen.envoy.resources import Resource, ResourceType
 from lateen.xds.events import Kept
 from tests.xds.rig import (
     NODE,
@@ -19,6 +26,8 @@ from tests.xds.rig import (
     running,
     state,
 )
+
+IDENTITY = "spiffe://cluster.local/ns/shop/sa/web"
 
 
 def shop(port: int, upstream: int, *, name: str = "web", seconds: int = 1) -> State:
@@ -216,5 +225,74 @@ def test_a_cluster_whose_endpoints_nobody_knows_holds_nothing_up() -> None:
             assert rig.pushed() == ["CDS +lost", "EDS -lost", "RDS +80"]
             status, text = await get(port)
             assert (status, text) == (503, "no healthy upstream")
+
+    asyncio.run(scenario())
+
+
+class Purse:
+    """Secrets by name; the certificate can be replaced."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+        self.asked = 0
+        self.turn()
+
+    def turn(self) -> None:
+        leaf = self._authority.issue(IDENTITY, subject=Subject(workload="web"))
+        self.serial = leaf.serial
+        body = {
+            "name": "default",
+            "tls_certificate": {
+                "certificate_chain": {"inline_string": leaf.chain_pem},
+                "private_key": {"inline_string": leaf.key_pem},
+            },
+        }
+        self.default = made(ResourceType.SECRET, "default", body)
+
+    def secret(self, node_id: str, name: str) -> Resource | None:
+        self.asked += 1
+        return self.default if name == "default" else None
+
+    def still_good(self, node_id: str, name: str, version: str) -> bool:
+        return (name, version) == ("default", self.default.version)
+
+
+async def serial_at(port: int, roots: str) -> int:
+    """The serial number of the certificate a TLS server on loopback shows."""
+    context = ssl.create_default_context(cadata=roots)
+    context.check_hostname = False
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    return x509.load_der_x509_certificate(shown).serial_number
+
+
+def test_a_certificate_is_replaced_in_place_and_survives_a_restart(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        port = free_port()
+        authority = Authority.open(tmp_path, trust_domain="cluster.local", clock=SystemClock())
+        purse = Purse(authority)
+        async with answering("hello") as upstream:
+            wanted = shop(port, upstream)
+            front = made(ResourceType.LISTENER, "front", listener("front", port, "80", tls=True))
+            wanted[ResourceType.LISTENER] = {"front": front}
+            async with running(wanted, purse) as rig:
+                await rig.programmed()
+                assert await serial_at(port, authority.bundle_pem) == purse.serial
+                purse.turn()
+                rig.ads.refresh(NODE, ["default"])
+                await rig.until(lambda: rig.acked_secret() == purse.default.version)
+                assert await serial_at(port, authority.bundle_pem) == purse.serial
+                purse.asked = 0
+                await rig.restart(wanted)
+                await rig.until(
+                    lambda: any(
+                        isinstance(e, Kept) and e.type is ResourceType.SECRET for e in rig.events
+                    )
+                )
+                await rig.programmed()
+                assert rig.pushed() == []
+                assert purse.asked == 0
+                assert await serial_at(port, authority.bundle_pem) == purse.serial
 
     asyncio.run(scenario())

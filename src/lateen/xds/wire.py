@@ -53,6 +53,11 @@ class Encoder:
         self._size = 0
         self._wrapped: OrderedDict[tuple[ResourceType, str, str], bytes] = OrderedDict()
 
+    @property
+    def remembered(self) -> int:
+        """Bytes of wrapped resources kept for the next proxy."""
+        return self._size
+
     def encode(self, response: DeltaResponse) -> bytes:
         """The bytes of a DeltaDiscoveryResponse."""
         head = pb.DeltaDiscoveryResponse(
