@@ -7,6 +7,7 @@ Before: cli/up.py       After: app/supervising.py, app/control.py
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import msgspec
@@ -85,12 +86,21 @@ def directories(name: str) -> tuple[Path, Path, Path]:
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder 0700 that is ours, parents included; raises EnvironmentFault if it is not ours."""
+    """Make a folder 0700 that is ours, parents included; raises EnvironmentFault if it is not ours.
+
+    Nor may another user be able to put a folder of theirs in its place, so its parent is ours or
+    root's, and if everyone may write to it, it is sticky as /tmp is.
+    """
     for part in (folder.parent, folder):
         part.mkdir(mode=0o700, parents=True, exist_ok=True)
-    owner = folder.stat()
-    if owner.st_uid != os.getuid() or folder.is_symlink():
+    own, above = folder.lstat(), folder.parent.stat()
+    open_to_others = above.st_mode & 0o002 and not above.st_mode & stat.S_ISVTX
+    if stat.S_ISLNK(own.st_mode) or own.st_uid != os.getuid():
         raise EnvironmentFault(f"{folder} belongs to someone else; remove it or set LATEEN_RUN_DIR")
+    if above.st_uid not in (0, os.getuid()) or open_to_others:
+        raise EnvironmentFault(
+            f"{folder.parent} can be changed by others; make it yours alone or set LATEEN_RUN_DIR"
+        )
     folder.chmod(0o700)
 
 

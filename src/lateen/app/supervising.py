@@ -166,7 +166,7 @@ class Supervisor:
             os.close(log)
 
     async def _control(self) -> _Child:
-        argv = (*_DIE_WITH_PARENT, sys.executable, "-m", "lateen.app.control")
+        argv = (*_DIE_WITH_PARENT, sys.executable, "-P", "-m", "lateen.app.control")
         return _Child(await self._spawn("control", (*argv, self._settings.run)))
 
     async def _agent(self) -> _Child:

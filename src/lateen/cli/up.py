@@ -114,7 +114,7 @@ def _detached(settings: Settings, client: Client, timeout: float) -> int:
         settings.state_dir / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
     )
     child = subprocess.Popen(
-        [sys.executable, "-m", "lateen.app.supervising", settings.run],
+        [sys.executable, "-P", "-m", "lateen.app.supervising", settings.run],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

@@ -23,12 +23,13 @@ def command(*, run: Path, state: Path, python: str, link_fd: int, rootless: bool
     """The argument list that runs the agent in fresh namespaces.
 
     `link_fd` must be inherited by the started process (`pass_fds`). The agent dies with the process
-    that started it, and everything in the sandbox dies with the agent.
+    that started it, and everything in the sandbox dies with the agent. `-P` keeps the working
+    directory off Python's path: a `secrets.py` of the project there is none of our modules.
     """
     return [
         *("setpriv", "--pdeathsig", "KILL"),
         *("unshare", *_NAMESPACES, *(_ROOTLESS if rootless else ())),
-        *(python, "-m", "lateen.node.main"),
+        *(python, "-P", "-m", "lateen.node.main"),
         *("--run", str(run), "--state", str(state), "--link", str(link_fd)),
     ]
 
