@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from lateen.app.settings import directories, make_private
 from lateen.base.errors import EnvironmentFault
 
