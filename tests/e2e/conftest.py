@@ -1,7 +1,12 @@
-"""One mesh for all end-to-end tests that leave it as it was."""
+"""One mesh for all end-to-end tests that leave it as it was, and one of an ordinary user's.
+
+Walls, identities and encryption are shown twice when root runs the tests: in a sandbox that root
+made, and in one of a user with nothing but user namespaces. Without root there is only the latter.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +14,10 @@ import pytest
 from lateen.node.launch import supported
 
 from tests.e2e.harness import Mesh
+from tests.e2e.others import STRANGER, ForAll, for_all, python_for_all
 
 FOLDER = Path(__file__).parent / "mesh"
+SHOWN_TWICE = ("test_walls", "test_security", "test_wire")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,10 +30,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=why))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Say for whom the shared mesh runs."""
+    if "mesh" in metafunc.fixturenames:
+        both = metafunc.module.__name__.rpartition(".")[2] in SHOWN_TWICE
+        users = ["rootless"] if os.getuid() else ["root", "rootless"] if both else ["root"]
+        metafunc.parametrize("mesh", users, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def mesh() -> Iterator[Mesh]:
-    """The shared mesh of tests/e2e/mesh."""
-    running = Mesh(FOLDER)
+def everyone() -> Iterator[ForAll]:
+    """Lateen and the mesh's files where other users than root can read them."""
+    if os.getuid():
+        pytest.skip("only root can run lateen as another user")
+    python = python_for_all()
+    if python is None:
+        pytest.skip("no Python 3.11 with ensurepip that an ordinary user can run")
+    with for_all(python, FOLDER) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
+    """The shared mesh of tests/e2e/mesh, of this user's or of an ordinary one's."""
+    if request.param == "rootless" and os.getuid() == 0:
+        everyone: ForAll = request.getfixturevalue("everyone")
+        running = Mesh(everyone.mesh, uid=STRANGER, lateen=everyone.lateen)
+    else:
+        running = Mesh(FOLDER)
     try:
         running.up()
         yield running

@@ -16,13 +16,15 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from lateen.apiserver.client import Client
+
+from tests.e2e.others import become
 
 LATEEN = str(Path(sys.executable).with_name("lateen"))
 READY = 120.0  # seconds that a mesh may take on a busy machine
@@ -59,19 +61,36 @@ _opener = urllib.request.build_opener(_NoRedirect)
 
 
 class Mesh:
-    """One running mesh."""
+    """One running mesh; with `uid`, one of another user's, whose home is then a folder of its own."""
 
-    def __init__(self, folder: Path, *, prefix: Sequence[str] = (), lateen: str = LATEEN) -> None:
+    def __init__(self, folder: Path, *, uid: int | None = None, lateen: str = LATEEN) -> None:
         self.folder = folder
         self.home = Path(tempfile.mkdtemp(prefix="lt", dir="/tmp"))
         self.http, self.https = free_port(), free_port()
-        self.prefix = tuple(prefix)
+        self.uid = os.getuid() if uid is None else uid
+        self.prefix: tuple[str, ...] = ()
+        self.python = str(Path(lateen).with_name("python"))
         self._lateen = lateen
         self.env = {
             **os.environ,
             "LATEEN_RUN_DIR": str(self.home / "r"),
             "LATEEN_STATE_DIR": str(self.home / "s"),
         }
+        if self.uid != os.getuid():
+            self._give_to(self.uid)
+
+    def _give_to(self, uid: int) -> None:
+        self.prefix = become(uid)
+        (self.home / "h").mkdir(mode=0o700)
+        for folder in (self.home, self.home / "h"):
+            os.chown(folder, uid, uid)
+        ours = ("HOME", "USER", "LOGNAME", "TMPDIR", "LATEEN_CACHE_DIR")
+        self.env = {
+            name: value
+            for name, value in self.env.items()
+            if name not in ours and not name.startswith("XDG_")
+        }
+        self.env["HOME"] = str(self.home / "h")
 
     @property
     def run(self) -> Path:

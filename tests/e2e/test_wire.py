@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 
 from tests.e2e.harness import Mesh
 
@@ -39,11 +37,11 @@ def sandbox_pid(mesh: Mesh) -> int:
 
 
 def test_between_pods_there_is_tls_and_no_plaintext(mesh: Mesh) -> None:
-    into = ["nsenter", "--target", str(sandbox_pid(mesh)), "--net"]
-    if os.getuid():
+    into = [*mesh.prefix, "nsenter", "--target", str(sandbox_pid(mesh)), "--net"]
+    if mesh.uid:
         into += ["--user", "--preserve-credentials"]
     with subprocess.Popen(
-        [*into, sys.executable, "-c", SNIFF],
+        [*into, mesh.python, "-c", SNIFF],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

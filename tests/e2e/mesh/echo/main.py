@@ -48,6 +48,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers on every path; a few have a meaning."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes
 
     def answer(self) -> None:
         length = int(self.headers.get("content-length", 0))
