@@ -87,6 +87,9 @@ attempt("remount", lambda: ctypes.CDLL(None).mount(b"", b"/usr", b"", 32 | 4096,
 attempt("chroot", lambda: os.chroot("/tmp"))
 attempt("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
 attempt("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+attempt("vsock", lambda: socket.socket(40, socket.SOCK_STREAM))
+attempt("keyring", lambda: ctypes.CDLL(None, use_errno=True).syscall(250 if os.uname().machine == "x86_64" else 219, 0, -4, 0))
+attempt("io_uring", lambda: ctypes.CDLL(None, use_errno=True).syscall(425, 1, ctypes.create_string_buffer(512)))
 attempt("mark", marked)
 attempt("mark in user namespace", lambda: in_new_user_namespace(
     "import socket; socket.socket().setsockopt(1, 36, 1337)"))
@@ -177,7 +180,9 @@ def test_its_own_scratch_space_and_devices_work(found: dict[str, str]) -> None:
 
 def test_it_has_no_capability_to_skip_its_proxy_with(found: dict[str, str]) -> None:
     assert found["capabilities"] == "{'0000000000000000'}"
-    assert found["raw"] == found["packet"] == found["mark"] == "PermissionError"
+    assert found["raw"] == found["mark"] == "PermissionError"
+    assert found["vsock"] == found["packet"] == "OSError"  # EAFNOSUPPORT
+    assert found["keyring"] == found["io_uring"] == "-1"
     assert found["mark in user namespace"] == "ZeroDivisionError"
     assert found["raw in user namespace"] == "ZeroDivisionError"
 

@@ -10,11 +10,12 @@ Source: kubernetes/design-proposals-archive, kubelet-cri-logging.md.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from lateen.base.clock import Clock
 
@@ -89,11 +90,12 @@ class ContainerLog:
         head = timestamp(self._clock.now()).encode() + b" " + stream + b" "
         for tag, text in pieces:
             line = head + tag + b" " + text + b"\n"
-            if self._size and self._size + len(line) > self._max:
-                self._rotate()
-            self._file.write(line)
-            self._size += len(line)
-        self._file.flush()
+            # A full disk must not break the pipe of an app that only wants to print.
+            with contextlib.suppress(OSError):
+                if self._size and self._size + len(line) > self._max:
+                    self._rotate()
+                self._file.write(line)
+                self._size += len(line)
 
     def _rotate(self) -> None:
         self._file.close()
@@ -104,6 +106,6 @@ class ContainerLog:
         self._path.rename(f"{self._path}.1")
         self._file, self._size = self._open()
 
-    def _open(self) -> tuple[BinaryIO, int]:
+    def _open(self) -> tuple[FileIO, int]:
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        return os.fdopen(fd, "ab"), os.fstat(fd).st_size
+        return FileIO(fd, "ab"), os.fstat(fd).st_size

@@ -23,6 +23,7 @@ Output = Callable[[bytes], None]
 _MAX_ANSWER = 8192
 _MAX_FAILURE = 4096
 _OUTPUT_SECONDS = 2.0
+_SEND_SECONDS = 5.0
 
 
 class StartError(LateenError):
@@ -115,8 +116,13 @@ class Processes:
             self.kill(answer.result(), signal.SIGKILL)
 
     def _send(self, request: dict[str, object], fds: list[int]) -> None:
-        # The requests are small and the zygote quick: a full socket would mean it is stuck.
-        socket.send_fds(self._link, [json.dumps(request).encode()], fds)
+        raw = [json.dumps(request).encode()]
+        try:
+            socket.send_fds(self._link, raw, fds)
+        except BlockingIOError:  # hundreds of requests at once; the zygote is quick to take them
+            self._link.settimeout(_SEND_SECONDS)
+            socket.send_fds(self._link, raw, fds)
+            self._link.setblocking(False)
 
     def _read(self) -> None:
         try:

@@ -24,7 +24,7 @@ import signal
 import socket
 from typing import Any, NamedTuple
 
-from lateen.node import linux, view
+from lateen.node import linux, seccomp, view
 
 MAX_REQUEST = 4096
 MAX_FDS = 5
@@ -197,6 +197,7 @@ def _run(fds: list[int], joined: dict[int, int], last_capability: int) -> None:
             os.dup2(fd, number)
         os.chdir(spec.cwd)
         linux.drop_capabilities(spec.keep_capabilities, last_capability)
+        seccomp.restrict()
         os.execvpe(spec.argv[0], spec.argv, spec.env)  # noqa: S606 - no shell is wanted
     except BaseException as error:  # whatever it is, the agent reads it on the pipe
         with contextlib.suppress(OSError):
