@@ -121,7 +121,6 @@ class Reporting:
             "versions": {t.type.short: t.version for t in types},
             "ackedAt": {t.type.short: t.acked_at for t in types},
             "kept": sum(t.kept for t in types),
-            "resent": sum(t.sent for t in types if t.kept),
             "sent": {t.type.short: t.sent for t in types},
             "bytes": sum(len(r.body) for some in resources.values() for r in some.values()),
             "certificateSeconds": self.certificate_seconds(proxy.id),

@@ -25,6 +25,9 @@ _INTERNAL = "extensions.bootstrap.internal_listener.v3.InternalListener"
 _MOST_CONNECTIONS = 20_000
 _THRESHOLDS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
 
+# How soon a proxy asks again when the control plane went away; Envoy's own pauses grow to 30 s.
+_COME_BACK = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
+
 
 def any_of(name: str, type_name: str, **fields: Any) -> Json:
     """An extension: its name and its typed config; `type_name` without the leading `envoy.`."""
@@ -104,7 +107,7 @@ def _dynamic(token: str) -> Json:
             "set_node_on_first_message_only": True,
             "grpc_services": [
                 {
-                    "envoy_grpc": {"cluster_name": "xds-grpc"},
+                    "envoy_grpc": {"cluster_name": "xds-grpc", "retry_policy": _COME_BACK},
                     "initial_metadata": [{"key": "authorization", "value": f"Bearer {token}"}],
                 }
             ],

@@ -76,8 +76,10 @@ class Running:
                     self._take(report)
                 if self._directory is not None:
                     self.seams.send(self._directory)
+                # Not what was sent: right after a restart nothing was yet, and all of it still runs.
+                known = sorted(o.meta.uid for o in self.store.list(group="", kind="Pod"))
+                self.seams.send(Keep(uids=tuple(known)))
                 self.step()
-                self.seams.send(Keep(uids=tuple(sorted(self._sent | dict.fromkeys(self._leaving)))))
             case PodReport():
                 self._take(message)
 
