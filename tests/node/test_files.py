@@ -131,3 +131,10 @@ def test_an_end_of_input_is_passed_on_and_the_answer_still_comes() -> None:
         await joining
 
     asyncio.run(run())
+
+
+def test_a_machine_that_cannot_is_told_why_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda program: None)
+    assert launch.supported() == "pods need the program setpriv (package util-linux)"
+    monkeypatch.setattr("platform.release", lambda: "5.4.0-generic")
+    assert launch.supported() == "pods need Linux 5.12 or newer; this is 5.4.0-generic"

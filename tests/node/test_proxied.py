@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -113,6 +115,33 @@ def test_neither_probes_nor_calls_to_itself_pass_the_proxy(sandbox: Sandbox) -> 
     assert _connections(sandbox, talker, "virtualInbound") == 0
     assert _connections(sandbox, talker, "virtualOutbound") == 0
     sandbox.drop(talker.uid)
+
+
+def test_a_proxy_sees_no_other_pods_folder_and_not_the_state(
+    sandbox: Sandbox, server: PodRun
+) -> None:
+    other = _proxied(sandbox, 14, "import time; time.sleep(60)", liveness=Probe(period_seconds=60))
+    sandbox.put(other)
+    sandbox.until_ready(other.uid)
+    assert {"s10", "s14"} <= set(os.listdir(sandbox.run / "p"))
+    own = f"{sandbox.run}/p/{server.slot}/bootstrap.json"
+    (envoy,) = (
+        path
+        for path in Path("/proc").glob("[0-9]*")
+        if own.encode() in _command(path) and b"unshare" not in _command(path)
+    )
+    seen = Path(f"{envoy}/root{sandbox.run}")
+    assert os.listdir(seen / "p") == [server.slot]
+    assert os.listdir(seen / "s") == []
+    assert not Path(f"{envoy}/root{sandbox.state}").exists()
+    sandbox.drop(other.uid)
+
+
+def _command(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_the_proxy_ends_after_the_app(sandbox: Sandbox) -> None:
