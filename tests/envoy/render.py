@@ -25,6 +25,7 @@ _SAME_EVERYWHERE = {
     "eds_cluster_config",
     "forward_client_cert_details",
     "host_selection_retry_max_attempts",
+    "ignore_port_in_host_matching",
     "include_request_attempt_count",
     "initial_fetch_timeout",
     "listener_filters_timeout",
@@ -97,7 +98,14 @@ def _metadata(by_filter: dict[str, Any]) -> dict[str, Any]:
     made = dict(by_filter)
     ours = made.pop(names.LATEEN, {})
     ours.pop("host", None)
-    return {**ours, **made}
+    return _sorted({**ours, **made})
+
+
+def _sorted(value: Any) -> Any:
+    """Protobuf keeps a Struct's fields in an order of its own, new in each process."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return value
 
 
 Wanted = Callable[[str], bool]

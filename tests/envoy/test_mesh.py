@@ -144,7 +144,8 @@ AUTHORIZATION = Authorization(
 
 def callee_plan(mtls: Mtls, speech: Speech, authorization: Authorization) -> ProxyPlan:
     port = InboundPort(port=IN, speech=speech, mtls=mtls, origin=plans.SERVICE)
-    inbound = Inbound(ports=(port,), otherwise=mtls, authorization=authorization)
+    # Other ports take plaintext: what a STRICT port refuses must not fall to their chains.
+    inbound = Inbound(ports=(port,), otherwise=Mtls.PERMISSIVE, authorization=authorization)
     return ProxyPlan(proxy=plans.SIDECAR, inbound=inbound)
 
 

@@ -1,0 +1,100 @@
+"""A made-up request, and what becomes of it.
+
+In: -    Out: Request and the outcomes (a union).
+Before: -       After: walk_ir.py, walk_envoy.py, cli/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Way(StrEnum):
+    """Which way a request passes the proxy."""
+
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An HTTP request as it reaches a proxy. `path` has the query; header names in lower case.
+
+    `address` is the address dialled where that decides (a port that declares no protocol); `peer`
+    the caller's SPIFFE identity, "" without mTLS; `tls` whether a gateway's client spoke TLS.
+    """
+
+    way: Way
+    port: int
+    method: str = "GET"
+    path: str = "/"
+    authority: str = "localhost"
+    headers: tuple[tuple[str, str], ...] = ()
+    address: str = ""
+    peer: str = ""
+    tls: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """`https` where a gateway ended TLS; what proxies say to each other is `http`."""
+        return "https" if self.way is Way.GATEWAY and self.tls else "http"
+
+    @property
+    def host(self) -> str:
+        """The authority without its port, in lower case."""
+        return self.authority.lower().partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarded:
+    """Sent on, to one of the clusters by share, with this path and authority."""
+
+    route: str
+    origin: str
+    shares: tuple[tuple[str, int], ...]  # cluster, weight
+    path: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirected:
+    """Answered with a redirect."""
+
+    route: str
+    origin: str
+    status: int
+    location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Answered at once."""
+
+    route: str
+    origin: str
+    status: int
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """Refused with 403 by this rule; `none` if no ALLOW rule matched."""
+
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Nothing takes it: why."""
+
+    why: str
+
+
+NO_LISTENER = Lost(why="no listener for this port")
+NO_CHAIN = Lost(why="the connection is closed: no filter chain takes it")
+NO_HOST = Lost(why="404: no virtual host of this name")
+NO_ROUTE = Lost(why="404: no route of the virtual host matches")
+
+Outcome = Forwarded | Redirected | Answered | Denied | Lost

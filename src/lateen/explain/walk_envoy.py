@@ -1,0 +1,249 @@
+"""Follow a made-up request through what Envoy is sent.
+
+In: Resources, Request.             Out: Outcome.
+Before: envoy/emit.py, request.py   After: cli/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from google.protobuf.any_pb2 import Any
+
+from lateen.base.errors import Bug
+from lateen.envoy import names
+from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
+    FilterChain,
+    FilterChainMatch,
+)
+from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
+from lateen.envoy.pb.envoy.config.route.v3 import route_components_pb2 as pb
+from lateen.envoy.pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from lateen.envoy.pb.envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
+from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2,
+)
+from lateen.envoy.pb.envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as tcp_rbac_pb2
+from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from lateen.envoy.resources import Resources, ResourceType
+from lateen.envoy.sniffing import HTTP_NAMES
+from lateen.envoy.tls import ALPN_HTTP
+from lateen.explain.envoy_match import judged, origin_of, route_holds
+from lateen.explain.request import (
+    NO_CHAIN,
+    NO_HOST,
+    NO_LISTENER,
+    NO_ROUTE,
+    Answered,
+    Forwarded,
+    Outcome,
+    Redirected,
+    Request,
+    Way,
+)
+from lateen.explain.urls import best_domain, location, normalized, with_query_of
+
+_Manager = http_connection_manager_pb2.HttpConnectionManager
+_STATUS = {
+    pb.RedirectAction.MOVED_PERMANENTLY: 301,
+    pb.RedirectAction.FOUND: 302,
+    pb.RedirectAction.SEE_OTHER: 303,
+    pb.RedirectAction.TEMPORARY_REDIRECT: 307,
+    pb.RedirectAction.PERMANENT_REDIRECT: 308,
+}
+
+
+def _closest(
+    chains: Iterable[FilterChain], request: Request, transport: str, alpn: tuple[str, ...]
+) -> FilterChain | None:
+    """The chain Envoy takes: by port, then server name, then transport, then ALPN.
+
+    At each step only the closest chains stay, and there is no way back: plaintext to a port that
+    has chains of its own, all of them for TLS, does not fall to the chains for any port.
+    Source: Envoy's FilterChainManagerImpl::findFilterChain.
+    """
+    at_port = _at_port(chains, request.port)
+    hosts = [host for chain in at_port for host in chain.filter_chain_match.server_names]
+    host = best_domain(hosts, request.host) if transport == "tls" else None
+    named = _closer(at_port, lambda match: match.server_names, (host,) if host else ())
+    carried = _closer(
+        named,
+        lambda match: [match.transport_protocol] if match.transport_protocol else [],
+        (transport,),
+    )
+    return next(iter(_closer(carried, lambda match: match.application_protocols, alpn)), None)
+
+
+def _at_port(chains: Iterable[FilterChain], port: int) -> list[FilterChain]:
+    every = list(chains)
+    own = [each for each in every if each.filter_chain_match.destination_port.value == port]
+    anywhere = [each for each in every if not each.filter_chain_match.HasField("destination_port")]
+    return own or anywhere
+
+
+def _closer(
+    chains: list[FilterChain],
+    wanted: Callable[[FilterChainMatch], Sequence[str]],
+    offered: tuple[str, ...],
+) -> list[FilterChain]:
+    """The chains that want one of what is offered; if there are none, those that want nothing."""
+    fitting = [c for c in chains if set(wanted(c.filter_chain_match)).intersection(offered)]
+    return fitting or [c for c in chains if not wanted(c.filter_chain_match)]
+
+
+def _chain(listener: Listener, request: Request) -> FilterChain | None:
+    """A client of the mesh speaks mTLS where the server takes it; a gateway's as it says."""
+    chains = listener.filter_chains
+    if request.way is Way.GATEWAY and request.tls:
+        chain = _closest(chains, request, "tls", HTTP_NAMES)
+        return chain if chain is not None and chain.HasField("transport_socket") else None
+    if request.way is Way.INBOUND and request.peer:
+        chain = _closest(chains, request, "tls", (ALPN_HTTP,))
+        if chain is not None and chain.HasField("transport_socket"):
+            return chain
+    chain = _closest(chains, request, "raw_buffer", HTTP_NAMES)
+    if chain is None and listener.HasField("default_filter_chain"):
+        return listener.default_filter_chain
+    return chain
+
+
+def _redirected(route: pb.Route, request: Request) -> Redirected:
+    redirect = route.redirect
+    path = redirect.path_redirect
+    return Redirected(
+        route=route.name,
+        origin=origin_of(route.metadata),
+        status=_STATUS[redirect.response_code],
+        location=location(
+            old_scheme=request.scheme,
+            scheme=redirect.scheme_redirect,
+            authority=request.authority,
+            port=redirect.port_redirect,
+            new_host=redirect.host_redirect,
+            path=with_query_of(path, request.path) if path else request.path,
+        ),
+    )
+
+
+def _rewritten(route: pb.Route, path: str) -> str:
+    new = route.route.prefix_rewrite
+    if not new:
+        return path
+    bare, mark, query = path.partition("?")
+    whole = route.match.WhichOneof("path_specifier") != "prefix"
+    rest = "" if whole else bare[len(route.match.prefix) :]
+    return new + rest + mark + query
+
+
+def _act(route: pb.Route, request: Request) -> Outcome:
+    which = route.WhichOneof("action")
+    if which == "redirect":
+        return _redirected(route, request)
+    if which == "direct_response":
+        answer = route.direct_response
+        return Answered(
+            route=route.name,
+            origin=origin_of(route.metadata),
+            status=answer.status,
+            body=answer.body.inline_string,
+        )
+    if which != "route":
+        raise Bug(f"explain cannot follow a route with {which}")
+    action = route.route
+    shares: tuple[tuple[str, int], ...] = ((action.cluster, 100),)
+    if action.WhichOneof("cluster_specifier") == "weighted_clusters":
+        shares = tuple((each.name, each.weight.value) for each in action.weighted_clusters.clusters)
+    return Forwarded(
+        route=route.name,
+        origin=origin_of(route.metadata),
+        shares=shares,
+        path=_rewritten(route, request.path),
+        authority=action.host_rewrite_literal or request.authority,
+    )
+
+
+def _routed(table: RouteConfiguration, request: Request) -> Outcome:
+    by_domain = {domain: host for host in table.virtual_hosts for domain in host.domains}
+    domain = best_domain(by_domain, request.authority)
+    if domain is None:
+        return NO_HOST
+    host = by_domain[domain]
+    if host.require_tls == pb.VirtualHost.ALL and request.scheme != "https":
+        where = f"https://{request.authority}{request.path}"
+        return Redirected(route="", origin="", status=301, location=where)
+    for route in host.routes:
+        if route_holds(route.match, request):
+            return _act(route, request)
+    return NO_ROUTE
+
+
+def _table(manager: _Manager, resources: Resources) -> RouteConfiguration:
+    if manager.WhichOneof("route_specifier") == "route_config":
+        return manager.route_config
+    found = resources[ResourceType.ROUTES].get(manager.rds.route_config_name)
+    return RouteConfiguration.FromString(found.body) if found else RouteConfiguration()
+
+
+def _http(config: Any, request: Request, resources: Resources) -> Outcome:
+    manager = _Manager.FromString(config.value)
+    seen = request
+    if manager.normalize_path.value:
+        unescape = manager.path_with_escaped_slashes_action == _Manager.UNESCAPE_AND_FORWARD
+        seen = replace(request, path=normalized(request.path, unescape_slashes=unescape))
+    for each in manager.http_filters:
+        if each.typed_config.Is(http_rbac_pb2.RBAC.DESCRIPTOR):
+            denied = judged(http_rbac_pb2.RBAC.FromString(each.typed_config.value).rules, seen)
+            if denied:
+                return denied
+    return _routed(_table(manager, resources), seen)
+
+
+def _through(chain: FilterChain, request: Request, resources: Resources) -> Outcome:
+    for each in chain.filters:
+        config = each.typed_config
+        if config.Is(_Manager.DESCRIPTOR):
+            return _http(config, request, resources)
+        if config.Is(tcp_rbac_pb2.RBAC.DESCRIPTOR):
+            denied = judged(tcp_rbac_pb2.RBAC.FromString(config.value).rules, request)
+            if denied:
+                return denied
+        if config.Is(TcpProxy.DESCRIPTOR):
+            return Forwarded(
+                route="",
+                origin=origin_of(chain.metadata),
+                shares=((TcpProxy.FromString(config.value).cluster, 100),),
+                path=request.path,
+                authority=request.authority,
+            )
+    return NO_CHAIN
+
+
+def _listener_names(request: Request) -> tuple[str, ...]:
+    """The listeners that may take the connection, the closest first."""
+    wildcard = names.wildcard_listener(request.port)
+    match request.way:
+        case Way.INBOUND:
+            return (names.VIRTUAL_INBOUND,)
+        case Way.GATEWAY:
+            return (wildcard,)
+        case Way.OUTBOUND:
+            exact = names.address_listener(request.address, request.port)
+            return (exact, wildcard, names.VIRTUAL_OUTBOUND)
+    assert_never(request.way)
+
+
+def walk_envoy(resources: Resources, request: Request) -> Outcome:
+    """What an Envoy with these resources does with the request."""
+    listeners = resources[ResourceType.LISTENER]
+    found = next((listeners[name] for name in _listener_names(request) if name in listeners), None)
+    if found is None:
+        return NO_LISTENER
+    chain = _chain(Listener.FromString(found.body), request)
+    if chain is None:
+        return NO_CHAIN
+    known = request
+    if request.way is Way.INBOUND and not chain.HasField("transport_socket"):
+        known = replace(request, peer="")
+    return _through(chain, known, resources)

@@ -1,0 +1,342 @@
+"""Follow a made-up request through a plan.
+
+In: ProxyPlan, Request.       Out: Outcome.
+Before: ir/, request.py       After: cli/
+
+`walk_envoy` follows the same request through what Envoy is sent; the two must agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import assert_never
+
+from lateen.base.origin import BUILT_IN, Origin
+from lateen.envoy import names
+from lateen.envoy.rbac import SPIFFE, looks_at_paths
+from lateen.envoy.routes import BLACK_HOLE_STATUS
+from lateen.envoy.wire import origin_text
+from lateen.explain.request import (
+    NO_CHAIN,
+    NO_HOST,
+    NO_LISTENER,
+    NO_ROUTE,
+    Answered,
+    Denied,
+    Forwarded,
+    Outcome,
+    Redirected,
+    Request,
+    Way,
+)
+from lateen.explain.urls import best_domain, location, normalized, with_query_of
+from lateen.ir.match import Exact, Prefix, Present, Regex, RequestMatch, StringMatch, Suffix
+from lateen.ir.plan import HttpOut, Inbound, Mtls, ProxyPlan, SniffOut, SniOut, Speech, TcpOut
+from lateen.ir.policy import EVERYTHING_ALLOWED, Ask, Authorization, Clause, Peer, Policy, Verdict
+from lateen.ir.routes import Elsewhere, Forward, Redirect, Respond, Route, VirtualHost
+
+
+def matches(match: StringMatch, text: str) -> bool:
+    """Whether a condition holds for a text that is there."""
+    match match:
+        case Exact(wanted):
+            return text == wanted
+        case Prefix(wanted):
+            return text.startswith(wanted)
+        case Suffix(wanted):
+            return text.endswith(wanted)
+        case Regex(wanted):
+            return re.fullmatch(wanted, text) is not None
+        case Present():
+            return True
+    assert_never(match)
+
+
+def _path_matches(match: RequestMatch, path: str) -> bool:
+    wanted = match.path
+    if wanted is None:
+        return True
+    if match.ignore_case and not isinstance(wanted, Regex):
+        return matches(type(wanted)(wanted.text.lower()), path.lower())
+    return matches(wanted, path)
+
+
+def _headers_match(match: RequestMatch, request: Request) -> bool:
+    headers = dict(request.headers)
+    for wanted in match.headers:
+        value = headers.get(wanted.name)
+        if isinstance(wanted.match, Present) or not wanted.invert:
+            held = value is not None and matches(wanted.match, value)
+        else:
+            held = matches(wanted.match, value or "")  # an absent header is an empty one
+        if held is wanted.invert:
+            return False
+    return True
+
+
+def _queries_match(match: RequestMatch, query: str) -> bool:
+    given: dict[str, str] = {}
+    for pair in query.split("&") if query else ():
+        name, _, value = pair.partition("=")
+        given.setdefault(name, value)
+    return all(q.name in given and matches(q.match, given[q.name]) for q in match.queries)
+
+
+def _request_matches(match: RequestMatch, request: Request) -> bool:
+    path, _, query = request.path.partition("?")
+    pseudo = (
+        (match.method, request.method),
+        (match.authority, request.authority),
+        (match.scheme, request.scheme),
+    )
+    return (
+        _path_matches(match, path)
+        and all(wanted is None or matches(wanted, text) for wanted, text in pseudo)
+        and _headers_match(match, request)
+        and _queries_match(match, query)
+    )
+
+
+def _new_authority(route: Route, forward: Forward) -> str:
+    if forward.rewrite and forward.rewrite.authority:
+        return forward.rewrite.authority
+    changes = (*route.request_headers.set, *route.request_headers.add)
+    return next((value for name, value in changes if name.lower() in {"host", ":authority"}), "")
+
+
+def _new_path(route: Route, forward: Forward, path: str) -> str:
+    if not forward.rewrite or not forward.rewrite.path:
+        return path
+    bare, mark, query = path.partition("?")
+    match route.match.path:
+        case Exact() | Regex():
+            rest = ""
+        case Prefix(prefix):
+            rest = bare[len(prefix) :]
+        case None:
+            rest = bare[1:]
+        case _:
+            assert_never(route.match.path)
+    return forward.rewrite.path + rest + mark + query
+
+
+def _redirected(route: Route, redirect: Redirect, request: Request) -> Redirected:
+    strips = redirect.strip_port and redirect.scheme and not redirect.authority
+    authority = request.host if strips else request.authority
+    return Redirected(
+        route=route.name,
+        origin=origin_text(route.origin),
+        status=redirect.code,
+        location=location(
+            old_scheme=request.scheme,
+            scheme=redirect.scheme,
+            authority=authority,
+            port=redirect.port or 0,
+            new_host=redirect.authority,
+            path=with_query_of(redirect.path, request.path) if redirect.path else request.path,
+        ),
+    )
+
+
+def _act(route: Route, request: Request) -> Outcome:
+    name, origin = route.name, origin_text(route.origin)
+    match route.action:
+        case Forward():
+            return Forwarded(
+                route=name,
+                origin=origin,
+                shares=tuple(
+                    (names.outbound_cluster(split.backend), split.weight)
+                    for split in route.action.splits
+                ),
+                path=_new_path(route, route.action, request.path),
+                authority=_new_authority(route, route.action) or request.authority,
+            )
+        case Redirect():
+            return _redirected(route, route.action, request)
+        case Respond():
+            action = route.action
+            return Answered(route=name, origin=origin, status=action.status, body=action.body)
+        case Elsewhere.PASSTHROUGH:
+            return Forwarded(
+                route=name,
+                origin=origin,
+                shares=((names.PASSTHROUGH, 100),),
+                path=request.path,
+                authority=request.authority,
+            )
+        case Elsewhere.BLACK_HOLE:
+            return Answered(route=name, origin=origin, status=BLACK_HOLE_STATUS)
+    assert_never(route.action)
+
+
+def _route(plan: ProxyPlan, table: str, request: Request) -> Outcome:
+    hosts = next((each.hosts for each in plan.tables if each.name == table), ())
+    by_domain: dict[str, VirtualHost] = {d: host for host in hosts for d in host.domains}
+    domain = best_domain(by_domain, request.authority)
+    if domain is None:
+        return NO_HOST
+    host = by_domain[domain]
+    if host.require_tls and request.scheme != "https":
+        where = f"https://{request.authority}{request.path}"
+        return Redirected(route="", origin="", status=301, location=where)
+    for route in host.routes:
+        if _request_matches(route.match, request):
+            return _act(route, request)
+    return NO_ROUTE
+
+
+def _one_of(wanted: tuple[StringMatch, ...], text: str | None) -> bool:
+    return text is not None and any(matches(each, text) for each in wanted)
+
+
+def _peer_matches(peer: Peer, principal: str | None) -> bool:
+    parts = principal.split("/") if principal else []
+    namespace = parts[2] if len(parts) == 5 and (parts[1], parts[3]) == ("ns", "sa") else None
+    return (
+        (not peer.principals or _one_of(peer.principals, principal))
+        and (not peer.namespaces or _one_of(peer.namespaces, namespace))
+        and not _one_of(peer.not_principals, principal)
+        and not _one_of(peer.not_namespaces, namespace)
+    )
+
+
+def _ask_matches(ask: Ask, method: str, path: str) -> bool:
+    return (
+        (not ask.methods or _one_of(ask.methods, method))
+        and (not ask.paths or _one_of(ask.paths, path))
+        and not _one_of(ask.not_methods, method)
+        and not _one_of(ask.not_paths, path)
+    )
+
+
+def _clause_matches(
+    clause: Clause, verdict: Verdict, principal: str | None, asks: Callable[[Ask], bool] | None
+) -> bool:
+    if clause.peers and not any(_peer_matches(peer, principal) for peer in clause.peers):
+        return False
+    if not clause.asks:
+        return True
+    if asks is None:  # plain TCP: what needs HTTP is never allowed, and denied unseen
+        return any(verdict is Verdict.DENY or not ask.needs_http for ask in clause.asks)
+    return any(map(asks, clause.asks))
+
+
+def judged(authorization: Authorization, request: Request, *, http: bool) -> Denied | None:
+    """The refusal of a request, or None if it may pass. Without `http`, as a TCP connection."""
+    principal = request.peer.removeprefix(SPIFFE) if request.peer else None
+    path = request.path.partition("?")[0]
+    asks = (lambda ask: _ask_matches(ask, request.method, path)) if http else None
+
+    def first(policies: tuple[Policy, ...]) -> str | None:
+        rules = (
+            f"{policy.name}-rule[{number}]"
+            for policy in policies
+            for number, clause in enumerate(policy.clauses)
+            if _clause_matches(clause, policy.verdict, principal, asks)
+        )
+        return min(rules, default=None)  # Envoy looks at rules by name
+
+    denied = first(authorization.deny)
+    if denied:
+        return Denied(rule=denied)
+    if authorization.allow and first(authorization.allow) is None:
+        return Denied(rule="none")
+    return None
+
+
+def _seen(request: Request, authorization: Authorization) -> Request:
+    """The request with its path as the proxy reads it."""
+    path = normalized(request.path, unescape_slashes=looks_at_paths(authorization))
+    return replace(request, path=path)
+
+
+def _inbound(inbound: Inbound, request: Request) -> Outcome:
+    port = next((each for each in inbound.ports if each.port == request.port), None)
+    mtls, speech = (port.mtls, port.speech) if port else (inbound.otherwise, Speech.UNKNOWN)
+    origin = origin_text(port.origin if port else BUILT_IN)
+    cluster = names.inbound_cluster(port.port) if port else names.INBOUND_PASSTHROUGH
+    if not request.peer and mtls is Mtls.STRICT:
+        return NO_CHAIN
+    known = request if mtls is not Mtls.DISABLE else _unknown(request)
+    http = speech is not Speech.TCP
+    seen = _seen(known, inbound.authorization) if http else known
+    denied = judged(inbound.authorization, seen, http=http)
+    if denied:
+        return denied
+    return Forwarded(
+        route="default" if http else "",
+        origin=origin,
+        shares=((cluster, 100),),
+        path=seen.path,
+        authority=request.authority,
+    )
+
+
+def _unknown(request: Request) -> Request:
+    return replace(request, peer="")
+
+
+def _raw(cluster: str, origin: Origin, request: Request) -> Forwarded:
+    """The bytes as they are, to one cluster."""
+    return Forwarded(
+        route="",
+        origin=origin_text(origin),
+        shares=((cluster, 100),),
+        path=request.path,
+        authority=request.authority,
+    )
+
+
+def _outbound(plan: ProxyPlan, request: Request) -> Outcome:
+    """What listens at the address dialled, or else at any; what nobody claims goes elsewhere."""
+    for address in (request.address, names.ANY_ADDRESS):
+        raw: Outcome | None = None
+        for part in plan.outbound:
+            match part:
+                case HttpOut() if (names.ANY_ADDRESS, part.port) == (address, request.port):
+                    return _route(plan, part.table, _seen(request, EVERYTHING_ALLOWED))
+                case SniffOut() if (part.address, part.port) == (address, request.port):
+                    return _route(plan, part.table, _seen(request, EVERYTHING_ALLOWED))
+                case TcpOut() if (part.address, part.port) == (address, request.port):
+                    raw = _raw(names.outbound_cluster(part.backend), part.origin, request)
+                case SniOut() if (names.ANY_ADDRESS, part.port) == (address, request.port):
+                    raw = _raw(_elsewhere(plan), BUILT_IN, request)
+                case _:
+                    pass
+        if raw:
+            return raw
+    return _raw(_elsewhere(plan), BUILT_IN, request)
+
+
+def _elsewhere(plan: ProxyPlan) -> str:
+    return names.PASSTHROUGH if plan.allow_any else names.BLACK_HOLE
+
+
+def _gateway(plan: ProxyPlan, request: Request) -> Outcome:
+    port = next((each for each in plan.gateway if each.port == request.port), None)
+    if port is None:
+        return NO_LISTENER
+    table = port.http.table if port.http and not request.tls else None
+    if request.tls:
+        by_host = {host: server.table for server in port.tls for host in server.hosts}
+        host = best_domain(by_host, request.host)
+        table = by_host[host] if host else None
+    if table is None:
+        return NO_CHAIN
+    seen = _seen(request, plan.authorization)
+    return judged(plan.authorization, seen, http=True) or _route(plan, table, seen)
+
+
+def walk_ir(plan: ProxyPlan, request: Request) -> Outcome:
+    """What the plan does with the request."""
+    match request.way:
+        case Way.INBOUND:
+            return _inbound(plan.inbound, request) if plan.inbound else NO_LISTENER
+        case Way.GATEWAY:
+            return _gateway(plan, request)
+        case Way.OUTBOUND:
+            return _outbound(plan, request)
+    assert_never(request.way)
