@@ -1,4 +1,4 @@
-"""The control plane: `python -m lateen.app.control RUN`.
+"""The control plane, without the console: `python -m lateen.app.control RUN`.
 
 In: RUN/settings.json.    Out: proxies programmed, pods running, an API on RUN/api.sock.
 Before: app/supervising.py      After: stages/, and through them everything else
@@ -16,7 +16,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from lateen.api.objects import Obj
 from lateen.apiserver.app import make_app
 from lateen.apiserver.crilog import log_reader
 from lateen.apiserver.deps import ApiDeps, Sources
-from lateen.apiserver.serving import serving
+from lateen.apiserver.kubeconfig import kubeconfig, write_kubeconfig
+from lateen.apiserver.serving import TlsListener, serving
+from lateen.app.access import Access, open_access
 from lateen.app.measuring import Measuring
 from lateen.app.reporting import Reporting
 from lateen.app.settings import Settings, load_settings
@@ -58,6 +61,8 @@ from lateen.xds.server import Ads
 from lateen.xds.tokens import TokenKey
 
 log = logging.getLogger(__name__)
+Listener = Callable[[Store, ApiDeps], AbstractAsyncContextManager[str]]
+MakeConsole = Callable[[int, str], Listener]
 ROUND_PAUSE = 0.004  # seconds in which changes are gathered into one round
 SETTLE_LOOK = 0.02  # seconds between looks whether all proxies have acknowledged
 DRAIN_PATIENCE = 15.0  # seconds for all pods to end
@@ -68,8 +73,9 @@ _NO_TRAFFIC = frozenset({"Deployment", "ReplicaSet", "ConfigMap"})
 class ControlPlane:
     """One life of the control plane."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, console: MakeConsole | None = None) -> None:
         self.settings = settings
+        self._console = console
         self.clock = SystemClock()
         self.store: Store = SqliteStore.open(settings.state_dir / "store.db", clock=self.clock)
         self._tokens = TokenKey.open(settings.state_dir / "tokens.key")
@@ -126,11 +132,20 @@ class ControlPlane:
         self._forget_the_last_boot()
         await self.link.start()
         await self.ads.start(self.settings.run_dir / "xds.sock")
-        app = make_app(self.store, self._deps(), clock=self.clock)
+        access = open_access(self.settings.state_dir / "access", self.clock)
+        deps = self._deps()
+        app = make_app(self.store, deps, token=access.api_token, clock=self.clock)
+        tls = TlsListener(
+            port=self.settings.api_port, certificate=access.certificate, key=access.key
+        )
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
-        async with serving(app, unix=self.settings.api_socket):
+        async with AsyncExitStack() as stack:
+            serve = serving(app, unix=self.settings.api_socket, tls=tls)
+            port = await stack.enter_async_context(serve)
+            self._write_kubeconfig(port, access)
+            await self._open_console(stack, access, deps)
             self._controllers = named("controllers", controlling(self.store, self.clock))
             tasks = [
                 self._controllers,
@@ -149,6 +164,28 @@ class ControlPlane:
             self.store.close()
             for task in done:
                 task.result()
+
+    def _write_kubeconfig(self, port: int, access: Access) -> None:
+        """Say where the API answers; a control plane that comes back takes the same port."""
+        tree = kubeconfig(
+            name=self.settings.name,
+            port=port,
+            ca_pem=access.certificate,
+            token=access.api_token,
+        )
+        write_kubeconfig(self.settings.run_dir / "kubeconfig", tree)
+        self.settings = msgspec.structs.replace(self.settings, api_port=port)
+        self.settings.save()
+
+    async def _open_console(self, stack: AsyncExitStack, access: Access, deps: ApiDeps) -> None:
+        if self._console is None:
+            return
+        listener = self._console(self.settings.console_port, access.console_token)
+        url = await stack.enter_async_context(listener(self.store, deps))
+        self.reporting.console = url
+        port = int(url.split("?")[0].rstrip("/").rpartition(":")[2])
+        self.settings = msgspec.structs.replace(self.settings, console_port=port)
+        self.settings.save()
 
     async def _first_of(self, tasks: list[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
         """Wait until one ends (but for the controllers in a drain), and end the others."""
@@ -342,19 +379,19 @@ async def _wait(event: asyncio.Event) -> None:
     await event.wait()
 
 
-def main() -> None:
-    """Run until SIGTERM."""
+def main(console: MakeConsole | None = None) -> None:
+    """Run until SIGTERM. `console` makes the console's listener of a port and a token."""
     logging.basicConfig(
         level=os.environ.get("LATEEN_LOG", "INFO"),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     settings = load_settings(Path(sys.argv[1]))
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_main(settings))
+        asyncio.run(_main(settings, console))
 
 
-async def _main(settings: Settings) -> None:
-    await ControlPlane(settings).run()
+async def _main(settings: Settings, console: MakeConsole | None) -> None:
+    await ControlPlane(settings, console).run()
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class Reporting:
     quarantine: Quarantine
     sourcing: Sourcing
     certificate_seconds: Callable[[str], float]
+    console: str = ""
 
     def status(self) -> dict[str, Any]:
         """Pods, addresses, problems; see app/status.py for the rows."""
@@ -64,6 +65,8 @@ class Reporting:
             "phase": phase_of(pods, applied=self.sourcing.applied and self._complete()),
             "pods": pods,
             "urls": self._urls(settings),
+            "console": self.console,
+            "kubeconfig": str(settings.run_dir / "kubeconfig"),
             "refused": refused or [str(key) for key in sorted(self.quarantine.keys())],
             **self.problems(),
         }

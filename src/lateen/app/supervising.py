@@ -1,7 +1,7 @@
 """Start the control plane, the node agent and the border Envoy, and keep them while `up` lasts.
 
 In: Settings.    Out: three child processes, one restarted when it dies; nothing left at the end.
-Before: cli/up.py        After: app/control.py, node/main.py, envoy/border.py
+Before: cli/up.py        After: app/control.py (through console/serve.py), node/main.py, envoy/
 
 This process is the one whose end is the end of everything. Each child has a pipe or socket whose
 other end only this process holds, and the kernel's parent-death signal besides, so `kill -9` of it
@@ -166,7 +166,7 @@ class Supervisor:
             os.close(log)
 
     async def _control(self) -> _Child:
-        argv = (*_DIE_WITH_PARENT, sys.executable, "-P", "-m", "lateen.app.control")
+        argv = (*_DIE_WITH_PARENT, sys.executable, "-P", "-m", "lateen.console.serve")
         return _Child(await self._spawn("control", (*argv, self._settings.run)))
 
     async def _agent(self) -> _Child:

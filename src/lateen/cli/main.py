@@ -154,6 +154,14 @@ def proxy_config(
     raise typer.Exit(run_proxy_config(name, pod, part.value, as_json=output is Output.JSON))
 
 
+@app.command(epilog='Example:  kubectl --kubeconfig "$(lateen kubeconfig)" get pods -A')
+def kubeconfig(name: Name = "default") -> None:
+    """Print the path of the kubeconfig of a running mesh."""
+    from lateen.cli.show import client_of
+
+    print(client_of(name).get("/lateen/v1/status")["kubeconfig"])
+
+
 @app.command()
 def version() -> None:
     """Print lateen's version."""
