@@ -1,7 +1,7 @@
 """What a proxy writes down of each request and connection: a line of text, and Istio's metrics.
 
 In: Proxy, which side reports.      Out: AccessLogs.
-Before: ir/plan.py                  After: http.py, tcp.py
+Before: ir/plan.py                  After: http.py, border.py
 
 Metrics come out as `envoy_istio_requests_total`; who reads :15090 strips `envoy_`. TCP bytes are
 counted when a connection ends: Envoy's periodic figures are running totals that would be summed.

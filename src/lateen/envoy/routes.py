@@ -200,6 +200,7 @@ def emit_table(table: RouteTable, edge: bool) -> RouteConfiguration:
         virtual_hosts=[_virtual_host(host) for host in table.hosts],
         validate_clusters=BoolValue(value=False),
         max_direct_response_body_size_bytes=_MOST_BODY,
+        ignore_port_in_host_matching=True,
     )
     if edge:
         client = HeaderValue(
