@@ -134,3 +134,10 @@ def test_what_is_set_for_uv_stays(tmp_path: Path) -> None:
         }
     )
     assert env["UV_DEFAULT_INDEX"] == "https://two.example"
+
+
+def test_a_folder_of_the_path_that_cannot_be_looked_into_is_passed_over(tmp_path: Path) -> None:
+    closed = "x" * 300  # longer than a name may be: an error for root, too
+    home = jdk(tmp_path / "usr/lib/jvm/17", "17.0.15")
+    need = Need(tool=Tool.JDK, version=(17,))
+    assert find(tmp_path, need, PATH=closed, JAVA_HOME=f"/{closed}").program == home / "bin/java"

