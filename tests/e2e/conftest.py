@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lateen.node.launch import supported
 
+from lateen.node.launch import supported
 from tests.e2e.harness import Mesh
 from tests.e2e.others import STRANGER, ForAll, for_all, python_for_all
 
@@ -45,7 +45,7 @@ def everyone() -> Iterator[ForAll]:
         pytest.skip("only root can run lateen as another user")
     python = python_for_all()
     if python is None:
-        pytest.skip("no Python 3.11 with ensurepip that an ordinary user can run")
+        pytest.skip("no Python 3.11 or newer that an ordinary user can run")
     with for_all(python, FOLDER) as made:
         yield made
 

@@ -23,7 +23,6 @@ from typing import Any
 from urllib.parse import quote
 
 from lateen.apiserver.client import Client
-
 from tests.e2e.others import become
 
 LATEEN = str(Path(sys.executable).with_name("lateen"))

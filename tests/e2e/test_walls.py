@@ -31,8 +31,11 @@ print(found)
 
 
 def test_run_directory_home_and_state_are_not_there(mesh: Mesh) -> None:
-    with tempfile.NamedTemporaryFile(dir=os.path.expanduser("~")) as mine:
-        places = [str(mesh.run), str(mesh.state), str(mesh.home), mine.name]
+    with (
+        tempfile.NamedTemporaryFile(dir=mesh.env["HOME"]) as mine,
+        tempfile.NamedTemporaryFile(dir=mesh.home) as beside,
+    ):
+        places = [str(mesh.run), str(mesh.state), mine.name, beside.name]
         code = f"import os; print([p for p in {places!r} if os.path.exists(p)])"
         assert mesh.inside(code) == "[]"
     assert mesh.inside("import os; print(os.listdir('/tmp'), os.listdir('/run'))") == "[] []"
@@ -99,7 +102,7 @@ def test_marked_raw_and_packet_sockets_are_refused(mesh: Mesh) -> None:
         " s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, 36, 1337)",
     ):
         said = mesh.inside(f"import socket\n{attempt}\nprint('it worked')")
-        assert "PermissionError" in said or "not permitted" in said, (attempt, said)
+        assert any(word in said for word in ("not permitted", "not supported")), (attempt, said)
         assert "it worked" not in said
 
 
