@@ -233,6 +233,7 @@ class ControlPlane:
             self._traffic = False
             planned = self.planning.step(self.store.list(), self.quarantine.keys())
             self.securing.put(planned.plans.values(), planned.resources)
+            self.quarantine.made(planned.resources.values())
             self.running.put_directory(directory_of(planned.world))
             self._put_border(planned)
         self.running.step()

@@ -24,9 +24,20 @@ class Memo:
     def __init__(self) -> None:
         self._now: dict[Hashable, object] = {}
         self._before: dict[Hashable, object] = {}
+        # Asked for with the very same objects: no need to hash them through and through again. The
+        # arguments are kept beside, or another object could come to have the same id.
+        self._same: dict[tuple[int, ...], tuple[object, tuple[object, ...]]] = {}
 
     def once(self, make: Callable[[*Args], T], *args: *Args) -> T:
         """`make(*args)`, remembered. The arguments must be hashable and never change."""
+        ids = (id(make), *map(id, args))
+        if (known := self._same.get(ids)) is not None:
+            return cast("T", known[0])
+        result = self._once(make, *args)
+        self._same[ids] = (result, (make, *args))
+        return result
+
+    def _once(self, make: Callable[[*Args], T], *args: *Args) -> T:
         key = (make, args)
         if key in self._now:
             return cast("T", self._now[key])
@@ -37,3 +48,4 @@ class Memo:
     def turn(self) -> None:
         """End a round: forget what was not asked for since the last `turn`."""
         self._before, self._now = self._now, {}
+        self._same.clear()

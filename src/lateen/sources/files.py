@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
@@ -31,6 +32,7 @@ _NOT_MANIFESTS = frozenset(
     | {"docker-compose.yaml", "docker-compose.yml", "compose.yaml", "compose.yml"}
     | {"pnpm-lock.yaml", "pnpm-workspace.yaml", "mkdocs.yml", "openapi.yaml", "openapi.json"}
 )
+_KEPT = 1024  # decoded files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +141,12 @@ def _read(file: Path, shown: str, namespace: str) -> Decoded:
         return Decoded(problems=(_problem(NOT_FOUND, shown, words),))
     except UnicodeDecodeError as error:
         return Decoded(problems=(_problem(NOT_YAML, shown, f"not UTF-8 text: {error.reason}"),))
+    return _decoded(text, shown, namespace)
+
+
+@lru_cache(maxsize=_KEPT)
+def _decoded(text: str, shown: str, namespace: str) -> Decoded:
+    """Decoding depends on nothing but these, and most files are as they were at the last reading."""
     return decode_documents(text, shown, namespace=namespace)
 
 

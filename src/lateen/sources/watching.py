@@ -15,7 +15,7 @@ from watchfiles import Change, DefaultFilter, awatch
 from lateen.sources.files import KUSTOMIZATIONS, PROJECT_FILE, is_manifest_name, is_skipped
 
 DEBOUNCE_MS = 50
-_STEP_MS = 20
+_STEP_MS = 8
 
 
 class ManifestFilter(DefaultFilter):

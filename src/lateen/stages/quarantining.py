@@ -10,13 +10,13 @@ same, at proxies that start later too. So the objects to blame are left out of t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
-from lateen.envoy.resources import ResourceType
-from lateen.xds.events import Acked, Event, Nacked
+from lateen.envoy.resources import Resource, Resources, ResourceType
+from lateen.xds.events import Acked, Event, Kept, Nacked
 from lateen.xds.quarantine import blame, revisions_of
 
 log = logging.getLogger(__name__)
@@ -25,36 +25,59 @@ _SETTINGS = ("Gateway", "VirtualService", "DestinationRule", "ServiceEntry", "Pe
              "AuthorizationPolicy")  # fmt: skip
 
 
+_Made = tuple[ResourceType, str, str]  # type, name, version
+_Where = tuple[str, ResourceType, str]  # proxy, type, name
+
+
 @dataclass(kw_only=True)
 class Quarantine:
-    """The objects set aside, each at the revision that was refused, with Envoy's words."""
+    """The objects set aside, each at the revision that was refused, with Envoy's words.
+
+    Which revisions went into a resource is written down when it is made, not when it is answered:
+    by then an object may have been changed again.
+    """
 
     changed: Callable[[], None]
     revisions: Callable[[], Mapping[ObjectKey, int]]
-    _good: dict[tuple[str, ResourceType, str], Mapping[ObjectKey, int]] = field(
-        default_factory=dict
-    )
+    _made: dict[_Made, Mapping[ObjectKey, int]] = field(default_factory=dict)
+    _good: dict[_Where, Mapping[ObjectKey, int]] = field(default_factory=dict)
     _set_aside: dict[ObjectKey, tuple[int, str]] = field(default_factory=dict)
+
+    def made(self, resources: Iterable[Resources]) -> None:
+        """Write down from which revisions the resources of a round were made."""
+        now = self.revisions()
+        made: dict[_Made, Mapping[ObjectKey, int]] = {}
+        for some in resources:
+            for kind, by_name in some.items():
+                for name, resource in by_name.items():
+                    key = (kind, name, resource.version)
+                    if key not in made:
+                        made[key] = self._made.get(key) or revisions_of(resource.origins, now)
+        self._made = made
 
     def hear(self, event: Event) -> None:
         """Learn from an ACK what is good, from a NACK what is not."""
-        if isinstance(event, Acked):
-            now = self.revisions()
+        if isinstance(event, Acked | Kept):
             for resource in event.resources:
-                where = (event.proxy, event.type, resource.name)
-                self._good[where] = revisions_of(resource.origins, now)
+                made = self._made.get((event.type, resource.name, resource.version))
+                if made is not None:
+                    self._good[event.proxy, event.type, resource.name] = made
         elif isinstance(event, Nacked):
             self._refuse(event)
 
     def _refuse(self, event: Nacked) -> None:
-        now = {key: at for key, at in self.revisions().items() if key.kind in _SETTINGS}
         for resource in event.resources:
-            good = self._good.get((event.proxy, event.type, resource.name))
-            for key in blame(resource.origins, now=now, good=good):
-                if self._set_aside.get(key, (0, ""))[0] != now[key]:
-                    log.warning("%s set aside: %s", key, event.message)
-                    self._set_aside[key] = (now[key], f"{resource.name}: {event.message}")
+            self._blame(event, resource)
         self.changed()
+
+    def _blame(self, event: Nacked, resource: Resource) -> None:
+        made = self._made.get((event.type, resource.name, resource.version), {})
+        settings = {key: at for key, at in made.items() if key.kind in _SETTINGS}
+        good = self._good.get((event.proxy, event.type, resource.name))
+        for key in blame(resource.origins, now=settings, good=good):
+            if self._set_aside.get(key, (0, ""))[0] != settings[key]:
+                log.warning("%s set aside: %s", key, event.message)
+                self._set_aside[key] = (settings[key], f"{resource.name}: {event.message}")
 
     def keys(self) -> frozenset[ObjectKey]:
         """What is to be left out now; an object changed or deleted since is tried again."""
