@@ -170,10 +170,10 @@ def closure(files: Mapping[str, File], roots: Iterable[str]) -> dict[str, File]:
             sys.exit(f"envoy_protos: this Envoy does not know {name}")
         file = File()
         file.CopyFrom(files[name])
-        file.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+        file.DiscardUnknownFields()
         del file.service[:], file.extension[:]
         for loose in ("options", "source_code_info"):
-            file.ClearField(loose)  # type: ignore[arg-type]
+            file.ClearField(loose)
         del file.public_dependency[:], file.weak_dependency[:], file.dependency[:]
         uses = {owner[type_name] for type_name in _fields(file.message_type)} - {name}
         file.dependency.extend(sorted(uses))

@@ -85,6 +85,8 @@ def short(value: Any) -> Any:
             continue
         if key == "metadata":
             made |= _metadata(each["filter_metadata"])
+        elif key == "policies":  # a map, which protobuf gives in any order
+            made[key] = {name: short(each[name]) for name in sorted(each)}
         elif key == "transport_socket" and "require_client_certificate" in str(each):
             made[key] = "the mesh's mTLS"
         elif key == "route_config":
@@ -98,7 +100,8 @@ def _metadata(by_filter: dict[str, Any]) -> dict[str, Any]:
     made = dict(by_filter)
     ours = made.pop(names.LATEEN, {})
     ours.pop("host", None)
-    return _sorted({**ours, **made})
+    shown: dict[str, Any] = _sorted({**ours, **made})
+    return shown
 
 
 def _sorted(value: Any) -> Any:

@@ -64,7 +64,8 @@ def header_holds(matcher: HeaderMatcher, request: Request) -> bool:
     value = _header_of(request, matcher.name)
     which = matcher.WhichOneof("header_match_specifier")
     if which == "present_match":
-        return (value is not None) == matcher.present_match != matcher.invert_match
+        found = (value is not None) == matcher.present_match
+        return found != matcher.invert_match
     if which != "string_match":
         raise _unknown("HeaderMatcher", which)
     if value is None and not matcher.treat_missing_header_as_empty:
