@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from lateen.envoy.border import emit_border, emit_border_bootstrap
+from lateen.envoy.bootstrap import emit_border_bootstrap
+from lateen.envoy.border import emit_border
 from lateen.ir.border import BorderPlan, Door, Exit
 from tests.envoy import real
 

@@ -15,7 +15,8 @@ import pytest
 from cryptography import x509
 
 from lateen.envoy import names
-from lateen.envoy.border import emit_border, emit_border_bootstrap
+from lateen.envoy.bootstrap import emit_border_bootstrap
+from lateen.envoy.border import emit_border
 from lateen.envoy.emit import PORT, emit
 from lateen.ir.backends import Endpoint, EndpointSet, Plaintext, Wire
 from lateen.ir.border import BorderPlan, Door

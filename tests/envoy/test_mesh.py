@@ -16,7 +16,8 @@ from socketserver import ThreadingTCPServer
 import pytest
 
 from lateen.envoy import names
-from lateen.envoy.border import emit_border, emit_border_bootstrap
+from lateen.envoy.bootstrap import emit_border_bootstrap
+from lateen.envoy.border import emit_border
 from lateen.envoy.emit import emit
 from lateen.envoy.resources import Resource
 from lateen.envoy.tls import emit_root, emit_secret

@@ -42,8 +42,8 @@ from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
 from lateen.cluster.pods import pod_of
 from lateen.envoy.bootstrap import emit_bootstrap
-from lateen.envoy.border import NODE_ID as BORDER_NODE
 from lateen.envoy.border import emit_border
+from lateen.envoy.names import BORDER_NODE
 from lateen.node.protocol import ProxyRun, ToControl
 from lateen.stages.bordering import addresses_of_this_host, border_plan
 from lateen.stages.building import Building

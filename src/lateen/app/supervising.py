@@ -26,8 +26,8 @@ from secrets import token_hex
 from lateen.app.settings import Settings, load_settings, make_private, write_private
 from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
-from lateen.envoy.border import NODE_ID as BORDER_NODE
-from lateen.envoy.border import emit_border_bootstrap
+from lateen.envoy.bootstrap import emit_border_bootstrap
+from lateen.envoy.names import BORDER_NODE
 from lateen.node.launch import command as agent_command
 from lateen.xds.tokens import TokenKey
 

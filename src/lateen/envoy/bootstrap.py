@@ -169,3 +169,10 @@ def emit_bootstrap(
         _connect_originate(),
     ]
     return json.dumps(made, indent=1)
+
+
+def emit_border_bootstrap(*, token: str, xds_socket: str, admin_socket: str) -> str:
+    """The bootstrap of the border's Envoy; its node id is `names.BORDER_NODE`."""
+    made = common(xds_socket=xds_socket, admin_socket=admin_socket, token=token)
+    made["node"] = {"id": names.BORDER_NODE, "cluster": names.BORDER_NODE}
+    return json.dumps(made, indent=1)

@@ -1,6 +1,6 @@
 """Configure the border: the one Envoy in the host's namespace, and the one way in and out.
 
-In: BorderPlan.                 Out: Resources; the border's bootstrap.
+In: BorderPlan.                 Out: Resources; the bootstrap is bootstrap.py's.
 Before: ir/border.py            After: xds/, app/
 
 In: a TCP listener of the host leads to a gateway's Unix socket and tells it the client's address.
@@ -17,7 +17,6 @@ whole (the sandbox has none), and with it IPv4 addresses dressed up as IPv6.
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Iterator
 
 from google.protobuf.wrappers_pb2 import UInt32Value
@@ -25,7 +24,6 @@ from google.protobuf.wrappers_pb2 import UInt32Value
 from lateen.base.origin import BUILT_IN
 from lateen.envoy import names
 from lateen.envoy.access import line_log
-from lateen.envoy.bootstrap import common
 from lateen.envoy.emit import resource
 from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -91,7 +89,6 @@ from lateen.envoy.wire import (
 )
 from lateen.ir.border import BorderPlan, Door, Exit
 
-NODE_ID = "border"
 _EXIT = "exit"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _ONLY_OWNER = 0o600
@@ -322,10 +319,3 @@ def emit_border(plan: BorderPlan) -> Resources:
     for listener in listeners:
         made[ResourceType.LISTENER][listener.name] = resource(listener.name, listener)
     return made
-
-
-def emit_border_bootstrap(*, token: str, xds_socket: str, admin_socket: str) -> str:
-    """The bootstrap of the border's Envoy, as JSON; its node id is `border`."""
-    made = common(xds_socket=xds_socket, admin_socket=admin_socket, token=token)
-    made["node"] = {"id": NODE_ID, "cluster": NODE_ID}
-    return json.dumps(made, indent=1)

@@ -19,7 +19,8 @@ PASSTHROUGH = "PassthroughCluster"
 BLACK_HOLE = "BlackHoleCluster"
 INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
 
-BORDER = "border"
+BORDER = "border"  # the cluster of a pod's own exit
+BORDER_NODE = "border"  # the node id of the Envoy behind it
 CONNECT_ORIGINATE = "connect_originate"
 TUNNEL = "tunnel"  # the metadata of an endpoint outside ...
 TUNNEL_DESTINATION = "destination"  # ... and its key: `host:port`
