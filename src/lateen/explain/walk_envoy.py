@@ -166,7 +166,8 @@ def _act(route: pb.Route, request: Request) -> Outcome:
 
 def _routed(table: RouteConfiguration, request: Request) -> Outcome:
     by_domain = {domain: host for host in table.virtual_hosts for domain in host.domains}
-    domain = best_domain(by_domain, request.authority)
+    asked = request.host if table.ignore_port_in_host_matching else request.authority
+    domain = best_domain(by_domain, asked)
     if domain is None:
         return NO_HOST
     host = by_domain[domain]

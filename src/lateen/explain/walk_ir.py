@@ -175,7 +175,7 @@ def _act(route: Route, request: Request) -> Outcome:
 def _route(plan: ProxyPlan, table: str, request: Request) -> Outcome:
     hosts = next((each.hosts for each in plan.tables if each.name == table), ())
     by_domain: dict[str, VirtualHost] = {d: host for host in hosts for d in host.domains}
-    domain = best_domain(by_domain, request.authority)
+    domain = best_domain(by_domain, request.host)
     if domain is None:
         return NO_HOST
     host = by_domain[domain]

@@ -127,7 +127,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualHost:
-    """The rules of a set of domains (`reviews`, `reviews:80`, `*.example.com`, `*`)."""
+    """The rules of a set of domains (`reviews`, `*.example.com`, `*`).
+
+    A request's host is compared without its port, as Istio has it: a gateway's port 80 is often
+    another one outside.
+    """
 
     name: str
     domains: tuple[str, ...]

@@ -18,7 +18,7 @@ from lateen.ir.backends import Backend, BackendId, EndpointSet
 from lateen.ir.plan import GatewayPort, Role, TlsSecret
 from lateen.ir.routes import Forward, Route, RouteTable, VirtualHost
 from lateen.translate.backends import service_backends
-from lateen.translate.hosts import covers, full_host, with_port
+from lateen.translate.hosts import covers, full_host
 from lateen.translate.matches import Place, is_catch_all
 from lateen.translate.routes import bound_gateways, translate_routes
 from lateen.translate.servers import Opened, ServerPlace, open_servers
@@ -62,7 +62,7 @@ class _Hosts:
             hosts=tuple(
                 VirtualHost(
                     name=f"{host}:{self.port}",
-                    domains=tuple(with_port([host], self.port)),
+                    domains=(host,),
                     routes=_catch_all_last(self.routes[host]),
                     require_tls=host in self.require_tls,
                     origin=self.origins[host],

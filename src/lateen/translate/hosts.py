@@ -65,10 +65,3 @@ def host_forms(host: str, namespace: str) -> list[str]:
     name, _, own = host.removesuffix(_SVC).partition(".")
     forms = [host, f"{host}.", f"{name}.{own}.svc", f"{name}.{own}"]
     return [*forms, name] if own == namespace else forms
-
-
-def with_port(domains: list[str], port: int) -> list[str]:
-    """Each domain, followed by itself with the port."""
-    return [d for domain in domains for d in (domain, f"{domain}:{port}") if domain != "*"] + [
-        d for d in domains if d == "*"
-    ]

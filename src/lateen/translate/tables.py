@@ -15,7 +15,7 @@ from lateen.base.problem import Problem
 from lateen.ir.match import ANY_REQUEST
 from lateen.ir.routes import Elsewhere, Route, RouteTable, VirtualHost
 from lateen.translate.claims import MeshRules
-from lateen.translate.hosts import covers, host_forms, is_wild, with_port
+from lateen.translate.hosts import covers, host_forms, is_wild
 from lateen.translate.matches import Place
 from lateen.translate.routes import Translated, default_route, translate_routes
 from lateen.translate.views import Sight
@@ -46,12 +46,12 @@ class TableMaker:
             rule, routes, origin = self._routes(service, port, done)
             if rule:
                 matched.append(rule)
-            made = domains.new(self._domains(service, port), service.host)
+            made = domains.new(self._domains(service), service.host)
             if made:
                 hosts.append(_host(f"{service.host}:{port}", made, routes, origin))
         for host, rule in self._foreign(port, services, matched):
             routes = self._translated(rule, port, done).routes
-            made = domains.new(with_port([host], port), host)
+            made = domains.new([host], host)
             if made and routes:
                 hosts.append(_host(f"{host}:{port}", made, routes, rule.origin("spec.hosts")))
         for translated in done.values():
@@ -104,14 +104,14 @@ class TableMaker:
             and not (is_wild(host) and any(covers(host, k) for k in known))
         ]
 
-    def _domains(self, service: Service, port: int) -> list[str]:
+    def _domains(self, service: Service) -> list[str]:
         namespace = self.sight.namespace
         forms = host_forms(service.host, namespace)
         for alias in self.aliases.get(service.host, ()):
             forms.extend(host_forms(alias, namespace))
         if service.shape is Shape.HEADLESS:
             forms = [*forms, *(f"*.{form}" for form in forms)]
-        return with_port([*forms, *service.addresses], port)
+        return [*forms, *service.addresses]
 
 
 class _Domains:
@@ -129,8 +129,7 @@ class _Domains:
         made = []
         for domain in domains:
             lower = domain.lower()
-            other = lower.rpartition(":")[0] or lower
-            if lower in self._taken or (other != host and other in self._full):
+            if lower in self._taken or (lower != host and lower in self._full):
                 continue
             self._taken.add(lower)
             made.append(lower)
