@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 LONGEST = 150  # a golden that nobody reads proves nothing
 
@@ -37,3 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def golden(request: pytest.FixtureRequest) -> Golden:
     """The golden files of this test."""
     return Golden(update=bool(request.config.getoption("--golden-update")))
+
+
+# The same examples each time, so that a run tells of the code and not of chance; new ones are looked
+# for with HYPOTHESIS_PROFILE=explore.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
