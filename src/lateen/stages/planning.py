@@ -29,6 +29,12 @@ from lateen.world.model import World
 from lateen.world.names import names, service_addresses
 
 log = logging.getLogger(__name__)
+_ROOTS = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,11 @@ class Planned:
         return None
 
 
+def roots_of_this_system() -> str:
+    """The PEM file of the CAs this machine trusts, wherever its distribution keeps it."""
+    return next((path for path in _ROOTS if Path(path).exists()), _ROOTS[0])
+
+
 @dataclass(kw_only=True)
 class Planning:
     """What is kept from round to round: bytes already made, objects set aside."""
@@ -55,6 +66,7 @@ class Planning:
     run_dir: Path
     put: Callable[[str, Resources], None]
     drop: Callable[[str], None]
+    system_roots: str = field(default_factory=roots_of_this_system)
     latest: Planned | None = None
     _memo: Memo = field(default_factory=Memo)
 
@@ -85,7 +97,12 @@ class Planning:
 
     def _emit(self, proxy: Proxy, plan: ProxyPlan, world: World) -> Resources:
         slot = slot_of(world.workloads[proxy.namespace, proxy.pod].uid)
-        return emit(plan, memo=self._memo, gateway_socket=f"{self.run_dir}/g/{slot}-{PORT}.sock")
+        return emit(
+            plan,
+            memo=self._memo,
+            gateway_socket=f"{self.run_dir}/g/{slot}-{PORT}.sock",
+            system_roots=self.system_roots,
+        )
 
 
 def directory_of(world: World) -> Directory:

@@ -8,6 +8,7 @@ An object with an error is left as the store has it; the others go on.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Callable
@@ -51,7 +52,8 @@ class Sourcing:
 
     def read(self, request: Request) -> Applied:
         """Read everything again and apply the difference; see `problems` and `refused` after."""
-        if request.folder and Path(request.folder).is_dir():
+        # Paths are whole; only messages are shorter there. It may be gone, or closed to this user.
+        with contextlib.suppress(OSError):
             os.chdir(request.folder)
         loaded = read_paths(
             request.paths, stdin=io.StringIO(request.stdin), namespace=request.namespace
