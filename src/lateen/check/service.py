@@ -22,6 +22,7 @@ from lateen.api.names import (
 from lateen.api.service import Service, ServicePort, ServiceSpec
 from lateen.base.problem import Problem
 from lateen.check.at import At, one_of, port_number
+from lateen.check.certificates import CERTIFICATE, KEY, pair_fault
 from lateen.check.gateway import PROTOCOLS
 from lateen.check.hosts import is_ip
 
@@ -132,11 +133,23 @@ def check_secret(secret: Secret, at: At) -> Iterator[Problem]:
     for key, value in secret.data.items():
         yield from _base64(value, at.key("data", key))
     if secret.type == "kubernetes.io/tls":
-        for key in ("tls.crt", "tls.key"):
-            if key not in secret.data:
-                yield at.key("data", key).required()
+        yield from _pair(secret.data, at)
     if sum(len(v) * 3 // 4 for v in secret.data.values()) > _MAX_BYTES:
         yield at.key("data").error(f"Too long: may not be more than {_MAX_BYTES} bytes")
+
+
+def _pair(data: dict[str, str], at: At) -> Iterator[Problem]:
+    missing = [key for key in (CERTIFICATE, KEY) if key not in data]
+    for key in missing:
+        yield at.key("data", key).required()
+    if missing:
+        return
+    try:
+        certificate, private = (base64.b64decode(data[key]) for key in (CERTIFICATE, KEY))
+    except ValueError:
+        return  # reported as no base64
+    if fault := pair_fault(certificate, private):
+        yield at.key("data", fault[0]).error(fault[1])
 
 
 def _keys(name: str, entries: dict[str, str], at: At) -> Iterator[Problem]:
