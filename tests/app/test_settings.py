@@ -62,3 +62,9 @@ def test_a_run_directory_too_deep_for_a_socket_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setenv("LATEEN_RUN_DIR", "/" + "x" * 100)
     with pytest.raises(EnvironmentFault, match="too long a path"):
         directories("default")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EnvironmentFault, match=r"file/lateen/default cannot be made \(Not a dir"):
+        make_private(tmp_path / "file" / "lateen" / "default")

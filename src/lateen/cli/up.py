@@ -64,8 +64,10 @@ def run_up(
 def _absolute(path: str) -> str:
     if path == "-":
         return path
-    if not Path(path).exists():
-        raise EnvironmentFault(f"{path}: no such file or folder")
+    try:
+        Path(path).stat()
+    except OSError as fault:
+        raise EnvironmentFault(f"{path}: {fault.strerror}") from None
     return str(Path(path).absolute())
 
 
