@@ -26,10 +26,11 @@ setup: $(RUN_STAMP)
 	@touch $@
 
 $(DEV_STAMP): .venv/bin/uv requirements/run.txt requirements/dev.txt pyproject.toml tools/envoy_protos.py
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/run.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	$(BIN)/python tools/envoy_protos.py
+	$(BIN)/python -m compileall -q src/lateen
 	@touch $@
 
 # The protobuf modules are generated, so the tools are needed once; running needs only run.txt.

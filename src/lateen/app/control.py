@@ -44,6 +44,7 @@ from lateen.cluster.pods import pod_of
 from lateen.envoy.bootstrap import emit_bootstrap
 from lateen.envoy.border import emit_border
 from lateen.envoy.names import BORDER_NODE
+from lateen.ir.plan import Proxy
 from lateen.node.protocol import ProxyRun, ToControl
 from lateen.stages.bordering import addresses_of_this_host, border_plan
 from lateen.stages.building import Building
@@ -110,6 +111,7 @@ class ControlPlane:
             certificates=self.reporting.certificates,
         )
         self.ads.ledger.listen(self.measuring.hear)
+        self._bootstraps: dict[str, tuple[Proxy, ProxyRun]] = {}
         self._wake = asyncio.Event()
         self._traffic = True
         self._own_addresses = addresses_of_this_host()
@@ -240,6 +242,9 @@ class ControlPlane:
 
     def _put_border(self, planned: Planned) -> None:
         workloads = planned.world.workloads
+        uids = {workload.uid for workload in workloads.values()}
+        for gone in self._bootstraps.keys() - uids:
+            del self._bootstraps[gone]
         plans = [
             (slot_of(workloads[plan.proxy.namespace, plan.proxy.pod].uid), plan)
             for plan in planned.plans.values()
@@ -275,16 +280,21 @@ class ControlPlane:
         proxy = planned.proxy_of(obj.key.namespace, obj.key.name)
         if proxy is None:
             return Waiting(reason="ContainerCreating", message="its proxy is being planned")
-        slot, run = slot_of(obj.meta.uid), self.settings.run_dir
-        return ProxyRun(
-            bootstrap=emit_bootstrap(
-                proxy=proxy,
-                token=self._tokens.mint(proxy.id),
-                xds_socket=str(run / "xds.sock"),
-                admin_socket=str(run / "p" / slot / "admin.sock"),
-                border_socket=str(run / "b" / f"{slot}.sock"),
-            ),
-            intercept=workload.injection is Injection.SIDECAR,
+        intercept = workload.injection is Injection.SIDECAR
+        kept = self._bootstraps.get(obj.meta.uid)
+        if kept is None or kept[0] != proxy:
+            run = ProxyRun(bootstrap=self._bootstrap(proxy, obj.meta.uid), intercept=intercept)
+            kept = self._bootstraps[obj.meta.uid] = (proxy, run)
+        return kept[1]
+
+    def _bootstrap(self, proxy: Proxy, uid: str) -> str:
+        slot, run = slot_of(uid), self.settings.run_dir
+        return emit_bootstrap(
+            proxy=proxy,
+            token=self._tokens.mint(proxy.id),
+            xds_socket=str(run / "xds.sock"),
+            admin_socket=str(run / "p" / slot / "admin.sock"),
+            border_socket=str(run / "b" / f"{slot}.sock"),
         )
 
     async def _settled(self, seconds: float) -> bool:
