@@ -17,7 +17,10 @@ from tests.e2e.harness import Mesh
 from tests.e2e.others import STRANGER, ForAll, for_all, python_for_all
 
 FOLDER = Path(__file__).parent / "mesh"
-SHOWN_TWICE = ("test_walls", "test_security", "test_wire")
+USERS = {
+    **dict.fromkeys(("test_walls", "test_security", "test_wire"), ("root", "rootless")),
+    "test_rootless": ("rootless",),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,9 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Say for whom the shared mesh runs."""
     if "mesh" in metafunc.fixturenames:
-        both = metafunc.module.__name__.rpartition(".")[2] in SHOWN_TWICE
-        users = ["rootless"] if os.getuid() else ["root", "rootless"] if both else ["root"]
-        metafunc.parametrize("mesh", users, indirect=True, scope="session")
+        users = USERS.get(metafunc.module.__name__.rpartition(".")[2], ("root",))
+        mine = ("rootless",) if os.getuid() else users
+        metafunc.parametrize("mesh", mine, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

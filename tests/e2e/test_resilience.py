@@ -169,7 +169,8 @@ def leftovers(mesh: Mesh) -> list[str]:
     found += [
         line for line in Path("/proc/mounts").read_text().splitlines() if str(mesh.home) in line
     ]
-    found += [str(path) for path in (mesh.home / "r").rglob("*")]
+    for folder, folders, files in os.walk(mesh.home / "r"):  # while it may be removed
+        found += [f"{folder}/{name}" for name in (*folders, *files)]
     return found
 
 

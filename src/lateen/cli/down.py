@@ -30,23 +30,24 @@ def run_down(name: str) -> int:
     try:
         client.post("/lateen/v1/shutdown", {})
     except Unreachable:
-        if not _stop_supervisor(run, state):
+        if not _runs(state):
+            shutil.rmtree(run, ignore_errors=True)  # what a power cut left
             print(f"lateen {name} does not run")
             return 0
+        _signal(run)
     deadline = time.monotonic() + PATIENCE
-    while run.exists():
+    while run.exists() or _runs(state):
         if time.monotonic() > deadline:
-            raise LateenError(f"{run} is still there after {PATIENCE:.0f} s")
+            raise LateenError(
+                f"lateen {name} has not ended after {PATIENCE:.0f} s; see {state}/logs"
+            )
         time.sleep(POLL)
     print(f"lateen {name} has ended")
     return 0
 
 
-def _stop_supervisor(run: Path, state: Path) -> bool:
-    """Ask it by a signal, as no control plane is there to pass it on.
-
-    False if there is none; what a power cut left of the run directory is then removed.
-    """
+def _runs(state: Path) -> bool:
+    """Whether some supervisor has this mesh: its lock lasts exactly as long as it does."""
     try:
         lock = (state / "lock").open("r+")
     except FileNotFoundError:
@@ -55,13 +56,12 @@ def _stop_supervisor(run: Path, state: Path) -> bool:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _signal(run)
             return True
-        shutil.rmtree(run, ignore_errors=True)
-        return False
+    return False
 
 
 def _signal(run: Path) -> None:
+    """Ask the supervisor itself, as no control plane is there to pass it on."""
     # A file from before may be there still, and the number another process's by now.
     with contextlib.suppress(OSError, ValueError, KeyError):
         pid = int(json.loads((run / "pids.json").read_text())["supervisor"])
