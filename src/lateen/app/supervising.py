@@ -36,6 +36,7 @@ from lateen.node.launch import command as agent_command
 from lateen.xds.tokens import TokenKey
 
 log = logging.getLogger(__name__)
+LOCK_PATIENCE, LOCK_POLL = 5.0, 0.05  # seconds
 RESTART_PAUSE = 0.2  # seconds, doubled at each quick death up to RESTART_PAUSE_MAX
 RESTART_PAUSE_MAX = 5.0
 STOP_PATIENCE = 20.0  # seconds for pods to end in order before the sandbox is taken away
@@ -60,9 +61,9 @@ class Supervisor:
 
     async def run(self, until: Callable[[], Awaitable[None]]) -> None:
         """Run the mesh until `until` returns or a signal asks to stop; then end it in order."""
-        make_private(self._settings.run_dir)
         make_private(self._settings.state_dir)
-        self._lock()
+        await self._lock()
+        make_private(self._settings.run_dir)
         (self._settings.state_dir / "logs").mkdir(mode=0o700, exist_ok=True)
         for part in ("p", "b", "g"):
             (self._settings.run_dir / part).mkdir(mode=0o700, exist_ok=True)
@@ -89,15 +90,24 @@ class Supervisor:
             await asyncio.gather(*watched, return_exceptions=True)
             self._finish()
 
-    def _lock(self) -> None:
-        """Be the only supervisor of this mesh, until this process ends."""
-        self._held = (self._settings.state_dir / "lock").open("a")
-        try:
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise EnvironmentFault(
-                f"lateen {self._settings.name} is being started or ended by another command"
-            ) from None
+    async def _lock(self) -> None:
+        """Be the only supervisor of this mesh, until this process ends.
+
+        One that is just ending is waited for, a little.
+        """
+        held = (self._settings.state_dir / "lock").open("a")
+        self._held = held
+        deadline = asyncio.get_running_loop().time() + LOCK_PATIENCE
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if asyncio.get_running_loop().time() > deadline:
+                    words = f"lateen {self._settings.name} is being started or ended elsewhere"
+                    raise EnvironmentFault(words) from None
+                await asyncio.sleep(LOCK_POLL)
+            else:
+                return
 
     def stop(self) -> None:
         """Ask `run` to end."""
