@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,10 @@ from lateen.ir.plan import Proxy
 from lateen.node.protocol import ProxyRun, ToControl
 from lateen.stages.bordering import addresses_of_this_host, border_plan
 from lateen.stages.building import Building
+from lateen.stages.editions import Traffic, editions_of
 from lateen.stages.nodes import NodeLink
 from lateen.stages.planning import Planned, Planning, directory_of
+from lateen.stages.programming import Programming, remembered
 from lateen.stages.quarantining import Quarantine
 from lateen.stages.resolving import Waiting, slot_of
 from lateen.stages.running import Running, Seams
@@ -68,7 +70,6 @@ ROUND_PAUSE = 0.004  # seconds in which changes are gathered into one round
 SETTLE_LOOK = 0.02  # seconds between looks whether all proxies have acknowledged
 DRAIN_PATIENCE = 15.0  # seconds for all pods to end
 DOWN_GRACE = 5  # seconds at most between TERM and KILL when everything ends
-_NO_TRAFFIC = frozenset({"Deployment", "ReplicaSet", "ConfigMap"})
 
 
 class ControlPlane:
@@ -86,9 +87,19 @@ class ControlPlane:
         wallet = Wallet(authority, self.clock)
         self.securing = Securing(authority=authority, clock=self.clock, wallet=wallet)
         self.ads = Ads(key=self._tokens, secrets=self.securing, clock=self.clock)
-        self.quarantine = Quarantine(changed=self._wake_traffic, revisions=self._revisions)
+        self.quarantine = Quarantine(
+            changed=self._wake_traffic, editions=lambda: editions_of(self.store.list())
+        )
         self.ads.ledger.listen(self.quarantine.hear)
         self.planning = Planning(run_dir=settings.run_dir, put=self.ads.put, drop=self.ads.drop)
+        self.programming = Programming(
+            store=self.store,
+            clock=self.clock,
+            resources=lambda: self.planning.latest.resources if self.planning.latest else {},
+            acked=self.ads.ledger.last_good,
+            refused=self.quarantine.refused,
+        )
+        self.ads.ledger.listen(self.programming.hear)
         self.building = Building(cache=settings.cache_dir, changed=self._wake_only)
         self.link = NodeLink(settings.run_dir / "node.sock", self._hear)
         self.running = Running(store=self.store, clock=self.clock, seams=self._seams())
@@ -155,6 +166,7 @@ class ControlPlane:
                 named("rounds", self._rounds()),
                 named("sources", self._sources()),
                 named("certificates", self.securing.renewing(self.ads.refresh)),
+                named("statuses", self.programming.programming()),
                 named("ending", _wait(ending)),
             ]
             # What start-up made stays: collecting it over and over would only cost time.
@@ -202,10 +214,16 @@ class ControlPlane:
         return done
 
     def _forget_the_last_boot(self) -> None:
-        """A new sandbox has no pods: those of an earlier `up` go, and controllers make new ones."""
+        """A new sandbox has no pods: those of an earlier `up` go, and controllers make new ones.
+
+        What its proxies would refuse is asked anew; in the same sandbox it is known already.
+        """
         boot = (self.settings.run_dir / "boot").read_bytes()
+        good, refused = remembered(self.store.list())
         if self.store.read_note("boot") == boot:
+            self.quarantine.recall(good, refused)
             return
+        self.quarantine.recall(good, {})
         with self.store.transaction():
             for group, kind in (("", "Pod"), ("discovery.k8s.io", "EndpointSlice")):
                 for obj in self.store.list(group=group, kind=kind):
@@ -213,10 +231,10 @@ class ControlPlane:
             self.store.write_note("boot", boot)
 
     async def _watching(self) -> None:
-        watch = self.store.watch()
+        watch, traffic = self.store.watch(), Traffic()
         try:
             async for event in watch:
-                if event.obj.key.kind not in _NO_TRAFFIC:
+                if traffic.changes(event):
                     self._traffic = True
                 self._wake.set()
         finally:
@@ -228,14 +246,22 @@ class ControlPlane:
             await self._wake.wait()
             await asyncio.sleep(ROUND_PAUSE)
             self._wake.clear()
-            self._round()
+            try:
+                self._round()
+                self.reporting.fault = ""
+            except Exception as fault:
+                # A bug of ours met by one object must not take the API and all other objects along:
+                # what the proxies have keeps serving, and the status says that it is not the newest.
+                log.exception("a round failed")
+                self.reporting.fault = f"{type(fault).__name__}: {fault}"
 
     def _round(self) -> None:
         if self._traffic:
             self._traffic = False
             planned = self.planning.step(self.store.list(), self.quarantine.keys())
             self.securing.put(planned.plans.values(), planned.resources)
-            self.quarantine.made(planned.resources.values())
+            self.quarantine.made(planned.resources)
+            self.programming.look()
             self.running.put_directory(directory_of(planned.world))
             self._put_border(planned)
         self.running.step()
@@ -264,9 +290,6 @@ class ControlPlane:
     def _wake_traffic(self) -> None:
         self._traffic = True
         self._wake.set()
-
-    def _revisions(self) -> Mapping[ObjectKey, int]:
-        return {obj.key: obj.revision for obj in self.store.list()}
 
     def _proxy_run(self, obj: Obj) -> ProxyRun | Waiting | None:
         planned = self.planning.latest
@@ -348,6 +371,7 @@ class ControlPlane:
         """End every pod, apps before their proxies; the controllers stop, so none is made anew."""
         self._draining = True
         self.running.hurry = True
+        self.programming.ended = True
         if self._controllers is not None:
             self._controllers.cancel()
         with self.store.transaction():

@@ -30,6 +30,8 @@ from lateen.store.interface import Store
 from lateen.telemetry.admin import ask_admin
 from lateen.xds.ledger import Ledger, ProxyState
 
+BUG = "LAT9999"
+
 
 @dataclass(kw_only=True)
 class Reporting:
@@ -45,6 +47,7 @@ class Reporting:
     sourcing: Sourcing
     certificate_seconds: Callable[[str], float]
     console: str = ""
+    fault: str = ""  # why the newest objects could not be carried out, a bug of ours
 
     def status(self) -> dict[str, Any]:
         """Pods, addresses, problems; see app/status.py for the rows."""
@@ -59,7 +62,7 @@ class Reporting:
             )
             for obj in self.store.list(group="", kind="Pod")
         ]
-        refused = sorted({str(key) for key in self.sourcing.refused})
+        refused = {*self.sourcing.refused, *self.quarantine.refused()}
         return {
             "name": settings.name,
             "phase": phase_of(pods, applied=self.sourcing.applied and self._complete()),
@@ -67,12 +70,12 @@ class Reporting:
             "urls": self._urls(settings),
             "console": self.console,
             "kubeconfig": str(settings.run_dir / "kubeconfig"),
-            "refused": refused or [str(key) for key in sorted(self.quarantine.keys())],
+            "refused": sorted(str(key) for key in refused),
             **self.problems(),
         }
 
     def _complete(self) -> bool:
-        """Whether every workload has the pods it asks for and every proxy what it should have."""
+        """Whether every workload has its pods, every proxy its resources, every refusal a cause."""
         for obj in self.store.list(group="apps", kind="Deployment"):
             status = obj.raw.get("status") or {}
             wanted = (obj.raw.get("spec") or {}).get("replicas", 1)
@@ -81,7 +84,7 @@ class Reporting:
             if status.get("updatedReplicas", 0) < wanted:
                 return False
         planned = self.planning.latest
-        if planned is None:
+        if planned is None or self.quarantine.undecided:
             return False
         states = {state.proxy: state for state in self.ledger.states()}
         return all(
@@ -95,6 +98,9 @@ class Reporting:
         found: dict[Problem, None] = dict.fromkeys(self.sourcing.problems)
         found.update(dict.fromkeys(planned.problems if planned else ()))
         found.update(dict.fromkeys(self.quarantine.problems(self._origin_of)))
+        if self.fault:
+            words = f"a bug in lateen ({self.fault}): what was served before is served on; see control.log"
+            found[Problem(code=BUG, level=Level.ERROR, origin=Origin(), message=words)] = None
         levels = list(Level)
         ordered = sorted(found, key=lambda p: (levels.index(p.level), str(p)))
         return {"problems": [problem_json(problem) for problem in ordered]}
