@@ -1,7 +1,7 @@
 """Find the objects to blame when Envoy refuses a resource.
 
-In: the refused resource's origins, revisions now and at its last ACK.    Out: the suspects.
-Before: xds/ledger.py                                                     After: stages/
+In: the refused resource's origins, their editions now and those that were ACKed.    Out: the suspects.
+Before: xds/ledger.py                                                        After: stages/
 
 Envoy says which listener or route table it refuses, never which rule of it. What it accepted before
 was good, so the fault lies in what changed since. The stage emits again without the suspects.
@@ -9,35 +9,30 @@ was good, so the fault lies in what changed since. The stage emits again without
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeVar
 
 from lateen.base.origin import ObjectKey
 
+E = TypeVar(
+    "E", bound=Hashable
+)  # an edition of an object: equal for as long as it asks for the same
+
 
 def blame(
-    origins: Iterable[ObjectKey],
-    *,
-    now: Mapping[ObjectKey, int],
-    good: Mapping[ObjectKey, int] | None,
+    origins: Iterable[ObjectKey], *, now: Mapping[ObjectKey, E], good: Mapping[ObjectKey, E]
 ) -> tuple[ObjectKey, ...]:
-    """The objects to leave out, sorted by key.
+    """The objects of which at least one is at fault, sorted by key.
 
-    `now` holds the revisions that went into the refused resource, `good` those of the last one that
-    was ACKed under its name (None: there was none). Objects that are new or changed since are to
-    blame; if there are none (or no last good), the newest of all: those of the highest revision.
-    Objects that no longer exist cannot be left out and are never named.
+    `now` holds the editions that went into the refused resource, `good` those that were ACKed under
+    its name. Objects that are new or changed since are to blame; if there are none, any may be: two
+    that are good alone can be at odds. Objects that no longer exist cannot be left out and are never
+    named.
     """
-    there = sorted({key for key in origins if key in now})
-    if good is not None:
-        changed = tuple(key for key in there if good.get(key) != now[key])
-        if changed:
-            return changed
-    newest = max((now[key] for key in there), default=0)
-    return tuple(key for key in there if now[key] == newest)
+    there = tuple(sorted({key for key in origins if key in now}))
+    return tuple(key for key in there if good.get(key) != now[key]) or there
 
 
-def revisions_of(
-    origins: Iterable[ObjectKey], now: Mapping[ObjectKey, int]
-) -> Mapping[ObjectKey, int]:
-    """What to remember when a resource is ACKed: the revisions of the objects that made it."""
+def editions_in(origins: Iterable[ObjectKey], now: Mapping[ObjectKey, E]) -> Mapping[ObjectKey, E]:
+    """What to remember when a resource is ACKed: the editions of the objects that made it."""
     return {key: now[key] for key in origins if key in now}
