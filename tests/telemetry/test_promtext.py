@@ -38,6 +38,11 @@ def test_a_page_is_read() -> None:
     assert math.isnan(families["nothing"].samples[0].value)
 
 
+def test_a_negative_zero_keeps_its_sign() -> None:
+    page = write_families([Family(name="m", type="gauge", samples=(series("m", -0.0),))])
+    assert page.endswith("m -0.0\n")
+
+
 def test_families_of_one_name_are_written_in_one_place() -> None:
     one = Family(name="a", type="counter", samples=(series("a", 1, {"pod": "x"}),), help="A.")
     two = Family(name="a", type="counter", samples=(series("a", 2.5, {"pod": "y"}),))

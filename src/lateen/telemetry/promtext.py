@@ -137,7 +137,8 @@ def _quoted(value: str) -> str:
 def _number(value: float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    short = value.is_integer() and abs(value) < 1e15 and repr(value) != "-0.0"
+    return str(int(value)) if short else repr(value)
 
 
 def _family_of(name: str, types: Mapping[str, str]) -> str:
