@@ -97,9 +97,10 @@ class Bench:
         workloads = "---".join(WORKLOAD.format(n=n) for n in range(PODS - 1))
         (self.folder / "mesh.yaml").write_text(MESH_YAML + workloads)
         self.route(0)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        with socket.socket() as http, socket.socket() as https:
+            http.bind(("127.0.0.1", 0))
+            https.bind(("127.0.0.1", 0))
+            self.port, self.https = http.getsockname()[1], https.getsockname()[1]
         self.env = {
             **os.environ,
             "LATEEN_RUN_DIR": str(self.home / "r"),
@@ -143,7 +144,7 @@ class Bench:
         began = time.monotonic()
         with subprocess.Popen(
             [LATEEN, "up", str(self.folder), "-d", "--port", f"80={self.port}", "--port",
-             f"443={self.port + 1}", "--name", MESH],
+             f"443={self.https}", "--name", MESH],
             env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         ) as up:  # fmt: skip
             while not self.answers():
