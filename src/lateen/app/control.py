@@ -16,21 +16,16 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lateen.api.objects import Obj
-from lateen.apiserver.app import make_app
 from lateen.apiserver.crilog import log_reader
 from lateen.apiserver.deps import ApiDeps, Sources
-from lateen.apiserver.kubeconfig import kubeconfig, write_kubeconfig
-from lateen.apiserver.serving import TlsListener, serving
-from lateen.app.access import Access, open_access
 from lateen.app.measuring import Measuring
+from lateen.app.opening import MakeConsole, Opened, opened
 from lateen.app.reporting import Reporting
 from lateen.app.settings import Settings, load_settings
 from lateen.base.clock import SystemClock
@@ -41,31 +36,27 @@ from lateen.ca.secrets import Wallet
 from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
 from lateen.cluster.pods import pod_of
-from lateen.envoy.bootstrap import emit_bootstrap
 from lateen.envoy.border import emit_border
 from lateen.envoy.names import BORDER_NODE
-from lateen.ir.plan import Proxy
-from lateen.node.protocol import ProxyRun, ToControl
-from lateen.stages.bordering import addresses_of_this_host, border_plan
+from lateen.ir.border import BorderPlan
+from lateen.node.protocol import ToControl
+from lateen.stages.bootstrapping import Bootstraps
+from lateen.stages.bordering import addresses_of_this_host, border_of
 from lateen.stages.building import Building
 from lateen.stages.editions import Traffic, editions_of
 from lateen.stages.nodes import NodeLink
 from lateen.stages.planning import Planned, Planning, directory_of
 from lateen.stages.programming import Programming, remembered
 from lateen.stages.quarantining import Quarantine
-from lateen.stages.resolving import Waiting, slot_of
 from lateen.stages.running import Running, Seams
 from lateen.stages.securing import Securing
 from lateen.stages.sourcing import Request, Sourcing
 from lateen.store.interface import Store
 from lateen.store.sqlite import SqliteStore
-from lateen.world.model import Injection
 from lateen.xds.server import Ads
 from lateen.xds.tokens import TokenKey
 
 log = logging.getLogger(__name__)
-Listener = Callable[[Store, ApiDeps], AbstractAsyncContextManager[str]]
-MakeConsole = Callable[[int, str], Listener]
 ROUND_PAUSE = 0.004  # seconds in which changes are gathered into one round
 SETTLE_LOOK = 0.02  # seconds between looks whether all proxies have acknowledged
 DRAIN_PATIENCE = 15.0  # seconds for all pods to end
@@ -80,13 +71,14 @@ class ControlPlane:
         self._console = console
         self.clock = SystemClock()
         self.store: Store = SqliteStore.open(settings.state_dir / "store.db", clock=self.clock)
-        self._tokens = TokenKey.open(settings.state_dir / "tokens.key")
+        tokens = TokenKey.open(settings.state_dir / "tokens.key")
+        self.bootstraps = Bootstraps(run_dir=settings.run_dir, mint=tokens.mint)
         authority = Authority.open(
             settings.state_dir / "ca", trust_domain="cluster.local", clock=self.clock
         )
         wallet = Wallet(authority, self.clock)
         self.securing = Securing(authority=authority, clock=self.clock, wallet=wallet)
-        self.ads = Ads(key=self._tokens, secrets=self.securing, clock=self.clock)
+        self.ads = Ads(key=tokens, secrets=self.securing, clock=self.clock)
         self.quarantine = Quarantine(
             changed=self._wake_traffic, editions=lambda: editions_of(self.store.list())
         )
@@ -122,7 +114,6 @@ class ControlPlane:
             certificates=self.reporting.certificates,
         )
         self.ads.ledger.listen(self.measuring.hear)
-        self._bootstraps: dict[str, tuple[Proxy, ProxyRun]] = {}
         self._wake = asyncio.Event()
         self._traffic = True
         self._own_addresses = addresses_of_this_host()
@@ -133,7 +124,7 @@ class ControlPlane:
         return Seams(
             send=self.link.send,
             build=self.building.result,
-            proxy_for=self._proxy_run,
+            proxy_for=lambda obj: self.bootstraps.proxy_run(obj, self.planning.latest),
             settled=self._settled,
         )
 
@@ -145,20 +136,17 @@ class ControlPlane:
         self._forget_the_last_boot()
         await self.link.start()
         await self.ads.start(self.settings.run_dir / "xds.sock")
-        access = open_access(self.settings.state_dir / "access", self.clock)
-        deps = self._deps()
-        app = make_app(self.store, deps, token=access.api_token, clock=self.clock)
-        tls = TlsListener(
-            port=self.settings.api_port, certificate=access.certificate, key=access.key
-        )
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
-        async with AsyncExitStack() as stack:
-            serve = serving(app, unix=self.settings.api_socket, tls=tls)
-            port = await stack.enter_async_context(serve)
-            self._write_kubeconfig(port, access)
-            await self._open_console(stack, access, deps)
+        async with opened(
+            self.settings,
+            store=self.store,
+            deps=self._deps(),
+            clock=self.clock,
+            console=self._console,
+        ) as at:
+            self._answering(at)
             self._controllers = named("controllers", controlling(self.store, self.clock))
             tasks = [
                 self._controllers,
@@ -179,26 +167,11 @@ class ControlPlane:
             for task in done:
                 task.result()
 
-    def _write_kubeconfig(self, port: int, access: Access) -> None:
-        """Say where the API answers; a control plane that comes back takes the same port."""
-        tree = kubeconfig(
-            name=self.settings.name,
-            port=port,
-            ca_pem=access.certificate,
-            token=access.api_token,
+    def _answering(self, at: Opened) -> None:
+        self.reporting.console = at.console
+        self.settings = msgspec.structs.replace(
+            self.settings, api_port=at.api_port, console_port=at.console_port
         )
-        write_kubeconfig(self.settings.run_dir / "kubeconfig", tree)
-        self.settings = msgspec.structs.replace(self.settings, api_port=port)
-        self.settings.save()
-
-    async def _open_console(self, stack: AsyncExitStack, access: Access, deps: ApiDeps) -> None:
-        if self._console is None:
-            return
-        listener = self._console(self.settings.console_port, access.console_token)
-        url = await stack.enter_async_context(listener(self.store, deps))
-        self.reporting.console = url
-        port = int(url.split("?")[0].rstrip("/").rpartition(":")[2])
-        self.settings = msgspec.structs.replace(self.settings, console_port=port)
         self.settings.save()
 
     async def _first_of(self, tasks: list[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
@@ -253,6 +226,7 @@ class ControlPlane:
                 # A bug of ours met by one object must not take the API and all other objects along:
                 # what the proxies have keeps serving, and the status says that it is not the newest.
                 log.exception("a round failed")
+                self._traffic = True  # it is tried again, and the fault said until it succeeds
                 self.reporting.fault = f"{type(fault).__name__}: {fault}"
 
     def _round(self) -> None:
@@ -263,26 +237,17 @@ class ControlPlane:
             self.quarantine.made(planned.resources)
             self.programming.look()
             self.running.put_directory(directory_of(planned.world))
-            self._put_border(planned)
+            self.bootstraps.keep_only(planned.world)
+            self.ads.put(BORDER_NODE, emit_border(self._border(planned)))
         self.running.step()
 
-    def _put_border(self, planned: Planned) -> None:
-        workloads = planned.world.workloads
-        uids = {workload.uid for workload in workloads.values()}
-        for gone in self._bootstraps.keys() - uids:
-            del self._bootstraps[gone]
-        plans = [
-            (slot_of(workloads[plan.proxy.namespace, plan.proxy.pod].uid), plan)
-            for plan in planned.plans.values()
-        ]
-        plan = border_plan(
-            plans,
-            [slot_of(w.uid) for w in workloads.values() if w.address],
+    def _border(self, planned: Planned) -> BorderPlan:
+        return border_of(
+            planned,
             ports=self.settings.ports,
             run_dir=self.settings.run_dir,
             own_addresses=self._own_addresses,
         )
-        self.ads.put(BORDER_NODE, emit_border(plan))
 
     def _wake_only(self) -> None:
         self._wake.set()
@@ -290,35 +255,6 @@ class ControlPlane:
     def _wake_traffic(self) -> None:
         self._traffic = True
         self._wake.set()
-
-    def _proxy_run(self, obj: Obj) -> ProxyRun | Waiting | None:
-        planned = self.planning.latest
-        workload = (
-            planned.world.workloads.get((obj.key.namespace, obj.key.name)) if planned else None
-        )
-        if planned is None or workload is None or not workload.address:
-            return Waiting(reason="ContainerCreating", message="its proxy is being planned")
-        if workload.injection is Injection.NONE:
-            return None
-        proxy = planned.proxy_of(obj.key.namespace, obj.key.name)
-        if proxy is None:
-            return Waiting(reason="ContainerCreating", message="its proxy is being planned")
-        intercept = workload.injection is Injection.SIDECAR
-        kept = self._bootstraps.get(obj.meta.uid)
-        if kept is None or kept[0] != proxy:
-            run = ProxyRun(bootstrap=self._bootstrap(proxy, obj.meta.uid), intercept=intercept)
-            kept = self._bootstraps[obj.meta.uid] = (proxy, run)
-        return kept[1]
-
-    def _bootstrap(self, proxy: Proxy, uid: str) -> str:
-        slot, run = slot_of(uid), self.settings.run_dir
-        return emit_bootstrap(
-            proxy=proxy,
-            token=self._tokens.mint(proxy.id),
-            xds_socket=str(run / "xds.sock"),
-            admin_socket=str(run / "p" / slot / "admin.sock"),
-            border_socket=str(run / "b" / f"{slot}.sock"),
-        )
 
     async def _settled(self, seconds: float) -> bool:
         """Whether every connected proxy acknowledged the newest within that time."""

@@ -12,6 +12,29 @@ from pathlib import Path
 from lateen.ir.backends import Outside
 from lateen.ir.border import BorderPlan, Door, Exit
 from lateen.ir.plan import ProxyPlan, Role
+from lateen.stages.planning import Planned
+from lateen.stages.resolving import slot_of
+
+
+def border_of(
+    planned: Planned,
+    *,
+    ports: Mapping[int, int],
+    run_dir: Path,
+    own_addresses: tuple[str, ...],
+) -> BorderPlan:
+    """The border of a round; `ports` maps a Gateway's port to the host's, where they differ."""
+    workloads = planned.world.workloads
+    return border_plan(
+        [
+            (slot_of(workloads[plan.proxy.namespace, plan.proxy.pod].uid), plan)
+            for plan in planned.plans.values()
+        ],
+        [slot_of(w.uid) for w in workloads.values() if w.address],
+        ports=ports,
+        run_dir=run_dir,
+        own_addresses=own_addresses,
+    )
 
 
 def border_plan(
@@ -41,7 +64,7 @@ def border_plan(
         exits=tuple(
             Exit(
                 slot=slot,
-                socket=str(run_dir / "b" / f"{slot}.sock"),
+                socket=exit_socket(run_dir, slot),
                 allowed=tuple(sorted(allowed.get(slot, ()))),
             )
             for slot in sorted(slots)
@@ -53,6 +76,11 @@ def border_plan(
 def gateway_socket(run_dir: Path, slot: str, port: int) -> str:
     """Where a gateway pod's Envoy takes connections for a port from the border."""
     return str(run_dir / "g" / f"{slot}-{port}.sock")
+
+
+def exit_socket(run_dir: Path, slot: str) -> str:
+    """Where a pod's Envoy asks the border to connect to what is outside."""
+    return str(run_dir / "b" / f"{slot}.sock")
 
 
 def addresses_of_this_host() -> tuple[str, ...]:

@@ -1,0 +1,60 @@
+"""Open the API and the console on loopback, and say where they answer.
+
+In: Settings, the store, ApiDeps.    Out: the ports taken, RUN/kubeconfig, the console's address.
+Before: app/access.py     After: apiserver/serving.py, console/listening.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from lateen.apiserver.app import make_app
+from lateen.apiserver.deps import ApiDeps
+from lateen.apiserver.kubeconfig import kubeconfig, write_kubeconfig
+from lateen.apiserver.serving import TlsListener, serving
+from lateen.app.access import Access, open_access
+from lateen.app.settings import Settings
+from lateen.base.clock import Clock
+from lateen.store.interface import Store
+
+Listener = Callable[[Store, ApiDeps], AbstractAsyncContextManager[str]]
+MakeConsole = Callable[[int, str], Listener]  # of a port (0: a free one) and a token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Where they answer. A control plane that comes back takes the same ports."""
+
+    api_port: int
+    console_port: int = 0
+    console: str = ""  # its address with the token; empty without a console
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, *, store: Store, deps: ApiDeps, clock: Clock, console: MakeConsole | None
+) -> AsyncIterator[Opened]:
+    """Serve while the context is open; raises EnvironmentFault when a port is taken."""
+    access = open_access(settings.state_dir / "access", clock)
+    app = make_app(store, deps, token=access.api_token, clock=clock)
+    tls = TlsListener(port=settings.api_port, certificate=access.certificate, key=access.key)
+    async with AsyncExitStack() as stack:
+        serve = serving(app, unix=settings.api_socket, tls=tls)
+        port = await stack.enter_async_context(serve)
+        _say_where(settings, port, access)
+        if console is None:
+            yield Opened(api_port=port)
+            return
+        listener = console(settings.console_port, access.console_token)
+        url = await stack.enter_async_context(listener(store, deps))
+        yield Opened(api_port=port, console_port=urlsplit(url).port or 0, console=url)
+
+
+def _say_where(settings: Settings, port: int, access: Access) -> None:
+    tree = kubeconfig(
+        name=settings.name, port=port, ca_pem=access.certificate, token=access.api_token
+    )
+    write_kubeconfig(settings.run_dir / "kubeconfig", tree)

@@ -1,0 +1,65 @@
+"""Say how the proxy of a pod is to be started.
+
+In: a pod, the newest plan.    Out: ProxyRun with its bootstrap, made once for each pod, or Waiting.
+Before: stages/planning.py     After: envoy/bootstrap.py, stages/running.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lateen.api.objects import Obj
+from lateen.envoy.bootstrap import emit_bootstrap
+from lateen.ir.plan import Proxy
+from lateen.node.protocol import ProxyRun
+from lateen.stages.bordering import exit_socket
+from lateen.stages.planning import Planned
+from lateen.stages.resolving import Waiting, slot_of
+from lateen.world.model import Injection, World
+
+PLANNED_SOON = Waiting(reason="ContainerCreating", message="its proxy is being planned")
+
+
+@dataclass(kw_only=True)
+class Bootstraps:
+    """The bootstraps made so far, by the pod's uid; `mint` makes the token of a node id."""
+
+    run_dir: Path
+    mint: Callable[[str], str]
+    _made: dict[str, tuple[Proxy, ProxyRun]] = field(default_factory=dict)
+
+    def proxy_run(self, obj: Obj, planned: Planned | None) -> ProxyRun | Waiting | None:
+        """How to start the pod's proxy; None if it has none, Waiting until it is planned."""
+        where = obj.key.namespace, obj.key.name
+        workload = planned.world.workloads.get(where) if planned else None
+        if planned is None or workload is None or not workload.address:
+            return PLANNED_SOON
+        if workload.injection is Injection.NONE:
+            return None
+        proxy = planned.proxy_of(*where)
+        if proxy is None:
+            return PLANNED_SOON
+        made = self._made.get(obj.meta.uid)
+        if made is None or made[0] != proxy:
+            run = ProxyRun(
+                bootstrap=self._bootstrap(proxy, slot_of(obj.meta.uid)),
+                intercept=workload.injection is Injection.SIDECAR,
+            )
+            made = self._made[obj.meta.uid] = (proxy, run)
+        return made[1]
+
+    def keep_only(self, world: World) -> None:
+        """Forget pods that are gone."""
+        for gone in self._made.keys() - {w.uid for w in world.workloads.values()}:
+            del self._made[gone]
+
+    def _bootstrap(self, proxy: Proxy, slot: str) -> str:
+        return emit_bootstrap(
+            proxy=proxy,
+            token=self.mint(proxy.id),
+            xds_socket=str(self.run_dir / "xds.sock"),
+            admin_socket=str(self.run_dir / "p" / slot / "admin.sock"),
+            border_socket=exit_socket(self.run_dir, slot),
+        )
