@@ -68,3 +68,27 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EnvironmentFault, match=r"file/lateen/default cannot be made \(Not a dir"):
         make_private(tmp_path / "file" / "lateen" / "default")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "-x", "a\n", "a b", "x" + "\0"])
+def test_a_name_cannot_lead_out_of_the_folders_of_meshes(name: str) -> None:
+    # The run directory is removed whole at the end: `--name ..` would take its parents along.
+    with pytest.raises(EnvironmentFault, match="cannot be a mesh's name"):
+        directories(name)
+
+
+@pytest.mark.parametrize("name", ["default", "team-a", "pr_12", "v1.2", "X"])
+def test_ordinary_names_are_a_folder_each(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATEEN_RUN_DIR", "/r")
+    run, _, _ = directories(name)
+    assert run == Path("/r") / name
+
+
+def test_a_relative_folder_is_one_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The mesh's processes have other working directories than the command that started it.
+    monkeypatch.chdir(tmp_path)
+    for part in ("RUN", "STATE", "CACHE"):
+        monkeypatch.setenv(f"LATEEN_{part}_DIR", part)
+    assert all(folder.is_absolute() for folder in directories("default"))

@@ -7,6 +7,7 @@ Before: cli/up.py       After: app/supervising.py, app/control.py
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lateen.base.errors import EnvironmentFault
 HTTP_PORT, HTTPS_PORT = 8080, 8443
 SOCKET_PATH_MAX = 104  # bytes of sockaddr_un.sun_path that every platform has, less one
 LONGEST_SOCKET = "/g/xxxxxxxx-65535.sock"
+_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +70,14 @@ def directories(name: str) -> tuple[Path, Path, Path]:
     """The run, state and cache directories of a mesh, after the XDG base directory rules.
 
     `LATEEN_RUN_DIR`, `LATEEN_STATE_DIR` and `LATEEN_CACHE_DIR` override the parents. Raises
-    EnvironmentFault when the run directory is too deep for a Unix socket's path, or there is no home.
+    EnvironmentFault when the run directory is too deep for a Unix socket's path, when there is no home,
+    or when the name could lead out of these directories, which are removed whole at the end.
     """
+    if not _NAME.fullmatch(name):
+        raise EnvironmentFault(
+            f'"{name}" cannot be a mesh\'s name: wanted letters, digits, "-", "_" and ".", '
+            "a letter or digit at both ends"
+        )
     env = os.environ
     try:
         home = Path.home()
@@ -82,11 +90,12 @@ def directories(name: str) -> tuple[Path, Path, Path]:
     state = Path(env.get("LATEEN_STATE_DIR") or state_home / "lateen")
     cache_home = Path(env.get("XDG_CACHE_HOME") or home / ".cache")
     cache = Path(env.get("LATEEN_CACHE_DIR") or cache_home / "lateen")
-    if len(str(run / name)) + len(LONGEST_SOCKET) > SOCKET_PATH_MAX:
+    deepest = (run / name).absolute()
+    if len(str(deepest)) + len(LONGEST_SOCKET) > SOCKET_PATH_MAX:
         raise EnvironmentFault(
-            f"{run / name} is too long a path for Unix sockets; set LATEEN_RUN_DIR to a shorter one"
+            f"{deepest} is too long a path for Unix sockets; set LATEEN_RUN_DIR to a shorter one"
         )
-    return run / name, state / name, cache
+    return deepest, (state / name).absolute(), cache.absolute()
 
 
 def make_private(folder: Path) -> None:
