@@ -54,7 +54,8 @@ def _template(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pod_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    return spec | {"containers": [_container(c) for c in spec["containers"]]}
+    lists = [name for name in ("initContainers", "containers") if name in spec]
+    return spec | {name: [_container(c) for c in spec[name]] for name in lists}
 
 
 def _container(container: dict[str, Any]) -> dict[str, Any]:

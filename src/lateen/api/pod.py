@@ -10,6 +10,7 @@ import msgspec
 
 from lateen.api.fields import Api, Informative, IntOrString, NotYet
 from lateen.api.meta import Condition, ObjectMeta
+from lateen.api.quantity import Quantity
 
 
 def _ip_names(name: str) -> str:
@@ -33,13 +34,21 @@ class FieldRef(Api, frozen=True, kw_only=True):
     api_version: Informative = None
 
 
+class ResourceFieldRef(Api, frozen=True, kw_only=True):
+    """A container's request or limit, such as `limits.cpu`, as a whole number of `divisor`s."""
+
+    resource: str
+    container_name: str = ""
+    divisor: Quantity = "1"
+
+
 class EnvVarSource(Api, frozen=True, kw_only=True):
     """Where an environment variable's value comes from; one of these."""
 
     config_map_key_ref: KeySelector | None = None
     secret_key_ref: KeySelector | None = None
     field_ref: FieldRef | None = None
-    resource_field_ref: NotYet = None
+    resource_field_ref: ResourceFieldRef | None = None
     file_key_ref: NotYet = None
 
 
@@ -128,14 +137,45 @@ class Probe(Api, frozen=True, kw_only=True):
     termination_grace_period_seconds: int | None = None
 
 
+class SleepAction(Api, frozen=True, kw_only=True):
+    """Wait so many seconds."""
+
+    seconds: int
+
+
+class LifecycleHandler(Api, frozen=True, kw_only=True):
+    """What to do at a container's start or end; one of these."""
+
+    exec: ExecAction | None = None
+    http_get: HTTPGetAction | None = None
+    tcp_socket: TCPSocketAction | None = None
+    sleep: SleepAction | None = None
+
+
+class Lifecycle(Api, frozen=True, kw_only=True):
+    """postStart runs beside the container's first moments, preStop before it is asked to end."""
+
+    post_start: LifecycleHandler | None = None
+    pre_stop: LifecycleHandler | None = None
+    stop_signal: NotYet = None
+
+
+class ResourceRequirements(Api, frozen=True, kw_only=True):
+    """What a container needs at least, and what it may use at most, by resource name."""
+
+    requests: dict[str, Quantity] = {}
+    limits: dict[str, Quantity] = {}
+    claims: NotYet = None
+
+
 class VolumeMount(Api, frozen=True, kw_only=True):
     """Where a volume appears in a container."""
 
     name: str
     mount_path: str
-    read_only: bool = False
+    read_only: bool | None = None  # what is not said and what is denied differ for a hostPath
     sub_path: str = ""
-    sub_path_expr: NotYet = None
+    sub_path_expr: str = ""
     mount_propagation: NotYet = None
     recursive_read_only: NotYet = None
 
@@ -178,16 +218,16 @@ class Container(Api, frozen=True, kw_only=True):
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
     startup_probe: Probe | None = None
-    resources: Informative = None
+    resources: ResourceRequirements = ResourceRequirements()
     image_pull_policy: Informative = None
     security_context: SecurityContext | None = None
-    lifecycle: NotYet = None
-    restart_policy: NotYet = None
-    stdin: NotYet = None
-    stdin_once: NotYet = None
-    tty: NotYet = None
-    termination_message_path: Informative = None
-    termination_message_policy: Informative = None
+    lifecycle: Lifecycle | None = None
+    restart_policy: str = ""  # of an init container: Always makes it a sidecar
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    termination_message_path: str = "/dev/termination-log"
+    termination_message_policy: str = "File"
     volume_devices: NotYet = None
     restart_policy_rules: NotYet = None
     resize_policy: NotYet = None
@@ -226,6 +266,76 @@ class EmptyDirVolume(Api, frozen=True, kw_only=True):
     size_limit: NotYet = None
 
 
+class HostPathVolume(Api, frozen=True, kw_only=True):
+    """A file or folder of this machine."""
+
+    path: str
+    type: str = ""
+
+
+class ClaimVolume(Api, frozen=True, kw_only=True):
+    """The volume a PersistentVolumeClaim of the pod's namespace is bound to."""
+
+    claim_name: str
+    read_only: bool = False
+
+
+class DownwardFile(Api, frozen=True, kw_only=True):
+    """A field of the pod, or a resource of a container, as a file."""
+
+    path: str
+    field_ref: FieldRef | None = None
+    resource_field_ref: ResourceFieldRef | None = None
+    mode: int | None = None
+
+
+class DownwardVolume(Api, frozen=True, kw_only=True):
+    """Fields of the pod as files."""
+
+    items: tuple[DownwardFile, ...] = ()
+    default_mode: int = 0o644
+
+
+class TokenProjection(Api, frozen=True, kw_only=True):
+    """A token of the pod's service account; renewed before it expires."""
+
+    path: str
+    audience: str = ""
+    expiration_seconds: int = 3600
+
+
+class KeysProjection(Api, frozen=True, kw_only=True):
+    """Keys of a ConfigMap or Secret in a projected volume."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    optional: bool = False
+
+
+class DownwardProjection(Api, frozen=True, kw_only=True):
+    """Fields of the pod in a projected volume."""
+
+    items: tuple[DownwardFile, ...] = ()
+
+
+class VolumeProjection(Api, frozen=True, kw_only=True, rename=_ip_names):
+    """One source of a projected volume; one of these."""
+
+    config_map: KeysProjection | None = None
+    secret: KeysProjection | None = None
+    downward_api: DownwardProjection | None = None
+    service_account_token: TokenProjection | None = None
+    cluster_trust_bundle: NotYet = None
+    pod_certificate: NotYet = None
+
+
+class ProjectedVolume(Api, frozen=True, kw_only=True):
+    """Several sources as one folder."""
+
+    sources: tuple[VolumeProjection, ...] = ()
+    default_mode: int = 0o644
+
+
 class Volume(Api, frozen=True, kw_only=True, rename=_ip_names):
     """Files for a pod's containers; one source."""
 
@@ -233,10 +343,10 @@ class Volume(Api, frozen=True, kw_only=True, rename=_ip_names):
     config_map: ConfigMapVolume | None = None
     secret: SecretVolume | None = None
     empty_dir: EmptyDirVolume | None = None
-    projected: NotYet = None
-    downward_api: NotYet = None
-    host_path: NotYet = None
-    persistent_volume_claim: NotYet = None
+    projected: ProjectedVolume | None = None
+    downward_api: DownwardVolume | None = None
+    host_path: HostPathVolume | None = None
+    persistent_volume_claim: ClaimVolume | None = None
     csi: NotYet = None
     nfs: NotYet = None
     ephemeral: NotYet = None
@@ -265,7 +375,7 @@ class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
     """What a pod runs."""
 
     containers: tuple[Container, ...]
-    init_containers: NotYet = None
+    init_containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()
     restart_policy: str = "Always"
     service_account_name: str = ""
@@ -370,6 +480,7 @@ class PodStatus(Api, frozen=True, kw_only=True, rename=_ip_names):
     host_ip: str = ""
     start_time: str | None = None
     container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
     qos_class: str = ""
 
 

@@ -12,6 +12,12 @@ from lateen.api.names import environment_fault, label_fault, subdomain_fault
 from lateen.api.pod import Container, ContainerPort, EnvVar, PodSpec, Probe, Volume
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of, port_number
+from lateen.check.podparts import (
+    check_container_parts,
+    check_init_container,
+    check_volume_parts,
+    relative_path,
+)
 from lateen.check.service import IP_PROTOCOLS, port_name_fault
 
 DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
@@ -28,12 +34,18 @@ def check_pod_spec(spec: PodSpec, at: At) -> Iterator[Problem]:
     yield from _volumes(spec.volumes, at.key("volumes"))
     volumes = {volume.name for volume in spec.volumes}
     names: set[str] = set()
-    for index, container in enumerate(spec.containers):
-        here = at.key("containers").item(index)
-        yield from _container(container, volumes, here)
-        if container.name in names:
-            yield here.key("name").error(f'Duplicate value: "{container.name}"')
-        names.add(container.name)
+    for field, containers in (
+        ("initContainers", spec.init_containers),
+        ("containers", spec.containers),
+    ):
+        for index, container in enumerate(containers):
+            here = at.key(field).item(index)
+            yield from _container(container, volumes, here)
+            if field == "initContainers":
+                yield from check_init_container(container, here)
+            if container.name in names:
+                yield here.key("name").error(f'Duplicate value: "{container.name}"')
+            names.add(container.name)
     yield from one_of(at.key("restartPolicy"), spec.restart_policy, RESTART_POLICIES)
     yield from one_of(at.key("dnsPolicy"), spec.dns_policy, DNS_POLICIES)
     grace = spec.termination_grace_period_seconds
@@ -67,14 +79,10 @@ def _volumes(volumes: tuple[Volume, ...], at: At) -> Iterator[Problem]:
             yield here.key("secret", "secretName").required()
         for name, given in (("configMap", volume.config_map), ("secret", volume.secret)):
             for number, item in enumerate(given.items if given else ()):
-                yield from _relative(item.path, here.key(name, "items").item(number).key("path"))
-
-
-def _relative(path: str, at: At) -> Iterator[Problem]:
-    if path.startswith("/"):
-        yield at.invalid(path, "must be a relative path")
-    if ".." in path.split("/"):
-        yield at.invalid(path, "must not contain '..'")
+                yield from relative_path(
+                    item.path, here.key(name, "items").item(number).key("path")
+                )
+        yield from check_volume_parts(volume, here)
 
 
 def _container(container: Container, volumes: set[str], at: At) -> Iterator[Problem]:
@@ -103,6 +111,7 @@ def _container(container: Container, volumes: set[str], at: At) -> Iterator[Prob
     ):
         if probe:
             yield from _probe(probe, container, name, at.key(name))
+    yield from check_container_parts(container, at)
 
 
 def _ports(ports: tuple[ContainerPort, ...], at: At) -> Iterator[Problem]:
@@ -145,7 +154,7 @@ def _mounts(container: Container, volumes: set[str], at: At) -> Iterator[Problem
         if mount.mount_path in paths:
             yield here.key("mountPath").invalid(mount.mount_path, "must be unique")
         paths.add(mount.mount_path)
-        yield from _relative(mount.sub_path, here.key("subPath"))
+        yield from relative_path(mount.sub_path, here.key("subPath"))
 
 
 def _probe(probe: Probe, container: Container, name: str, at: At) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lateen.api.pod import PodStatus, Probe
+from lateen.api.pod import Lifecycle, PodStatus, Probe
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -35,12 +35,22 @@ class VolumeFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mode: int = 0o644
 
 
+class HostPath(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A path of this machine, with the `type` of a hostPath volume: what must be there, or be made."""
+
+    path: str
+    type: str = ""
+
+
 class VolumeRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A volume of the pod: given files (read-only to the app), or an empty folder."""
+    """A volume of the pod: given files (read-only to the app), an empty folder, or a path of this
+    machine: the user's (`host`), or one that lateen keeps for a claim (`kept`, made if missing)."""
 
     name: str
     files: tuple[VolumeFile, ...] = ()
     empty_dir: bool = False
+    host: HostPath | None = None
+    kept: str = ""
 
 
 class VolumeTarget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,12 +62,21 @@ class VolumeTarget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     read_only: bool = False
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a container may use at most; 0 for any amount. `shares` weighs it against others."""
+
+    memory: int = 0  # bytes
+    cpu: int = 0  # thousandths of a core
+    shares: int = 0  # thousandths of a core asked for
+
+
 class ContainerRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One process to run, everything resolved: no reference is left to look up."""
 
     name: str
     image: str
     argv: tuple[str, ...]
+    restart_policy: str = ""  # of an init container: Always makes it a sidecar
     cwd: str = "/"
     env: tuple[tuple[str, str], ...] = ()
     mounts: tuple[Mount, ...] = ()
@@ -66,6 +85,13 @@ class ContainerRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     liveness: Probe | None = None
     readiness: Probe | None = None
     startup: Probe | None = None
+    lifecycle: Lifecycle | None = None
+    message_path: str = ""  # where the app may leave its last words; "" for nowhere
+    message_from_log: bool = False  # without such words, a failure's are the end of its log
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    limits: Limits = Limits()
 
 
 class ProxyRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,6 +115,7 @@ class PodRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     restart_policy: str = "Always"
     grace_seconds: int = 30
     proxy: ProxyRun | None = None
+    init_containers: tuple[ContainerRun, ...] = ()
     containers: tuple[ContainerRun, ...] = ()
     volumes: tuple[VolumeRun, ...] = ()
     search: tuple[str, ...] = ()  # DNS search domains

@@ -102,7 +102,7 @@ def _container(container: Container, pod: Pod, lookup: Lookup, built: Built) -> 
         env=tuple(env.items()),
         mounts=tuple(Mount(source=s, target=t, read_only=r) for s, t, r in built.mounts),
         volumes=tuple(
-            VolumeTarget(name=m.name, path=m.mount_path, sub_path=m.sub_path, read_only=m.read_only)
+            VolumeTarget(name=m.name, path=m.mount_path, sub_path=m.sub_path, read_only=bool(m.read_only))
             for m in container.volume_mounts
         ),
         ports=tuple((p.name, p.container_port) for p in container.ports if p.name),
