@@ -88,7 +88,7 @@ class Cluster:
         before = self.store.revision
         for pod in self.pods():
             if is_terminating(pod):
-                pod_gone(self.store, str(pod.meta.uid))
+                pod_gone(self.store, str(pod.meta.uid), self.clock)
             elif pod_of(pod).status.pod_ip and not is_ready(pod):
                 status = merge_report(pod, status_of(pod, ready=ready), self.clock.now())
                 self.store.put_status(pod.key, status)
@@ -113,6 +113,19 @@ class Cluster:
 
     def slices(self) -> tuple[Obj, ...]:
         return self.store.list(group="discovery.k8s.io", kind="EndpointSlice", namespace="shop")
+
+    def events(self, namespace: str = "shop") -> tuple[Obj, ...]:
+        return self.store.list(group="", kind="Event", namespace=namespace)
+
+    def told(self, kind: str, name: str, namespace: str = "shop") -> list[tuple[str, str]]:
+        """Reason and message of each event about an object, by reason."""
+        about = (kind, name)
+        events = (e.raw for e in self.events(namespace))
+        return sorted(
+            (e["reason"], e["message"])
+            for e in events
+            if (e["involvedObject"]["kind"], e["involvedObject"]["name"]) == about
+        )
 
     def find(self, kind: str, name: str, namespace: str = "shop") -> Obj | None:
         """The object of that kind and name, whatever its group."""

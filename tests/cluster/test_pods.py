@@ -155,9 +155,9 @@ def test_a_pod_the_node_lost_stays_if_nobody_deleted_it(cluster: Cluster) -> Non
     cluster.apply(POD)
     cluster.run()
     pod = cluster.get("Pod", "lone")
-    assert pod_gone(cluster.store, pod.meta.uid) == pod
+    assert pod_gone(cluster.store, pod.meta.uid, cluster.clock) == pod
     assert cluster.get("Pod", "lone") == pod
-    assert pod_gone(cluster.store, "nobody") is None
+    assert pod_gone(cluster.store, "nobody", cluster.clock) is None
 
 
 def test_grace_can_only_be_shortened(cluster: Cluster) -> None:

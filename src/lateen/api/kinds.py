@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lateen.api.config import ConfigMap, Namespace, Secret, ServiceAccount
 from lateen.api.destinationrule import DestinationRule
+from lateen.api.event import Event
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.pod import Pod
@@ -79,6 +80,14 @@ KINDS: tuple[Kind, ...] = (
         short_names=("svc",),
     ),
     Kind(group="", versions=("v1",), kind="Pod", plural="pods", struct=Pod, short_names=("po",)),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="Event",
+        plural="events",
+        struct=Event,
+        short_names=("ev",),
+    ),
     Kind(
         group="discovery.k8s.io",
         versions=("v1",),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 
 CONTROLLERS = "controllers"  # the source of objects made for the user's objects
@@ -46,4 +47,22 @@ class LookAgain:
     after: float
 
 
-Action = PutObject | PutStatus | DeleteObject | LookAgain
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """Say what happened to an object: it becomes an Event. `warning` makes it one of that type."""
+
+    about: Obj
+    reason: str
+    message: str
+    component: str
+    warning: bool = False
+    field_path: str = ""  # the part meant, such as spec.containers{app}
+    host: str = ""
+
+    @property
+    def type(self) -> str:
+        """Kubernetes' event type."""
+        return "Warning" if self.warning else "Normal"
+
+
+Action = PutObject | PutStatus | DeleteObject | LookAgain | Tell

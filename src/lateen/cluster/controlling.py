@@ -1,7 +1,7 @@
 """Run the controllers whenever something they read has changed.
 
 In: a store and its changes.    Out: the store, brought nearer to what it wants.
-Before: every controller of cluster/        After: app/
+Before: cluster/controllers.py, cluster/performing.py        After: app/
 
 Each controller is a pure step over values. Rounds of them are run until none wants anything more; one
 that has wanted nothing is not asked again before one of the objects it looked at is another.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,116 +19,16 @@ from lateen.base.clock import Clock
 from lateen.base.errors import Expired
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
-from lateen.cluster.actions import PROVIDED, Action, LookAgain
+from lateen.cluster.actions import Action, LookAgain
 from lateen.cluster.applying import apply_later
-from lateen.cluster.deployments import reconcile_deployment
-from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
-from lateen.cluster.garbage import collect
-from lateen.cluster.gateways import gateway_objects, reconcile_gateways
-from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
-from lateen.cluster.observing import SERVICE_NAME, Observed
+from lateen.cluster.controllers import CONTROLLERS, Inputs, PerObject, Whole
+from lateen.cluster.deletion import finish_deletion, is_released
+from lateen.cluster.observing import Observed
 from lateen.cluster.performing import Changed, changed_by, perform
-from lateen.cluster.replicasets import reconcile_replicaset
-from lateen.cluster.scheduling import schedule
-from lateen.cluster.services import allocate, service_of
 from lateen.store.interface import Store, Watch
 
 log = logging.getLogger(__name__)
 _MOST_ROUNDS = 100
-
-_Inputs = tuple[tuple[Obj, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PerObject:
-    """A controller that looks at one object of `kind` at a time, and at what belongs to it."""
-
-    kind: str
-    reads: frozenset[str]
-    inputs: Callable[[Observed, Obj], _Inputs]
-    reconcile: Callable[[Obj, _Inputs, datetime], tuple[Action, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
-    """A controller that looks at everything of the kinds it reads (none named: at all kinds)."""
-
-    reads: frozenset[str]
-    reconcile: Callable[[Observed, datetime], tuple[Action, ...]]
-    on_deletion_only: bool = False
-
-
-def _deployment_inputs(observed: Observed, deployment: Obj) -> _Inputs:
-    replicasets = observed.owned("ReplicaSet", deployment)
-    return replicasets, tuple(p for r in replicasets for p in observed.owned("Pod", r))
-
-
-def _endpoint_inputs(observed: Observed, service: Obj) -> _Inputs:
-    typed, namespace = service_of(service), service.key.namespace
-    pods: tuple[Obj, ...] = ()
-    if has_endpoints(typed):
-        pods = observed.selected("Pod", namespace, typed.spec.selector)
-    label = {SERVICE_NAME: service.key.name}
-    return pods, observed.selected("EndpointSlice", namespace, label)
-
-
-def _namespaces(observed: Observed, _: datetime) -> tuple[Action, ...]:
-    accounts = {a.key for a in observed.all("ServiceAccount")}
-    return reconcile_namespaces(observed.all("Namespace"), accounts)
-
-
-def _leaving(observed: Observed, _: datetime) -> tuple[Action, ...]:
-    return reconcile_leaving(observed.all("Namespace"), observed.everything)
-
-
-def _gateways(observed: Observed, _: datetime) -> tuple[Action, ...]:
-    written = [d for d in observed.all("Deployment") if observed.source_of(d.key) != PROVIDED]
-    wanted = gateway_objects(observed.all("Gateway"), written)
-    return reconcile_gateways(wanted, observed.get, observed.source_of)
-
-
-CONTROLLERS: tuple[PerObject | Whole, ...] = (
-    Whole(reads=frozenset({"Namespace", "ServiceAccount"}), reconcile=_namespaces),
-    Whole(reads=frozenset(), reconcile=_leaving),
-    Whole(
-        reads=frozenset(),
-        reconcile=lambda observed, _: collect(observed.everything(), observed.get),
-        on_deletion_only=True,
-    ),
-    Whole(
-        reads=frozenset({"Gateway", "Deployment", "Service", "ServiceAccount"}),
-        reconcile=_gateways,
-    ),
-    # Before the Deployments, so that these never count on pods that are no longer available.
-    PerObject(
-        kind="ReplicaSet",
-        reads=frozenset({"ReplicaSet", "Pod"}),
-        inputs=lambda observed, replicaset: (observed.owned("Pod", replicaset),),
-        reconcile=lambda replicaset, inputs, now: reconcile_replicaset(replicaset, inputs[0], now),
-    ),
-    PerObject(
-        kind="Deployment",
-        reads=frozenset({"Deployment", "ReplicaSet", "Pod"}),
-        inputs=_deployment_inputs,
-        reconcile=lambda deployment, inputs, now: reconcile_deployment(
-            deployment, inputs[0], inputs[1], now
-        ),
-    ),
-    Whole(
-        reads=frozenset({"Pod"}),
-        reconcile=lambda observed, now: schedule(observed.all("Pod"), now),
-    ),
-    Whole(
-        reads=frozenset({"Service"}),
-        reconcile=lambda observed, _: allocate(observed.all("Service")),
-    ),
-    PerObject(
-        kind="Service",
-        reads=frozenset({"Service", "Pod", "EndpointSlice"}),
-        inputs=_endpoint_inputs,
-        reconcile=lambda service, inputs, _: reconcile_endpoints(service, inputs[0], inputs[1]),
-    ),
-)
 
 
 @dataclass(kw_only=True)
@@ -139,7 +38,7 @@ class Controllers:
     store: Store
     clock: Clock
     _observed: Observed = field(init=False)
-    _rest: dict[tuple[int, ObjectKey], tuple[Obj, _Inputs]] = field(default_factory=dict)
+    _rest: dict[tuple[int, ObjectKey], tuple[Obj, Inputs]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._observed = Observed(self.store)
@@ -151,9 +50,10 @@ class Controllers:
         """
         due: list[float] = []
         if changed is None:
-            places = {(o.key.kind, o.key.namespace) for o in self.store.list()}
-            changed = Changed(places=frozenset(places | {("Namespace", "")}), deleted=True)
+            changed = self._everything()
         for _ in range(_MOST_ROUNDS):
+            if changed.released and finish_deletion(self.store, changed.released):
+                changed |= Changed(deleted=True)
             if changed.deleted:
                 self._forget_deleted()
                 changed |= apply_later(self.store, self.clock)
@@ -163,6 +63,16 @@ class Controllers:
                 return min(due, default=None)
         log.error("the controllers do not come to rest: %s", sorted(changed.places))
         return min(due, default=None)
+
+    def _everything(self) -> Changed:
+        objects = self.store.list()
+        return Changed(
+            places=frozenset(
+                {("Namespace", ""), *((o.key.kind, o.key.namespace) for o in objects)}
+            ),
+            deleted=True,
+            released=frozenset(o.key for o in objects if is_released(o)),
+        )
 
     def _forget_deleted(self) -> None:
         gone = [rest for rest in self._rest if self.store.get(rest[1]) is None]
@@ -214,7 +124,7 @@ class Controllers:
         return actions
 
 
-def _same(one: _Inputs, other: _Inputs) -> bool:
+def _same(one: Inputs, other: Inputs) -> bool:
     return all(
         len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
         for a, b in zip(one, other, strict=True)

@@ -6,10 +6,12 @@ Before: store/interface.py        After: cluster/performing.py, cluster/applying
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from lateen.api.objects import Obj
+from lateen.api.pod import Pod
 from lateen.base.clock import Clock
 from lateen.base.errors import NotFound, StoreError
 from lateen.base.origin import ObjectKey
@@ -25,8 +27,8 @@ def delete_object(store: Store, key: ObjectKey, clock: Clock, grace: int | None 
 
     A pod that was started is only marked (deletionTimestamp: the end of its grace, in seconds, its own
     terminationGracePeriodSeconds unless given) until the node reports it gone; asked again, its grace
-    can only get shorter. A namespace is marked until it is empty. What the object owned is collected
-    by the controllers. Raises NotFound, and StoreError for a namespace that must stay.
+    can only get shorter. A namespace is marked until it is empty, an object with finalizers until it
+    has none. What the object owned is collected by the controllers. Raises NotFound, and StoreError for a namespace that must stay.
     """
     obj = store.get(key)
     if obj is None:
@@ -36,23 +38,49 @@ def delete_object(store: Store, key: ObjectKey, clock: Clock, grace: int | None 
             return _delete_pod(store, obj, clock, grace)
         if key.group == "" and key.kind == "Namespace":
             return _delete_namespace(store, obj, clock)
-        return store.delete(key)
+        if not obj.meta.finalizers:
+            return store.delete(key)
+        if is_terminating(obj):
+            return obj
+        return store.put(_with_metadata(obj, deletionTimestamp=timestamp(clock.now())))
 
 
-def pod_gone(store: Store, uid: str) -> Obj | None:
+def pod_gone(store: Store, uid: str, clock: Clock) -> Obj | None:
     """The node no longer has this pod: remove it if it was to go; the pod, or None if there is none.
 
-    A pod nobody asked to delete stays: the node will be told to run it again.
+    A pod nobody asked to delete stays: the node will be told to run it again. One with finalizers
+    stays, too, as a pod that has ended.
     """
     for obj in store.list(group="", kind="Pod"):
         if obj.meta.uid == uid:
-            return store.delete(obj.key) if is_terminating(obj) else obj
+            return _remove_pod(store, obj, clock) if is_terminating(obj) else obj
     return None
+
+
+def is_released(obj: Obj) -> bool:
+    """Whether it was asked to go and nothing holds it any more (a namespace: whatever is in it).
+
+    A pod is held until the node has reported it gone, which is when its grace becomes 0.
+    """
+    if obj.meta.deletion_timestamp is None or obj.meta.finalizers or obj.key.kind == "Namespace":
+        return False
+    return not isinstance(obj.typed, Pod) or (
+        is_done(obj) and obj.meta.deletion_grace_period_seconds == 0
+    )
+
+
+def finish_deletion(store: Store, keys: Iterable[ObjectKey]) -> bool:
+    """Remove those of the objects that nothing holds any more; whether there was one."""
+    with store.transaction():
+        free = [o for key in keys if (o := store.get(key)) is not None and is_released(o)]
+        for obj in free:
+            store.delete(obj.key)
+    return bool(free)
 
 
 def _delete_pod(store: Store, obj: Obj, clock: Clock, grace: int | None) -> Obj:
     if is_done(obj) or not was_started(obj):
-        return store.delete(obj.key)
+        return _remove_pod(store, obj, clock)
     wanted = pod_of(obj).spec.termination_grace_period_seconds if grace is None else grace
     wanted = max(0, wanted)
     end = clock.now() + timedelta(seconds=wanted)
@@ -62,6 +90,16 @@ def _delete_pod(store: Store, obj: Obj, clock: Clock, grace: int | None) -> Obj:
     return store.put(
         _with_metadata(obj, deletionTimestamp=timestamp(end), deletionGracePeriodSeconds=wanted)
     )
+
+
+def _remove_pod(store: Store, obj: Obj, clock: Clock) -> Obj:
+    if not obj.meta.finalizers:
+        return store.delete(obj.key)
+    end = obj.meta.deletion_timestamp or timestamp(clock.now())
+    ended = _with_metadata(obj, deletionTimestamp=end, deletionGracePeriodSeconds=0)
+    if not is_done(obj):
+        ended["status"] = {**(obj.raw.get("status") or {}), "phase": "Failed"}
+    return store.put(ended)
 
 
 def _delete_namespace(store: Store, obj: Obj, clock: Clock) -> Obj:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
+from lateen.api.kinds import KINDS
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 from lateen.store.interface import Store
 
-GROUPS = {"Deployment": "apps", "ReplicaSet": "apps", "EndpointSlice": "discovery.k8s.io"}
+GROUPS = {kind.kind: kind.group for kind in KINDS}
 SERVICE_NAME = "kubernetes.io/service-name"
 
 _Index = Mapping[tuple[str, str], tuple[Obj, ...]]
@@ -36,8 +37,7 @@ class Observed:
 
     def all(self, kind: str, namespace: str | None = None) -> tuple[Obj, ...]:
         """All objects of a kind the controllers know, in one namespace or in all."""
-        group = "networking.istio.io" if kind == "Gateway" else GROUPS.get(kind, "")
-        return self._store.list(group=group, kind=kind, namespace=namespace)
+        return self._store.list(group=GROUPS[kind], kind=kind, namespace=namespace)
 
     def everything(self, namespace: str | None = None) -> tuple[Obj, ...]:
         """All objects of all kinds."""

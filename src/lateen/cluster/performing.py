@@ -10,33 +10,56 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
+from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
-from lateen.cluster.actions import Action, DeleteObject, LookAgain, PutObject, PutStatus
-from lateen.cluster.deletion import delete_object
+from lateen.cluster.actions import (
+    CONTROLLERS,
+    Action,
+    DeleteObject,
+    LookAgain,
+    PutObject,
+    PutStatus,
+    Tell,
+)
+from lateen.cluster.deletion import delete_object, is_released
+from lateen.cluster.events import event_key, event_tree
 from lateen.store.interface import Event, EventType, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """Kinds with the namespaces they changed in; `deleted` if something went for good."""
+    """Kinds with the namespaces they changed in; `deleted` if something went for good.
+
+    `released` are objects that were only waiting for their finalizers, and have none any more.
+    """
 
     places: frozenset[tuple[str, str]] = frozenset()
     deleted: bool = False
+    released: frozenset[ObjectKey] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.places)
 
     def __or__(self, other: Changed) -> Changed:
-        return Changed(places=self.places | other.places, deleted=self.deleted or other.deleted)
+        return Changed(
+            places=self.places | other.places,
+            deleted=self.deleted or other.deleted,
+            released=self.released | other.released,
+        )
 
 
 def changed_by(event: Event) -> Changed:
     """What one event touches."""
-    key = event.obj.key
-    return Changed(
-        places=frozenset({(key.kind, key.namespace)}), deleted=event.type is EventType.DELETED
-    )
+    if event.type is EventType.DELETED:
+        return _touched(event.obj.key) | Changed(deleted=True)
+    return put(event.obj)
+
+
+def put(obj: Obj) -> Changed:
+    """What it touches that this object is now as it is."""
+    released = frozenset({obj.key}) if is_released(obj) else frozenset()
+    return _touched(obj.key) | Changed(released=released)
 
 
 def perform(store: Store, actions: Iterable[Action], clock: Clock) -> Changed:
@@ -54,7 +77,7 @@ def perform(store: Store, actions: Iterable[Action], clock: Clock) -> Changed:
 def _perform(store: Store, action: Action, clock: Clock) -> Changed:
     match action:
         case PutObject(raw=raw, source=source):
-            return _touched(store.put(raw, source=source).key)
+            return put(store.put(raw, source=source))
         case PutStatus(key=key, status=status):
             if store.get(key) is not None:
                 store.put_status(key, status)
@@ -66,9 +89,21 @@ def _perform(store: Store, action: Action, clock: Clock) -> Changed:
             places = frozenset((o.key.kind, o.key.namespace) for o in inside)
             deleted = bool(inside) or store.get(key) is None
             return _touched(key) | Changed(places=places, deleted=deleted)
+        case Tell():
+            return _tell(store, action, clock)
         case LookAgain():
             return Changed()
     assert_never(action)
+
+
+def _tell(store: Store, tell: Tell, clock: Clock) -> Changed:
+    """Nothing new is put into a namespace on its way out."""
+    key = event_key(tell)
+    inside = store.get(ObjectKey(group="", kind="Namespace", namespace="", name=key.namespace))
+    if inside is None or inside.meta.deletion_timestamp:
+        return Changed()
+    store.put(event_tree(tell, store.get(key), clock.now()), source=CONTROLLERS)
+    return _touched(key)
 
 
 def _touched(key: ObjectKey) -> Changed:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from lateen.api.meta import Condition
 from lateen.api.objects import Obj
 from lateen.api.pod import Container
+from lateen.api.quantity import Quantity, exact
 from lateen.cluster.actions import Action, PutObject
 from lateen.cluster.addresses import HOST, PODS, free_addresses
 from lateen.cluster.plain import plain_tree
@@ -38,7 +40,7 @@ def schedule(pods: Sequence[Obj], now: datetime) -> tuple[Action, ...]:
 
 def qos_class(containers: Sequence[Container]) -> str:
     """Guaranteed, Burstable or BestEffort, from the containers' cpu and memory."""
-    wishes = [(_amounts(c, "requests"), _amounts(c, "limits")) for c in containers]
+    wishes = [(_amounts(c.resources.requests), _amounts(c.resources.limits)) for c in containers]
     if not any(requests or limits for requests, limits in wishes):
         return "BestEffort"
     full = (
@@ -48,10 +50,9 @@ def qos_class(containers: Sequence[Container]) -> str:
     return "Guaranteed" if all(full) else "Burstable"
 
 
-def _amounts(container: Container, which: str) -> dict[str, str]:
-    resources = container.resources if isinstance(container.resources, Mapping) else {}
-    amounts = resources.get(which) or {}
-    return {k: str(v) for k, v in amounts.items() if k in ("cpu", "memory") and str(v) != "0"}
+def _amounts(amounts: Mapping[str, Quantity]) -> dict[str, Fraction]:
+    wanted = {name: exact(amounts[name]) for name in ("cpu", "memory") if name in amounts}
+    return {name: amount for name, amount in wanted.items() if amount}
 
 
 def _placed(pod: Obj, address: str, now: datetime) -> dict[str, Any]:
@@ -68,6 +69,6 @@ def _placed(pod: Obj, address: str, now: datetime) -> dict[str, Any]:
         "hostIP": HOST,
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "qosClass": qos_class(typed.spec.containers),
+        "qosClass": qos_class((*typed.spec.init_containers, *typed.spec.containers)),
     }
     return {**pod.raw, "spec": spec, "status": status}

@@ -23,7 +23,26 @@ SETTINGS = frozenset(
         "AuthorizationPolicy",
     }
 )
-_NO_TRAFFIC = frozenset({"Deployment", "ReplicaSet", "ConfigMap"})
+_NO_TRAFFIC = frozenset(
+    {
+        "ConfigMap",
+        "ControllerRevision",
+        "CronJob",
+        "DaemonSet",
+        "Deployment",
+        "Event",
+        "HorizontalPodAutoscaler",
+        "Job",
+        "Node",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "PodDisruptionBudget",
+        "PriorityClass",
+        "ReplicaSet",
+        "StatefulSet",
+        "StorageClass",
+    }
+)
 
 Edition = tuple[
     str, int

@@ -106,7 +106,7 @@ class Running:
         if report.gone:
             self._on_node.discard(report.uid)
             self._sent.pop(report.uid, None)
-            pod_gone(self.store, report.uid)
+            pod_gone(self.store, report.uid, self.clock)
             return
         self._on_node.add(report.uid)
         for obj in self.store.list(group="", kind="Pod"):
@@ -159,7 +159,7 @@ class Running:
         if uid in self._leaving:
             return
         if uid not in self._on_node and uid not in self._sent:
-            pod_gone(self.store, uid)
+            pod_gone(self.store, uid, self.clock)
             return
         grace = obj.meta.deletion_grace_period_seconds
         seconds = _pod(obj).spec.termination_grace_period_seconds if grace is None else grace

@@ -1,0 +1,122 @@
+"""The list of controllers: what each reads, what it looks at, and the pure step it is.
+
+In: Observed.    Out: CONTROLLERS.
+Before: every controller of cluster/        After: cluster/controlling.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from lateen.api.objects import Obj
+from lateen.cluster.actions import PROVIDED, Action
+from lateen.cluster.deployments import reconcile_deployment
+from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
+from lateen.cluster.events import forget_events
+from lateen.cluster.garbage import collect
+from lateen.cluster.gateways import gateway_objects, reconcile_gateways
+from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
+from lateen.cluster.observing import SERVICE_NAME, Observed
+from lateen.cluster.replicasets import reconcile_replicaset
+from lateen.cluster.scheduling import schedule
+from lateen.cluster.services import allocate, service_of
+
+Inputs = tuple[tuple[Obj, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerObject:
+    """A controller that looks at one object of `kind` at a time, and at what belongs to it."""
+
+    kind: str
+    reads: frozenset[str]
+    inputs: Callable[[Observed, Obj], Inputs]
+    reconcile: Callable[[Obj, Inputs, datetime], tuple[Action, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A controller that looks at everything of the kinds it reads (none named: at all kinds)."""
+
+    reads: frozenset[str]
+    reconcile: Callable[[Observed, datetime], tuple[Action, ...]]
+    on_deletion_only: bool = False
+
+
+def _deployment_inputs(observed: Observed, deployment: Obj) -> Inputs:
+    replicasets = observed.owned("ReplicaSet", deployment)
+    return replicasets, tuple(p for r in replicasets for p in observed.owned("Pod", r))
+
+
+def _endpoint_inputs(observed: Observed, service: Obj) -> Inputs:
+    typed, namespace = service_of(service), service.key.namespace
+    pods: tuple[Obj, ...] = ()
+    if has_endpoints(typed):
+        pods = observed.selected("Pod", namespace, typed.spec.selector)
+    label = {SERVICE_NAME: service.key.name}
+    return pods, observed.selected("EndpointSlice", namespace, label)
+
+
+def _namespaces(observed: Observed, _: datetime) -> tuple[Action, ...]:
+    accounts = {a.key for a in observed.all("ServiceAccount")}
+    return reconcile_namespaces(observed.all("Namespace"), accounts)
+
+
+def _leaving(observed: Observed, _: datetime) -> tuple[Action, ...]:
+    return reconcile_leaving(observed.all("Namespace"), observed.everything)
+
+
+def _gateways(observed: Observed, _: datetime) -> tuple[Action, ...]:
+    written = [d for d in observed.all("Deployment") if observed.source_of(d.key) != PROVIDED]
+    wanted = gateway_objects(observed.all("Gateway"), written)
+    return reconcile_gateways(wanted, observed.get, observed.source_of)
+
+
+CONTROLLERS: tuple[PerObject | Whole, ...] = (
+    Whole(reads=frozenset({"Namespace", "ServiceAccount"}), reconcile=_namespaces),
+    Whole(reads=frozenset(), reconcile=_leaving),
+    Whole(
+        reads=frozenset(),
+        reconcile=lambda observed, _: collect(observed.everything(), observed.get),
+        on_deletion_only=True,
+    ),
+    Whole(
+        reads=frozenset({"Gateway", "Deployment", "Service", "ServiceAccount"}),
+        reconcile=_gateways,
+    ),
+    Whole(
+        reads=frozenset({"Event"}),
+        reconcile=lambda observed, now: forget_events(observed.all("Event"), now),
+    ),
+    # Before the Deployments, so that these never count on pods that are no longer available.
+    PerObject(
+        kind="ReplicaSet",
+        reads=frozenset({"ReplicaSet", "Pod"}),
+        inputs=lambda observed, replicaset: (observed.owned("Pod", replicaset),),
+        reconcile=lambda replicaset, inputs, now: reconcile_replicaset(replicaset, inputs[0], now),
+    ),
+    PerObject(
+        kind="Deployment",
+        reads=frozenset({"Deployment", "ReplicaSet", "Pod"}),
+        inputs=_deployment_inputs,
+        reconcile=lambda deployment, inputs, now: reconcile_deployment(
+            deployment, inputs[0], inputs[1], now
+        ),
+    ),
+    Whole(
+        reads=frozenset({"Pod"}),
+        reconcile=lambda observed, now: schedule(observed.all("Pod"), now),
+    ),
+    Whole(
+        reads=frozenset({"Service"}),
+        reconcile=lambda observed, _: allocate(observed.all("Service")),
+    ),
+    PerObject(
+        kind="Service",
+        reads=frozenset({"Service", "Pod", "EndpointSlice"}),
+        inputs=_endpoint_inputs,
+        reconcile=lambda service, inputs, _: reconcile_endpoints(service, inputs[0], inputs[1]),
+    ),
+)
