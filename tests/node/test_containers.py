@@ -9,9 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from lateen.api.pod import ContainerStatus, PodStatus, Probe
+from lateen.api.pod import (
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStatus,
+    PodStatus,
+    Probe,
+)
 from lateen.base.clock import FakeClock
 from lateen.node.backoff import Backoff, restarts
 from lateen.node.containers import Container, Recipe
@@ -63,7 +70,7 @@ class Bench:
     seen: list[ContainerStatus] = field(default_factory=list)
     answers: dict[str, bool] = field(default_factory=dict)
 
-    def container(self, **probes: Probe) -> Container:
+    def container(self, **parts: Any) -> Container:
         recipe = Recipe(
             pod="web_shop(1)",
             name="app",
@@ -74,7 +81,7 @@ class Bench:
             launch=self._launch,
             kill=self._kill,
             ask=self._ask,
-            **probes,
+            **parts,
         )
         self.made = Container(recipe, self.clock, self._changed)
         return self.made
@@ -250,7 +257,83 @@ def test_a_startup_probe_that_never_succeeds_ends_the_container(tmp_path: Path) 
     _run(work)
 
 
+def test_a_container_runs_only_when_its_post_start_hook_is_done(tmp_path: Path) -> None:
+    async def work() -> None:
+        bench = Bench(tmp_path)
+        hook = asyncio.Event()
+
+        async def greet(process: Process) -> str:
+            await hook.wait()
+            return ""
+
+        container = bench.container(post_start=greet)
+        container.start()
+        await bench.settle(5)
+        assert container.status.state.waiting
+        hook.set()
+        await bench.settle()
+        assert container.status.state.running
+        await container.stop(0)
+
+    _run(work)
+
+
+def test_a_post_start_hook_that_fails_ends_the_container(tmp_path: Path) -> None:
+    async def work() -> None:
+        bench = Bench(tmp_path, policy="Never")
+
+        async def fail(process: Process) -> str:
+            return "exit 1"
+
+        container = bench.container(post_start=fail)
+        await container.start()
+        ended = container.status.state.terminated
+        assert ended
+        assert ended.message == "PostStartHook failed: exit 1"
+
+    _run(work)
+
+
+@pytest.mark.parametrize(("hook_seconds", "killed_at"), [(4, 10), (60, 12)])
+def test_a_pre_stop_hook_takes_from_the_grace_but_leaves_two_seconds(
+    tmp_path: Path, hook_seconds: float, killed_at: float
+) -> None:
+    async def work() -> None:
+        bench = Bench(tmp_path, obedient=False)
+
+        async def linger(process: Process) -> None:
+            await bench.clock.sleep(hook_seconds)
+
+        container = bench.container(pre_stop=linger)
+        container.start()
+        await bench.settle()
+        stopping = asyncio.create_task(container.stop(10))
+        for _ in range(60):
+            await bench.settle(0.5)
+        await stopping
+        termed = min(hook_seconds, 10)
+        assert bench.signals == [(termed, "SIGTERM"), (killed_at, "SIGKILL")]
+
+    _run(work)
+
+
+def test_last_words_become_the_message(tmp_path: Path) -> None:
+    async def work() -> None:
+        bench = Bench(tmp_path, policy="Never")
+        container = bench.container(last_words=lambda failed, log: f"{failed} {log.name}")
+        done = container.start()
+        await bench.settle()
+        await bench.end(3)
+        await done
+        ended = container.status.state.terminated
+        assert ended
+        assert ended.message == "True 0.log"
+
+    _run(work)
+
+
 _FACTS = PodFacts(address="198.18.0.9", restart_policy="Always", started_at="then")
+_SINCE = ContainerStateRunning(started_at="then")
 
 
 def _status(*containers: ContainerStatus, policy: str = "Always") -> PodStatus:
@@ -277,6 +360,51 @@ def test_the_phase_follows_the_containers(
     container: ContainerStatus, policy: str, phase: str
 ) -> None:
     assert _status(container, policy=policy).phase == phase
+
+
+_INIT = ContainerStatus(name="init", state=waiting("PodInitializing"))
+_SIDECAR = ContainerStatus(name="side", state=waiting("PodInitializing"))
+_APP = ContainerStatus(name="app", ready=True, state=ContainerState(running=_SINCE))
+
+
+@pytest.mark.parametrize(
+    ("init", "side", "policy", "phase", "open_"),
+    [
+        (waiting("PodInitializing"), False, "Always", "Pending", "[init side]"),
+        (terminated(0, "then", "now"), False, "Always", "Pending", "[side]"),
+        (terminated(0, "then", "now"), True, "Always", "Running", ""),
+        (terminated(1, "then", "now"), True, "Always", "Pending", "[init]"),
+        (terminated(1, "then", "now"), True, "Never", "Failed", "[init]"),
+    ],
+)
+def test_a_pod_is_pending_until_its_init_containers_are_done(
+    init: ContainerState, side: bool, policy: str, phase: str, open_: str
+) -> None:
+    facts = PodFacts(
+        address="198.18.0.9",
+        restart_policy=policy,
+        started_at="then",
+        sidecars=frozenset({"side"}),
+    )
+    inits = (
+        msgspec.structs.replace(_INIT, state=init),
+        msgspec.structs.replace(_SIDECAR, started=side, ready=side),
+    )
+    status = pod_status(facts, (_APP,), None, PodStatus(), "now", inits)
+    assert status.phase == phase
+    assert status.conditions[0].message.removeprefix("containers with incomplete status: ") == open_
+    assert [c.name for c in status.init_container_statuses] == ["init", "side"]
+
+
+def test_a_sidecar_that_starts_again_does_not_undo_initialization() -> None:
+    facts = PodFacts(
+        address="198.18.0.9", restart_policy="Always", started_at="", sidecars=frozenset({"side"})
+    )
+    up = msgspec.structs.replace(_SIDECAR, started=True, ready=True)
+    before = pod_status(facts, (_APP,), None, PodStatus(), "now", (up,))
+    after = pod_status(facts, (_APP,), None, before, "later", (_SIDECAR,))
+    assert (after.phase, after.conditions[0].status) == ("Running", "True")
+    assert after.conditions[1].message == "containers with unready status: [side]"
 
 
 def test_conditions_name_who_is_not_ready_and_keep_their_time() -> None:

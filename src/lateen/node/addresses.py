@@ -50,6 +50,10 @@ class SandboxPaths:
         """The volumes of one pod."""
         return self.scratch / "volumes" / uid
 
+    def last_words(self, uid: str, container: str) -> Path:
+        """The file a container may leave its termination message in."""
+        return self.volumes(uid) / "..words" / container
+
     def pod(self, slot: str) -> Path:
         """The folder of one pod's Envoy: bootstrap.json and admin.sock."""
         return self.run / "p" / slot

@@ -27,9 +27,10 @@ from lateen.node.control import Control
 from lateen.node.dns import DnsServer, Zone
 from lateen.node.link import Link
 from lateen.node.network import Network
-from lateen.node.pods import Pod, Services
+from lateen.node.pods import Pod
 from lateen.node.processes import Processes
 from lateen.node.protocol import Directory, DropPod, Hello, Keep, PodReport, PodRun, PutPod, ToNode
+from lateen.node.recipes import Services
 from lateen.node.relay import Relay
 from lateen.node.serviceproxy import ServiceTable
 from lateen.node.specs import EnvoyBinary

@@ -26,13 +26,17 @@ from lateen.node.probes import Outcome, probing
 from lateen.node.processes import Process, StartError
 from lateen.node.status import START_ERROR_CODE, start_error, terminated, timestamp, waiting
 
+_LEAST_GRACE_SECONDS = 2.0  # between TERM and KILL when a preStop hook took all there was
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """What one container is made of.
 
     `ask` puts a probe's question to a running process. `longest_grace` bounds, in seconds, the wait
-    after TERM when a probe wants the container restarted.
+    after TERM when a probe wants the container restarted. `post_start` runs a hook and says why it
+    failed, or ""; `pre_stop` runs one whose failure changes nothing. `last_words` is what the app
+    left to be read when it has ended; it hears whether it failed, and where its log is.
     """
 
     pod: str  # NAME_NAMESPACE(UID), for messages
@@ -47,6 +51,10 @@ class Recipe:
     liveness: Probe | None = None
     readiness: Probe | None = None
     startup: Probe | None = None
+    post_start: Callable[[Process], Awaitable[str]] | None = None
+    pre_stop: Callable[[Process], Awaitable[object]] | None = None
+    last_words: Callable[[bool, Path], str] = lambda failed, log: ""
+    waits_as: str = "ContainerCreating"
 
 
 class Container:
@@ -65,8 +73,9 @@ class Container:
             name=recipe.name,
             image=recipe.image,
             image_id=recipe.image,
-            state=waiting("ContainerCreating"),
+            state=waiting(recipe.waits_as),
         )
+        self._started = asyncio.Event()
 
     def start(self) -> asyncio.Task[None]:
         """Run it until its restart policy says it is done, or `stop` is called."""
@@ -81,6 +90,21 @@ class Container:
             await self._end(self._process, grace)
         if self._task is not None:
             await self._task
+
+    async def until_started(self) -> None:
+        """Wait until its startup probe has passed, or it has none and runs."""
+        await self._started.wait()
+
+    @property
+    def name(self) -> str:
+        """Its name in the pod."""
+        return self._recipe.name
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended with exit code 0."""
+        ended = self.status.state.terminated
+        return ended is not None and ended.exit_code == 0
 
     def withdraw(self) -> None:
         """Say not ready from now on, whatever the probes find: the pod is about to end."""
@@ -126,9 +150,10 @@ class Container:
         last = before.state if before.state.terminated else before.last_state
         running = ContainerState(running=ContainerStateRunning(started_at=started_at))
         self._process = process
-        self._set(state=running, last_state=last, started=False)
         if self._stopping.is_set():
             self._recipe.kill(process, signal.SIGKILL)
+        await self._post_start(process)
+        self._set(state=running, last_state=last, started=False)
         watching = named(f"probes {self._recipe.pod} {self._recipe.name}", self._watch(process))
         watching.add_done_callback(told)
         code = await asyncio.shield(process.ended)
@@ -136,15 +161,31 @@ class Container:
         await _cancelled(watching)
         await process.output_read()
         log.close()
-        why, self._why = self._why, ""
+        why, self._why = self._why or self._recipe.last_words(code != 0, log.path), ""
         ended = terminated(code, started_at, timestamp(self._clock.now()), why)
         self._set(state=ended, ready=False, started=False)
         return code
+
+    async def _post_start(self, process: Process) -> None:
+        """Run the hook; the container counts as running only after it, as for the kubelet."""
+        hook = self._recipe.post_start
+        if hook is None:
+            return
+        running = asyncio.ensure_future(hook(process))
+        await asyncio.wait((running, process.ended), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            await _cancelled(running)
+        elif failure := running.result():
+            self._why = f"PostStartHook failed: {failure}"
+            self._ending = named(
+                f"end {self._recipe.name}", self._end(process, self._recipe.longest_grace)
+            )
 
     async def _watch(self, process: Process) -> None:
         recipe = self._recipe
         if recipe.startup is not None and not await self._started_up(process, recipe.startup):
             return
+        self._started.set()
         self._set(started=True, ready=recipe.readiness is None and not self._stopping.is_set())
         async with asyncio.TaskGroup() as group:
             if recipe.readiness is not None:
@@ -200,6 +241,11 @@ class Container:
         return heard
 
     async def _end(self, process: Process, grace: float) -> None:
+        hook = self._recipe.pre_stop
+        if hook is not None and grace > 0 and not process.ended.done():
+            before = self._clock.monotonic()
+            await first(self._clock.sleep(grace), asyncio.shield(process.ended), hook(process))
+            grace = max(grace - (self._clock.monotonic() - before), _LEAST_GRACE_SECONDS)
         self._recipe.kill(process, signal.SIGTERM)
         await first(self._clock.sleep(grace), asyncio.shield(process.ended))
         self._recipe.kill(process, signal.SIGKILL)

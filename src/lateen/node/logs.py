@@ -22,6 +22,7 @@ from lateen.base.clock import Clock
 MAX_LINE = 16 * 1024
 MAX_FILE = 10 * 1024 * 1024
 KEPT_FILES = 5
+_LAST_LINES, _LAST_BYTES = 80, 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,24 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
 
 
+def last_lines(path: Path) -> str:
+    """The end of a log for a termination message: at most 80 lines and 2 KiB.
+
+    Source: core/v1 Container.terminationMessagePolicy, FallbackToLogsOnError.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES * 4))
+        lines = file.read().split(b"\n")[-_LAST_LINES - 1 :]
+    texts = [parts[3] for line in lines if len(parts := line.split(b" ", 3)) == 4]
+    return b"".join(text + b"\n" for text in texts)[-_LAST_BYTES:].decode(errors="replace")
+
+
 class ContainerLog:
     """The log of one run of a container."""
 
     def __init__(self, folder: Path, restart: int, clock: Clock, max_file: int = MAX_FILE) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = folder / f"{restart}.log"
+        self.path = folder / f"{restart}.log"
         self._clock = clock
         self._max = max_file
         self._rest = {b"stdout": b"", b"stderr": b""}
@@ -100,12 +113,12 @@ class ContainerLog:
     def _rotate(self) -> None:
         self._file.close()
         for number in range(KEPT_FILES - 2, 0, -1):
-            older = Path(f"{self._path}.{number}")
+            older = Path(f"{self.path}.{number}")
             if older.exists():
-                older.rename(f"{self._path}.{number + 1}")
-        self._path.rename(f"{self._path}.1")
+                older.rename(f"{self.path}.{number + 1}")
+        self.path.rename(f"{self.path}.1")
         self._file, self._size = self._open()
 
     def _open(self) -> tuple[FileIO, int]:
-        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         return FileIO(fd, "ab"), os.fstat(fd).st_size

@@ -1,7 +1,7 @@
-"""Run one pod: network, volumes, proxy, apps, in that order; and end it in the opposite one.
+"""Run one pod: network, volumes, proxy, init containers, apps, in that order; end it in the opposite.
 
 In: PodRun, the agent's Services.    Out: Pod, its PodStatus.
-Before: node/containers.py, node/specs.py, node/serviceproxy.py        After: node/agent.py
+Before: node/recipes.py, node/serviceproxy.py        After: node/agent.py
 """
 
 from __future__ import annotations
@@ -9,49 +9,25 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
 from pyroute2 import NetlinkError
 
-from lateen.api.pod import PodStatus, Probe
-from lateen.base.clock import Clock
+from lateen.api.pod import PodStatus
 from lateen.base.errors import LateenError
 from lateen.base.tasks import named
-from lateen.node import proxies, serviceproxy, specs, volumes
-from lateen.node.addresses import SandboxPaths
-from lateen.node.containers import Container, Recipe, first, told
-from lateen.node.logs import ContainerLog
-from lateen.node.network import Network
-from lateen.node.probes import Checker, Outcome
-from lateen.node.processes import Process, Processes, StartError, killed_at_end
+from lateen.node import proxies, serviceproxy, volumes
+from lateen.node.containers import Container, first, told
 from lateen.node.protocol import ContainerRun, PodRun, ProxyRun
+from lateen.node.recipes import PROXY_GRACE_SECONDS, Place, Services, app_recipe, proxy_recipe
 from lateen.node.rules import Sort
-from lateen.node.serviceproxy import ServiceTable
-from lateen.node.specs import EnvoyBinary
-from lateen.node.status import PROXY, START_ERROR_CODE, PodFacts, pod_status, timestamp
+from lateen.node.status import PodFacts, pod_status, timestamp
 
-_LIVE = Probe(period_seconds=2, failure_threshold=3)  # asked of Envoy's admin socket
 _PROXY_WAIT_SECONDS = 60.0
-_PROXY_GRACE_SECONDS = 5.0
 _PROXY_PAUSE_SECONDS = 0.1  # for the last bytes of the app's answers
 _RETRY_SECONDS = 10.0
-_MAX_EXEC_OUTPUT = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What the agent has one of, used by all pods. `slots` maps pod addresses to slots."""
-
-    paths: SandboxPaths
-    network: Network
-    processes: Processes
-    table: ServiceTable
-    slots: MutableMapping[str, str]
-    envoy: EnvoyBinary
-    clock: Clock
+_LEAST_GRACE_SECONDS = 2.0  # for sidecars, when the apps took all there was
 
 
 class Pod:
@@ -71,10 +47,23 @@ class Pod:
             address=run.address,
             restart_policy=run.restart_policy,
             started_at=timestamp(services.clock.now()),
+            sidecars=frozenset(c.name for c in run.init_containers if _is_sidecar(c)),
         )
         self._status = PodStatus()
-        self._proxy = self._proxy_container(run.proxy) if run.proxy else None
-        self._apps = tuple(self._app_container(container) for container in run.containers)
+        place = Place(services=services, run=lambda: self.run, namespace=lambda: self._namespace)
+        self._admin = place.admin
+        self._proxy = self._proxy_container(place, run.proxy) if run.proxy else None
+        waits_as = "PodInitializing" if run.init_containers else "ContainerCreating"
+
+        def container(one: ContainerRun, policy: str) -> Container:
+            recipe = app_recipe(place, one, policy, waits_as)
+            return Container(recipe, services.clock, changed)
+
+        again = "Never" if run.restart_policy == "Never" else "OnFailure"
+        self._inits = tuple(
+            container(one, "Always" if _is_sidecar(one) else again) for one in run.init_containers
+        )
+        self._apps = tuple(container(one, run.restart_policy) for one in run.containers)
 
     def start(self) -> None:
         """Begin to run it."""
@@ -92,8 +81,9 @@ class Pod:
         """What the pod is doing now."""
         proxy = self._proxy.status if self._proxy else None
         apps = tuple(app.status for app in self._apps)
+        inits = tuple(init.status for init in self._inits)
         now = timestamp(self._services.clock.now())
-        self._status = pod_status(self._facts, apps, proxy, self._status, now)
+        self._status = pod_status(self._facts, apps, proxy, self._status, now, inits)
         if self._trouble:
             return msgspec.structs.replace(
                 self._status, reason="FailedCreatePodSandBox", message=self._trouble
@@ -112,30 +102,31 @@ class Pod:
             self._write_volumes()
 
     async def drop(self, grace: float) -> None:
-        """Not ready at once; TERM the apps, wait up to `grace` seconds, KILL; then the proxy."""
+        """Not ready at once; TERM the apps, wait up to `grace` seconds, KILL; then what helps them:
+        sidecars, the last one first, and the proxy."""
         self._dropping.set()
         for container in self._containers():
             container.withdraw()
         self._changed()
         if self._proxy is not None:
             await proxies.fail_health_checks(self._admin)
-        await asyncio.gather(*(app.stop(grace) for app in self._apps))
-        await self._stop_proxy()
+        before = self._services.clock.monotonic()
+        plain = (c for c in self._inits if c.name not in self._facts.sidecars)
+        await asyncio.gather(*(app.stop(grace) for app in (*self._apps, *plain)))
+        left = grace - (self._services.clock.monotonic() - before)
+        await self._stop_helpers(max(left, min(grace, _LEAST_GRACE_SECONDS)))
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._tear_down()
 
     def kill(self) -> None:
         """Wait no longer for apps that are being ended."""
-        for app in self._apps:
+        for app in (*self._apps, *self._inits):
             app.kill()
 
-    @property
-    def _admin(self) -> Path:
-        return self._services.paths.pod(self.run.slot) / "admin.sock"
-
     def _containers(self) -> tuple[Container, ...]:
-        return self._apps if self._proxy is None else (*self._apps, self._proxy)
+        own = (*self._inits, *self._apps)
+        return own if self._proxy is None else (*own, self._proxy)
 
     async def _running(self) -> None:
         await self._set_up()
@@ -148,16 +139,39 @@ class Pod:
             )
             if not self._apps:
                 await asyncio.shield(proxying)
-        if not self.dropped:
+        if await self._initialize():
             await asyncio.gather(*(app.start() for app in self._apps))
         if not self.dropped:
-            # Every app has completed: its sidecar goes too, as in Kubernetes.
-            await self._stop_proxy()
+            # The work is done, or cannot be: what helped with it goes too, as in Kubernetes.
+            await self._stop_helpers(self.run.grace_seconds)
 
-    async def _stop_proxy(self) -> None:
+    async def _initialize(self) -> bool:
+        """Run the init containers in order; whether the apps may start.
+
+        The next one waits until the one before has succeeded, or is a sidecar that has started.
+        """
+        for init in self._inits:
+            if self.dropped:
+                return False
+            running = init.start()
+            if init.name in self._facts.sidecars:
+                await first(init.until_started(), self._dropping.wait())
+                continue
+            await asyncio.shield(running)
+            if not init.succeeded:
+                return False
+        return not self.dropped
+
+    async def _stop_helpers(self, grace: float) -> None:
+        for init in reversed(self._inits):
+            if init.name in self._facts.sidecars:
+                await init.stop(grace)
         if self._proxy is not None:
             await self._services.clock.sleep(_PROXY_PAUSE_SECONDS)
-            await self._proxy.stop(_PROXY_GRACE_SECONDS)
+            await self._proxy.stop(PROXY_GRACE_SECONDS)
+
+    def _proxy_container(self, place: Place, proxy: ProxyRun) -> Container:
+        return Container(proxy_recipe(place, proxy), self._services.clock, self._proxy_changed)
 
     async def _set_up(self) -> None:
         """Network, volumes, folders; tried again for as long as the pod is wanted."""
@@ -223,89 +237,11 @@ class Pod:
         ):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _full_name(self) -> str:
-        return f"{self.run.name}_{self.run.namespace}({self.run.uid})"
-
-    def _logs(self, container: str) -> Path:
-        return self._services.paths.logs(self.run.namespace, self.run.name, self.run.uid, container)
-
-    def _proxy_container(self, proxy: ProxyRun) -> Container:
-        services = self._services
-
-        async def launch(log: ContainerLog) -> Process:
-            spec = specs.proxy_spec(self.run, proxy, services.paths, services.envoy)
-            return await services.processes.start(spec, self._namespace, log.stdout, log.stderr)
-
-        async def ask(process: Process, probe: Probe) -> Outcome:
-            del process, probe
-            return Outcome(await proxies.is_live(self._admin), "Envoy is not live")
-
-        recipe = Recipe(
-            pod=self._full_name(),
-            name=PROXY,
-            image="envoy",
-            restart_policy="Always",
-            longest_grace=_PROXY_GRACE_SECONDS,
-            logs=self._logs(PROXY),
-            launch=launch,
-            kill=services.processes.kill,
-            ask=ask,
-            readiness=_LIVE,
-        )
-        return Container(recipe, services.clock, self._proxy_changed)
-
     def _proxy_changed(self) -> None:
         if self._proxy is not None and self._proxy.status.ready:
             self._proxy_live.set()
         self._changed()
 
-    def _app_container(self, container: ContainerRun) -> Container:
-        services = self._services
 
-        async def launch(log: ContainerLog) -> Process:
-            spec = specs.app_spec(self.run, container, services.paths)
-            return await services.processes.start(spec, self._namespace, log.stdout, log.stderr)
-
-        async def ask(process: Process, probe: Probe) -> Outcome:
-            checker = Checker(
-                address=self.run.address,
-                namespace=self._namespace,
-                ports=container.ports,
-                run=lambda argv: self._execute(container, process, argv),
-            )
-            return await checker.ask(probe)
-
-        recipe = Recipe(
-            pod=self._full_name(),
-            name=container.name,
-            image=container.image,
-            restart_policy=self.run.restart_policy,
-            longest_grace=self.run.grace_seconds,
-            logs=self._logs(container.name),
-            launch=launch,
-            kill=services.processes.kill,
-            ask=ask,
-            liveness=container.liveness,
-            readiness=container.readiness,
-            startup=container.startup,
-        )
-        return Container(recipe, services.clock, self._changed)
-
-    async def _execute(
-        self, container: ContainerRun, process: Process, argv: tuple[str, ...]
-    ) -> tuple[int, str]:
-        """Run a command in a container; its exit status and the start of its output."""
-        output = bytearray()
-
-        def take(part: bytes) -> None:
-            output.extend(part[: _MAX_EXEC_OUTPUT - len(output)])
-
-        spec = specs.joined_spec(self.run, container, argv)
-        try:
-            joined = await self._services.processes.join(process, spec, take, take)
-        except StartError as error:
-            return START_ERROR_CODE, str(error)
-        async with killed_at_end(self._services.processes, joined):
-            status = await asyncio.shield(joined.ended)
-            await joined.output_read()
-        return status, output.decode(errors="replace")
+def _is_sidecar(container: ContainerRun) -> bool:
+    return container.restart_policy == "Always"

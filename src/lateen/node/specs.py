@@ -7,14 +7,15 @@ Before: node/protocol.py, node/zygote.py        After: node/pods.py
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from lateen.base.errors import EnvironmentFault
 from lateen.node import addresses as at
-from lateen.node import linux
+from lateen.node import linux, volumes
 from lateen.node.addresses import SandboxPaths
-from lateen.node.protocol import ContainerRun, PodRun, ProxyRun
+from lateen.node.protocol import ContainerRun, PodRun, ProxyRun, VolumeRun, VolumeTarget
 from lateen.node.view import Bind, View, VolumePart
 from lateen.node.zygote import Spec
 
@@ -77,23 +78,35 @@ def app_spec(pod: PodRun, container: ContainerRun, paths: SandboxPaths) -> Spec:
         Bind(mount.source, mount.target, "ro" if mount.read_only else "cow")
         for mount in container.mounts
     )
-    empty = {volume.name for volume in pod.volumes if volume.empty_dir}
-    volumes = tuple(
-        VolumePart(
-            folder=str(paths.volumes(pod.uid) / target.name),
-            sub_path=target.sub_path,
-            target=target.path,
-            read_only=target.read_only or target.name not in empty,
-            create=target.name in empty,
-        )
-        for target in container.volumes
+    if container.message_path:
+        words = str(paths.last_words(pod.uid, container.name))
+        binds = (*binds, Bind(words, container.message_path, "rw"))
+    known = {volume.name: volume for volume in pod.volumes}
+    parts = tuple(
+        _volume_part(pod.uid, known[target.name], target, paths) for target in container.volumes
     )
     return Spec(
         argv=container.argv,
         env=_environment(pod, container),
         cwd=container.cwd or "/",
         hostname=pod.hostname,
-        view=_view(pod, paths, binds, volumes),
+        view=_view(pod, paths, binds, parts),
+    )
+
+
+def _volume_part(
+    uid: str, volume: VolumeRun, target: VolumeTarget, paths: SandboxPaths
+) -> VolumePart:
+    given = not (volume.empty_dir or volume.kept or volume.host)
+    # What is lateen's own, and the sandbox's processes, are no part of the user's machine.
+    hidden = (os.path.realpath(paths.run), os.path.realpath(paths.state), "/proc")
+    return VolumePart(
+        folder=volumes.folder_of(paths.volumes(uid), volume),
+        sub_path=target.sub_path,
+        target=target.path,
+        read_only=target.read_only or given,
+        create=not target.read_only and not given,
+        hidden=hidden if volume.host is not None else (),
     )
 
 
@@ -140,12 +153,12 @@ def _view(
     pod: PodRun,
     paths: SandboxPaths,
     binds: tuple[Bind, ...],
-    volumes: tuple[VolumePart, ...],
+    parts: tuple[VolumePart, ...],
 ) -> View:
     return View(
         base=str(paths.base),
         stage=str(paths.stage),
         etc=etc_files(pod),
         binds=binds,
-        volumes=volumes,
+        volumes=parts,
     )

@@ -33,6 +33,7 @@ class PodFacts:
     address: str
     restart_policy: str
     started_at: str
+    sidecars: frozenset[str] = frozenset()
 
 
 def timestamp(moment: datetime) -> str:
@@ -78,12 +79,22 @@ def pod_status(
     proxy: ContainerStatus | None,
     before: PodStatus,
     now: str,
+    inits: tuple[ContainerStatus, ...] = (),
 ) -> PodStatus:
-    """The pod's status; a condition keeps its transition time from `before` while it does not change."""
+    """The pod's status; a condition keeps its transition time from `before` while it does not change.
+
+    `inits` are its init containers, of which those `facts` names are sidecars.
+    """
     everything = (*apps, proxy) if proxy is not None else apps
+    open_ = [c for c in inits if not _initialized(c, c.name in facts.sidecars)]
+    was = any(c.type == "Initialized" and c.status == "True" for c in before.conditions)
     phase = _phase(facts.restart_policy, apps or everything)
+    if open_ and not was:
+        failed = any(_exit_code(c) for c in open_ if c.name not in facts.sidecars)
+        phase = "Failed" if failed and facts.restart_policy == "Never" else "Pending"
     done = phase in {"Succeeded", "Failed"}
-    unready = [c.name for c in everything if not c.ready]
+    sidecars = tuple(c for c in inits if c.name in facts.sidecars)
+    unready = [c.name for c in (*sidecars, *everything) if not c.ready]
     reason, message = "", ""
     if phase == "Succeeded":
         reason = "PodCompleted"
@@ -92,7 +103,7 @@ def pod_status(
         message = f"containers with unready status: [{' '.join(unready)}]"
     ready = "True" if not unready and not done else "False"
     wanted = (
-        Condition(type="Initialized", status="True"),
+        _initialized_condition(() if was else tuple(c.name for c in open_)),
         Condition(type="Ready", status=ready, reason=reason, message=message),
         Condition(type="ContainersReady", status=ready, reason=reason, message=message),
         Condition(type="PodScheduled", status="True"),
@@ -105,8 +116,30 @@ def pod_status(
         host_ip="127.0.0.1",
         start_time=facts.started_at,
         container_statuses=everything,
-        qos_class="BestEffort",
+        init_container_statuses=inits,
     )
+
+
+def _initialized_condition(incomplete: tuple[str, ...]) -> Condition:
+    if not incomplete:
+        return Condition(type="Initialized", status="True")
+    return Condition(
+        type="Initialized",
+        status="False",
+        reason="ContainersNotInitialized",
+        message=f"containers with incomplete status: [{' '.join(incomplete)}]",
+    )
+
+
+def _initialized(container: ContainerStatus, sidecar: bool) -> bool:
+    if sidecar:
+        return container.started
+    return container.state.terminated is not None and container.state.terminated.exit_code == 0
+
+
+def _exit_code(container: ContainerStatus) -> int:
+    ended = container.state.terminated
+    return ended.exit_code if ended is not None else 0
 
 
 def _since(wanted: Condition, before: PodStatus, now: str) -> Condition:

@@ -82,13 +82,17 @@ class Bind(NamedTuple):
 
 
 class VolumePart(NamedTuple):
-    """A volume's folder, or what `sub_path` names inside it; `create` makes a missing sub-path."""
+    """A volume's folder, or what `sub_path` names inside it; `create` makes a missing sub-path.
+
+    Nothing of `hidden` is shown, wherever the folder's symbolic links lead.
+    """
 
     folder: str
     sub_path: str
     target: str
     read_only: bool
     create: bool = False
+    hidden: tuple[str, ...] = ()
 
 
 class View(NamedTuple):
@@ -255,7 +259,7 @@ def _copy(root: int, bind: Bind) -> None:
 
 
 def _volume(root: int, part: VolumePart) -> None:
-    folder = os.open(part.folder, os.O_PATH | os.O_DIRECTORY)
+    folder = os.open(part.folder, os.O_PATH)
     if part.sub_path:
         try:
             inside = linux.open_beneath(folder, part.sub_path, os.O_PATH)
@@ -266,6 +270,20 @@ def _volume(root: int, part: VolumePart) -> None:
             inside = linux.open_beneath(folder, part.sub_path, os.O_PATH)
         os.close(folder)
         folder = inside
+    shown = os.readlink(f"/proc/self/fd/{folder}")
+    for path in part.hidden:
+        if os.path.commonpath((path, shown)) == path:
+            raise PermissionError(f"{shown} is not for containers: it belongs to lateen's sandbox")
     tree = linux.clone_tree(folder)
     _attach(root, tree, part.target, _READ_ONLY if part.read_only else _WRITABLE)
     os.close(folder)
+    for path in part.hidden:
+        if os.path.commonpath((path, shown)) == shown and os.path.isdir(path):
+            _cover(root, os.path.join(part.target, os.path.relpath(path, shown)))
+
+
+def _cover(root: int, path: str) -> None:
+    """Hide a folder of the new root behind an empty one."""
+    place = linux.open_beneath(root, path.lstrip("/"), os.O_PATH, linux.RESOLVE_IN_ROOT)
+    linux.mount("tmpfs", f"/proc/self/fd/{place}", "tmpfs", _TMPFS | linux.MS_RDONLY, "size=4k")
+    os.close(place)

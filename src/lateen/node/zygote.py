@@ -68,7 +68,7 @@ def decode_spec(raw: bytes) -> Spec:
             stage=stage,
             etc=etc,
             binds=tuple(view.Bind(*b) for b in binds),
-            volumes=tuple(view.VolumePart(*v) for v in volumes),
+            volumes=tuple(view.VolumePart(*v)._replace(hidden=tuple(v[-1])) for v in volumes),
         )
     return Spec(tuple(argv), env, cwd, hostname, tuple(keep), made)
 
