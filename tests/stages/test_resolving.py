@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from lateen.api.fields import dec_hook
+from lateen.api.fields import Api, dec_hook
 from lateen.api.kinds import kind_of
 from lateen.api.objects import Obj
+from lateen.api.pod import Pod, TokenProjection
 from lateen.base.origin import ObjectKey
 from lateen.build.built import Built
-from lateen.node.protocol import PodRun
+from lateen.node.protocol import HostPath, Limits, PodRun
+from lateen.stages.podvolumes import VolumeSources
 from lateen.stages.resolving import Waiting, pod_run
 
 
@@ -67,13 +69,18 @@ def built() -> Built:
     )
 
 
-def resolve(pod_obj: Obj) -> PodRun | Waiting:
-    known = {o.key: o for o in (CONFIG, SECRET)}
-    return pod_run(pod_obj, lookup=known.get, images={"web:1": built()}, proxy=None)
+def token(pod: Pod, asked: TokenProjection) -> str:
+    return f"{pod.metadata.name} for {asked.audience} for {asked.expiration_seconds}s"
 
 
-def resolved(pod_obj: Obj) -> PodRun:
-    run = resolve(pod_obj)
+def resolve(pod_obj: Obj, *others: Obj) -> PodRun | Waiting:
+    known = {o.key: o for o in (CONFIG, SECRET, *others)}
+    sources = VolumeSources(lookup=known.get, kept="/state/volumes", token=token)
+    return pod_run(pod_obj, sources=sources, images={"web:1": built()}, proxy=None)
+
+
+def resolved(pod_obj: Obj, *others: Obj) -> PodRun:
+    run = resolve(pod_obj, *others)
     assert isinstance(run, PodRun), run
     return run
 
@@ -167,3 +174,131 @@ def test_volumes_carry_their_files_with_modes() -> None:
     assert {(f.path, f.mode) for f in everything.files} == {("COLOUR", 0o400), ("file.txt", 0o400)}
     assert [(f.path, f.content) for f in one.files] == [("u", b"postgres://")]
     assert tmp.empty_dir
+
+
+def bare(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Obj:
+    """An object whose tree is all that matters."""
+    raw = {"kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+    key = ObjectKey(group="", kind=kind, namespace=namespace, name=name)
+    return Obj(key=key, raw=raw, typed=Api())
+
+
+def test_resources_are_told_in_divisors_rounded_up_and_limits_default_to_the_machine() -> None:
+    def asked(resource: str, divisor: str = "1") -> dict[str, Any]:
+        return {
+            "name": f"{resource}/{divisor}",
+            "valueFrom": {"resourceFieldRef": {"resource": resource, "divisor": divisor}},
+        }
+
+    env = env_of(
+        resolved(
+            pod(
+                {
+                    "resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "64Mi"}},
+                    "env": [
+                        asked("requests.cpu"),
+                        asked("requests.cpu", "1m"),
+                        asked("limits.memory", "1Mi"),
+                        asked("requests.memory"),
+                        asked("limits.cpu"),
+                    ],
+                }
+            )
+        )
+    )
+    assert env["requests.cpu/1"] == "1"
+    assert env["requests.cpu/1m"] == "250"
+    assert env["limits.memory/1Mi"] == "64"
+    assert env["requests.memory/1"] == str(64 * 2**20)
+    assert int(env["limits.cpu/1"]) >= 1
+
+
+def test_limits_reach_the_node() -> None:
+    resources = {"requests": {"cpu": "100m"}, "limits": {"cpu": "1.5", "memory": "1Gi"}}
+    (container,) = resolved(pod({"resources": resources})).containers
+    assert container.limits == Limits(memory=2**30, cpu=1500, shares=100)
+
+
+def test_a_downward_volume_holds_fields_and_whole_tables() -> None:
+    items = [
+        {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
+        {"path": "cpu", "resourceFieldRef": {"containerName": "web", "resource": "requests.cpu"}},
+    ]
+    (volume,) = resolved(pod({}, volumes=[{"name": "me", "downwardAPI": {"items": items}}])).volumes
+    assert [(f.path, f.content) for f in volume.files] == [("labels", b'a="b"'), ("cpu", b"0")]
+
+
+def test_a_projected_volume_joins_its_sources() -> None:
+    sources = [
+        {"configMap": {"name": "settings", "items": [{"key": "COLOUR", "path": "c/olour"}]}},
+        {"secret": {"name": "db"}},
+        {
+            "downwardAPI": {
+                "items": [{"path": "ns", "fieldRef": {"fieldPath": "metadata.namespace"}}]
+            }
+        },
+        {"serviceAccountToken": {"path": "token", "audience": "vault", "expirationSeconds": 600}},
+        {"configMap": {"name": "absent", "optional": True}},
+    ]
+    volumes = [{"name": "all", "projected": {"sources": sources, "defaultMode": 0o440}}]
+    (volume,) = resolved(pod({}, volumes=volumes)).volumes
+    assert {(f.path, f.content, f.mode) for f in volume.files} == {
+        ("c/olour", b"blue", 0o440),
+        ("url", b"postgres://", 0o440),
+        ("ns", b"shop", 0o440),
+        ("token", b"web-0 for vault for 600s", 0o600),
+    }
+
+
+def test_a_claim_is_the_folder_of_the_volume_it_is_bound_to() -> None:
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "mine"}}]
+    wanting = pod({"volumeMounts": [{"name": "data", "mountPath": "/data"}]}, volumes=volumes)
+    claim = bare("PersistentVolumeClaim", "mine", "shop", {"volumeName": "pv-1"})
+
+    def words(*others: Obj) -> str:
+        run = resolve(wanting, *others)
+        return run.message if isinstance(run, Waiting) else "it runs"
+
+    assert words() == 'persistentvolumeclaim "mine" not found'
+    assert words(claim) == "pod has unbound immediate PersistentVolumeClaims"
+    local = bare("PersistentVolume", "pv-1", "", {"local": {"path": "/state/volumes/pv-1"}})
+    run = resolved(wanting, claim, local)
+    assert run.volumes[0].kept == "/state/volumes/pv-1"
+    assert not run.containers[0].volumes[0].read_only
+    elsewhere = {"hostPath": {"path": "/state/volumes/../secrets"}}
+    run = resolved(wanting, claim, bare("PersistentVolume", "pv-1", "", elsewhere))
+    assert run.volumes[0].host == HostPath(path="/state/volumes/../secrets")
+
+
+@pytest.mark.parametrize(
+    ("mount", "read_only"), [({}, True), ({"readOnly": True}, True), ({"readOnly": False}, False)]
+)
+def test_a_host_path_is_read_only_unless_the_mount_says_otherwise(
+    mount: dict[str, Any], read_only: bool
+) -> None:
+    container = {"volumeMounts": [{"name": "host", "mountPath": "/host", **mount}]}
+    volumes = [{"name": "host", "hostPath": {"path": "/srv/data", "type": "Directory"}}]
+    run = resolved(pod(container, volumes=volumes))
+    assert run.volumes[0].host == HostPath(path="/srv/data", type="Directory")
+    assert run.containers[0].volumes[0].read_only is read_only
+
+
+def test_a_sub_path_may_come_from_variables() -> None:
+    container = {
+        "env": [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        "volumeMounts": [{"name": "w", "mountPath": "/w", "subPathExpr": "logs/$(POD)"}],
+    }
+    run = resolved(pod(container, volumes=[{"name": "w", "emptyDir": {}}]))
+    assert run.containers[0].volumes[0].sub_path == "logs/web-0"
+
+
+def test_init_containers_and_hooks_go_along() -> None:
+    init = {"name": "init", "image": "web:1", "restartPolicy": "Always"}
+    hook = {"preStop": {"sleep": {"seconds": 5}}}
+    run = resolved(pod({"lifecycle": hook}, initContainers=[init]))
+    assert [(c.name, c.restart_policy) for c in run.init_containers] == [("init", "Always")]
+    lifecycle = run.containers[0].lifecycle
+    assert lifecycle
+    assert lifecycle.pre_stop
+    assert lifecycle.pre_stop.sleep
+    assert run.containers[0].message_path == "/dev/termination-log"

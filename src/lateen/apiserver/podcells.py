@@ -42,8 +42,20 @@ class PodSummary:
 def summarize_pod(raw: Tree) -> PodSummary:
     """Read a pod as kubectl does; a container known only by its status counts too (the proxy)."""
     spec, status = raw.get("spec") or {}, raw.get("status") or {}
-    statuses = status.get("containerStatuses") or ()
-    names = {c.get("name") for c in (*(spec.get("containers") or ()), *statuses)}
+    own = tuple(status.get("containerStatuses") or ())
+    inits = tuple(status.get("initContainerStatuses") or ())
+    sidecars = {
+        c.get("name")
+        for c in spec.get("initContainers") or ()
+        if c.get("restartPolicy") == "Always"
+    }
+    helping = tuple(c for c in inits if c.get("name") in sidecars)
+    initializing = ""
+    if not _holds(status, "Initialized"):
+        initializing = _initializing(inits, sidecars, len(spec.get("initContainers") or ()))
+    # As kubectl: while it initializes the restarts are those of init containers.
+    statuses = inits if initializing else (*helping, *own)
+    names = {c.get("name") for c in (*(spec.get("containers") or ()), *own)} | sidecars
     finished = [
         moment
         for s in statuses
@@ -51,20 +63,39 @@ def summarize_pod(raw: Tree) -> PodSummary:
     ]
     return PodSummary(
         ready=sum(
-            1 for s in statuses if s.get("ready") and _state(s, "state", "running") is not None
+            1
+            for s in (*helping, *own)
+            if s.get("ready") and _state(s, "state", "running") is not None
         ),
         total=len(names),
-        status=_status(raw, statuses),
+        status=_status(raw, own, initializing),
         restarts=sum(s.get("restartCount", 0) for s in statuses),
         last_restart=max(finished, default=None),
     )
 
 
-def _status(raw: Tree, statuses: tuple[Tree, ...]) -> str:
+def _initializing(inits: tuple[Tree, ...], sidecars: set[Any], total: int) -> str:
+    """`Init:0/1`, `Init:Error` …; "" when every init container is done, or a sidecar that has started."""
+    for index, container in enumerate(inits):
+        ended = _state(container, "state", "terminated")
+        if ended is not None and not ended.get("exitCode"):
+            continue
+        if container.get("name") in sidecars and container.get("started"):
+            continue
+        said = _container_reason(container)
+        if said and said != "PodInitializing":
+            return f"Init:{said}"
+        return f"Init:{index}/{total}"
+    return ""
+
+
+def _status(raw: Tree, statuses: tuple[Tree, ...], initializing: str) -> str:
     if (raw.get("metadata") or {}).get("deletionTimestamp"):
         return "Terminating"
     status = raw.get("status") or {}
     reason = str(status.get("reason") or status.get("phase") or "Pending")
+    if initializing:
+        return initializing
     running = False
     for container in reversed(statuses):
         if said := _container_reason(container):
@@ -72,7 +103,7 @@ def _status(raw: Tree, statuses: tuple[Tree, ...]) -> str:
         elif container.get("ready") and _state(container, "state", "running") is not None:
             running = True
     if reason == "Completed" and running:
-        return "Running" if _is_ready(status) else "NotReady"
+        return "Running" if _holds(status, "Ready") else "NotReady"
     return reason
 
 
@@ -90,9 +121,9 @@ def _container_reason(container: Tree) -> str:
     return f"ExitCode:{ended.get('exitCode', 0)}"
 
 
-def _is_ready(status: Tree) -> bool:
+def _holds(status: Tree, condition: str) -> bool:
     conditions = status.get("conditions") or ()
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+    return any(c.get("type") == condition and c.get("status") == "True" for c in conditions)
 
 
 def _state(container: Tree, field: str, state: str) -> Tree | None:

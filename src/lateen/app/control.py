@@ -126,6 +126,7 @@ class ControlPlane:
             build=self.building.result,
             proxy_for=lambda obj: self.bootstraps.proxy_run(obj, self.planning.latest),
             settled=self._settled,
+            kept_volumes=str(self.settings.state_dir / "volumes"),
         )
 
     def _hear(self, message: ToControl) -> None:

@@ -17,6 +17,7 @@ from lateen.api.objects import Obj
 from lateen.api.pod import ContainerState, ContainerStateWaiting, ContainerStatus, PodStatus
 from lateen.cluster.plain import plain_tree
 from lateen.cluster.pods import is_done, pod_of
+from lateen.cluster.qos import qos_class
 from lateen.cluster.statuses import timestamp, with_conditions
 
 BUILD_FAILED = "BuildFailed"
@@ -25,8 +26,8 @@ BUILD_FAILED = "BuildFailed"
 def merge_report(pod: Obj, report: PodStatus, now: datetime) -> dict[str, Any]:
     """The stored status with the report in it: containers, phase and conditions are the node's word.
 
-    Addresses, QoS class and what other conditions there are stay. The conditions Ready and
-    ContainersReady follow from the containers where the report has none. startTime is when the first
+    Addresses and what other conditions there are stay, and so does the QoS class once it is known.
+    The conditions Ready and ContainersReady follow from the containers where the report has none. startTime is when the first
     process was started. A pod that has ended stays so.
     """
     before = pod_of(pod).status
@@ -42,6 +43,8 @@ def merge_report(pod: Obj, report: PodStatus, now: datetime) -> dict[str, Any]:
         message=report.message,
         reason=report.reason,
         container_statuses=report.container_statuses,
+        init_container_statuses=report.init_container_statuses,
+        qos_class=before.qos_class or qos_class(pod_of(pod).spec),
         start_time=before.start_time or first,
         conditions=with_conditions(before.conditions, (*derived, *report.conditions), now),
     )

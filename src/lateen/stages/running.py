@@ -33,6 +33,7 @@ from lateen.node.protocol import (
     ToControl,
     ToNode,
 )
+from lateen.stages.podvolumes import TokenFor, VolumeSources
 from lateen.stages.resolving import Waiting, is_gateway_container, pod_run
 from lateen.store.interface import Store
 
@@ -49,6 +50,8 @@ class Seams:
     build: Callable[[str], Built | str | None]  # built, or why not, or None: under way
     proxy_for: Callable[[Obj], ProxyRun | Waiting | None]  # None: a pod without a proxy
     settled: Callable[[float], Awaitable[bool]]  # every proxy has acknowledged, within seconds
+    kept_volumes: str = ""  # the folder in which claims' folders are
+    token: TokenFor | None = None  # for a projected serviceAccountToken
 
 
 @dataclass(kw_only=True)
@@ -133,13 +136,16 @@ class Running:
         proxy = self.seams.proxy_for(obj)
         if isinstance(proxy, Waiting):
             return proxy
-        return pod_run(obj, lookup=self.store.get, images=images, proxy=proxy)
+        sources = VolumeSources(
+            lookup=self.store.get, kept=self.seams.kept_volumes, token=self.seams.token
+        )
+        return pod_run(obj, sources=sources, images=images, proxy=proxy)
 
     def _images(self, obj: Obj) -> dict[str, Built] | Waiting:
         pod = _pod(obj)
         images: dict[str, Built] = {}
         under_way: Waiting | None = None
-        for container in pod.spec.containers:
+        for container in (*pod.spec.init_containers, *pod.spec.containers):
             if is_gateway_container(container):
                 continue
             match self.seams.build(container.image):
