@@ -111,6 +111,12 @@ def _sorted(value: Any) -> Any:
     return value
 
 
+def _hosts(resources: Resources, table: str, host: str) -> list[Any]:
+    """The virtual hosts of a table whose names begin so."""
+    whole = real.as_json(ResourceType.ROUTES, resources[ResourceType.ROUTES][table])
+    return [short(each) for each in whole["virtual_hosts"] if each["name"].startswith(host)]
+
+
 Wanted = Callable[[str], bool]
 _PARTS: dict[str, tuple[ResourceType, Wanted]] = {
     "tables": (ResourceType.ROUTES, lambda _name: True),
@@ -127,7 +133,9 @@ def shown(resources: Resources, parts: tuple[str, ...]) -> str:
     made: dict[str, Any] = {}
     for part in parts:
         field, _, name = part.partition("/")
-        if field in _PARTS:
+        if field == "tables" and "/" in name:
+            made.setdefault("RDS", []).extend(_hosts(resources, *name.split("/")))
+        elif field in _PARTS:
             kind, wanted = _PARTS[field]
             chosen = (each for each in resources[kind].values() if wanted(each.name))
             made.setdefault(kind.short, []).extend(

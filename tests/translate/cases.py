@@ -1,7 +1,7 @@
 """Read the `in.yaml` of a case: Kubernetes and Istio objects, and pods in a short form.
 
 A document with the one key `case` says which proxy's plan, and which parts of it, the golden shows.
-One with the one key `pods` gives, by namespace and name, an address and, if they matter, `labels`,
+With `base: NAME` the objects of `tests/cases/NAME.yaml` are there, too. One with the one key `pods` gives, by namespace and name, an address and, if they matter, `labels`,
 `account`, `ports` (by name), `image`, `owner`, `ready: false`, `phase`, `annotations`, `hostname`
 and `subdomain`. As the controllers would, the reader makes EndpointSlices of Services and pods, and
 gives Services an address.
@@ -39,10 +39,19 @@ def all_cases() -> list[Path]:
     return sorted(path.parent for path in CASES.glob("*/*/in.yaml"))
 
 
+def text_of(folder: Path) -> str:
+    """The YAML of a case, after that of its base."""
+    text = (folder / "in.yaml").read_text(encoding="utf-8")
+    base = _about(text).get("base")
+    if base is None:
+        return text
+    return (CASES / f"{base}.yaml").read_text(encoding="utf-8") + "---\n" + text
+
+
 def case_in(folder: Path) -> Case:
     """Read one case."""
-    text = (folder / "in.yaml").read_text(encoding="utf-8")
-    about = next(d["case"] for d in _trees(text) if set(d) == {"case"})
+    text = text_of(folder)
+    about = _about(text)
     return Case(world=world_in(text), proxy=about["proxy"], show=tuple(about["show"]))
 
 
@@ -76,6 +85,11 @@ def objects_in(text: str) -> tuple[Obj, ...]:
             objects.append(_object(_slice(service, pods), None))
     objects.extend(_object(pod["object"], None) for pod in pods)
     return tuple(objects)
+
+
+def _about(text: str) -> Tree:
+    about: Tree = next(d["case"] for d in _trees(text) if set(d) == {"case"})
+    return about
 
 
 def _trees(text: str) -> Iterator[Tree]:

@@ -24,7 +24,7 @@ _NAMED = (Forward, Redirect, Respond, MeshMtls, OriginateTls, HttpOut, TcpOut, S
 
 
 def shown(plan: ProxyPlan, problems: tuple[Problem, ...], parts: tuple[str, ...]) -> str:
-    """Some parts of a plan (names of its fields, `tables/NAME`, `problems`) as YAML."""
+    """Some parts of a plan (its fields, `tables/NAME`, `tables/NAME/HOST`, `problems`) as YAML."""
     return yaml.safe_dump(
         {part: _part(plan, problems, part) for part in parts},
         sort_keys=False,
@@ -37,6 +37,10 @@ def _part(plan: ProxyPlan, problems: tuple[Problem, ...], part: str) -> Any:
     field, _, name = part.partition("/")
     if field == "problems":
         return [f"{p.code} {p.origin.key} {p.origin.field}: {p.message}" for p in problems]
+    if field == "tables" and "/" in name:
+        table, _, host = name.partition("/")
+        hosts = next(each.hosts for each in plan.tables if each.name == table)
+        return [plain(each) for each in hosts if each.name.startswith(host)]
     if field == "tables" and name:
         return next(plain(table) for table in plan.tables if table.name == name)
     if field == "backends" and name:

@@ -13,7 +13,7 @@ from lateen.translate.hosts import covers, full_host, wild_candidates
 from lateen.translate.plan import plans, proxies
 from lateen.translate.policy import policy_text
 from lateen.world.build import world_of
-from tests.translate.cases import all_cases, objects_in, world_in
+from tests.translate.cases import all_cases, objects_in, text_of, world_in
 
 MESH = """
 apiVersion: v1
@@ -77,7 +77,7 @@ def test_a_mesh_may_refuse_what_nobody_serves() -> None:
 
 @pytest.mark.parametrize("folder", all_cases(), ids=lambda f: f"{f.parent.name}/{f.name}")
 def test_the_order_of_objects_does_not_matter(folder: Path) -> None:
-    objects = list(objects_in((folder / "in.yaml").read_text(encoding="utf-8")))
+    objects = list(objects_in(text_of(folder)))
     expected = plans(world_of(objects))
     random.Random(1).shuffle(objects)  # noqa: S311 - only an order
     assert plans(world_of(objects)) == expected

@@ -34,7 +34,7 @@ class HTTPMatchRequest(Api, frozen=True, kw_only=True):
     source_namespace: str = ""
     gateways: tuple[str, ...] = ()
     ignore_uri_case: bool = False
-    stat_prefix: NotYet = None
+    stat_prefix: str = ""
 
 
 class PortSelector(Api, frozen=True, kw_only=True):
@@ -74,12 +74,19 @@ class HTTPRouteDestination(Api, frozen=True, kw_only=True):
     headers: Headers | None = None
 
 
+class RegexRewrite(Api, frozen=True, kw_only=True):
+    """What of the path to replace (RE2) and by what; `\\1` stands for a group."""
+
+    match: str = ""
+    rewrite: str = ""
+
+
 class HTTPRewrite(Api, frozen=True, kw_only=True):
-    """New path (replaces the matched prefix) and authority."""
+    """New path (replaces the matched prefix, or what the regex finds) and authority."""
 
     uri: str = ""
     authority: str = ""
-    uri_regex_rewrite: NotYet = None
+    uri_regex_rewrite: RegexRewrite | None = None
 
 
 class HTTPRedirect(Api, frozen=True, kw_only=True):
@@ -89,7 +96,7 @@ class HTTPRedirect(Api, frozen=True, kw_only=True):
     authority: str = ""
     port: int | None = None
     derive_port: str = ""
-    prefix_rewrite: NotYet = None
+    prefix_rewrite: str = ""
     scheme: str = ""
     redirect_code: int = 301
 
@@ -98,7 +105,7 @@ class HTTPBody(Api, frozen=True, kw_only=True):
     """A body; `bytes` is base64."""
 
     string: str | None = None
-    bytes: NotYet = None
+    bytes: str | None = None
 
 
 class HTTPDirectResponse(Api, frozen=True, kw_only=True):
@@ -114,9 +121,9 @@ class HTTPRetry(Api, frozen=True, kw_only=True):
     attempts: int
     per_try_timeout: Duration | None = None
     retry_on: str = ""
-    retry_remote_localities: NotYet = None
-    retry_ignore_previous_hosts: NotYet = None
-    backoff: NotYet = None
+    retry_remote_localities: bool | None = None
+    retry_ignore_previous_hosts: bool | None = None
+    backoff: Duration | None = None
 
 
 class Percent(Api, frozen=True, kw_only=True):
@@ -150,6 +157,33 @@ class HTTPFaultInjection(Api, frozen=True, kw_only=True):
     abort: FaultAbort | None = None
 
 
+class HTTPMirrorPolicy(Api, frozen=True, kw_only=True):
+    """A copy of a share of the requests; its answers are thrown away."""
+
+    destination: Destination
+    percentage: Percent | None = None
+
+
+class CorsPolicy(Api, frozen=True, kw_only=True):
+    """Which origins' scripts may call; `allow_origin` is the older form, of exact names."""
+
+    allow_origins: tuple[StringMatch, ...] = ()
+    allow_origin: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age: Duration | None = None
+    allow_credentials: bool | None = None
+    unmatched_preflights: str = ""
+
+
+class Delegate(Api, frozen=True, kw_only=True):
+    """The VirtualService without hosts whose rules stand here; in this namespace unless given."""
+
+    name: str = ""
+    namespace: str = ""
+
+
 class HTTPRoute(Api, frozen=True, kw_only=True):
     """Rules are tried in order; the first whose match holds decides."""
 
@@ -163,12 +197,55 @@ class HTTPRoute(Api, frozen=True, kw_only=True):
     retries: HTTPRetry | None = None
     fault: HTTPFaultInjection | None = None
     headers: Headers | None = None
-    delegate: NotYet = None
-    mirror: NotYet = None
-    mirrors: NotYet = None
-    mirror_percent: NotYet = None
-    mirror_percentage: NotYet = None
-    cors_policy: NotYet = None
+    delegate: Delegate | None = None
+    mirror: Destination | None = None
+    mirrors: tuple[HTTPMirrorPolicy, ...] = ()
+    mirror_percent: int | None = None
+    mirror_percentage: Percent | None = None
+    cors_policy: CorsPolicy | None = None
+
+
+class RouteDestination(Api, frozen=True, kw_only=True):
+    """A destination of raw connections, and its share."""
+
+    destination: Destination
+    weight: int = 0
+
+
+class TLSMatchAttributes(Api, frozen=True, kw_only=True):
+    """Connections by server name and by whose they are."""
+
+    sni_hosts: tuple[str, ...] = ()
+    destination_subnets: tuple[str, ...] = ()
+    port: int | None = None
+    source_labels: Labels = {}
+    gateways: tuple[str, ...] = ()
+    source_namespace: str = ""
+
+
+class TLSRoute(Api, frozen=True, kw_only=True):
+    """Where TLS that is not ended here goes."""
+
+    match: tuple[TLSMatchAttributes, ...] = ()
+    route: tuple[RouteDestination, ...] = ()
+
+
+class L4MatchAttributes(Api, frozen=True, kw_only=True):
+    """Connections by port and by whose they are."""
+
+    destination_subnets: tuple[str, ...] = ()
+    port: int | None = None
+    source_labels: Labels = {}
+    gateways: tuple[str, ...] = ()
+    source_namespace: str = ""
+    source_subnet: NotYet = None
+
+
+class TCPRoute(Api, frozen=True, kw_only=True):
+    """Where raw connections go."""
+
+    match: tuple[L4MatchAttributes, ...] = ()
+    route: tuple[RouteDestination, ...] = ()
 
 
 class VirtualServiceSpec(Api, frozen=True, kw_only=True):
@@ -179,7 +256,7 @@ class VirtualServiceSpec(Api, frozen=True, kw_only=True):
     http: tuple[HTTPRoute, ...] = ()
     tls: NotYet = None
     tcp: NotYet = None
-    export_to: NotYet = None
+    export_to: tuple[str, ...] = ()
 
 
 class VirtualService(Api, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from lateen.api.names import label_fault, label_faults
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of, port_number
 from lateen.check.hosts import wildcard_host_fault
-from lateen.check.httproute import check_duration
+from lateen.check.routeparts import check_duration
 
 SIMPLE = ("", "UNSPECIFIED", "ROUND_ROBIN", "LEAST_REQUEST", "LEAST_CONN", "RANDOM", "PASSTHROUGH")
 TLS_MODES = ("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL")

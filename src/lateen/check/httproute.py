@@ -1,20 +1,19 @@
 """Check one HTTP rule of a VirtualService.
 
 In: HTTPRoute.    Out: problems.    Source: Istio validateHTTPRoute.
-Before: check/at.py, check/regex.py    After: check/virtualservice.py
+Before: check/routeparts.py, check/cors.py    After: check/virtualservice.py
 
 Weights are Istio's: none below 0, and of several not all 0; they need not add up to 100.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 
-from lateen.api.fields import Duration
 from lateen.api.names import label_fault, label_faults
 from lateen.api.virtualservice import (
-    Destination,
     HTTPDirectResponse,
     HTTPFaultInjection,
     HTTPMatchRequest,
@@ -23,14 +22,14 @@ from lateen.api.virtualservice import (
     HTTPRewrite,
     HTTPRoute,
     HTTPRouteDestination,
-    Percent,
-    StringMatch,
 )
 from lateen.base.problem import Problem
 from lateen.check.at import MAX_INT32, At, between, one_of, port_number
+from lateen.check.cors import check_cors
 from lateen.check.headers import check_authority, check_headers
-from lateen.check.hosts import gateway_name_fault, wildcard_host_fault
+from lateen.check.hosts import gateway_name_fault
 from lateen.check.regex import regex_fault
+from lateen.check.routeparts import check_destination, check_duration, check_percentage, check_text
 
 RETRY_ON = frozenset(
     [
@@ -79,27 +78,24 @@ def check_http_route(route: HTTPRoute, at: At) -> Iterator[Problem]:
         yield from _retries(route.retries, at.key("retries"))
     if route.fault:
         yield from _fault(route.fault, at.key("fault"))
+    yield from _mirrors(route, at)
+    if route.cors_policy:
+        yield from check_cors(route.cors_policy, at.key("corsPolicy"))
     yield from check_headers(route.headers, at.key("headers"))
     yield from check_authority(route, at)
-
-
-def check_duration(at: At, value: Duration | None, *, zero: bool = False) -> Iterator[Problem]:
-    """A duration of 1 ms or more in whole milliseconds; None passes, and 0 where that means off."""
-    if value is None or (zero and value.seconds == 0):
-        return
-    if value.seconds < 0.001:
-        yield at.error("duration must be greater than 1ms")
-    elif abs(value.seconds * 1000 - round(value.seconds * 1000)) > 1e-6:
-        yield at.error("only durations to ms precision are supported")
 
 
 def _what_it_does(route: HTTPRoute, at: At) -> Iterator[Problem]:
     """One of route, redirect, direct response; a delegate stands for any of them."""
     if route.delegate is not None:
-        if route.route or route.redirect:
+        if route.route or route.redirect or route.direct_response:
             yield at.key("delegate").error(
                 "a rule with delegate must not specify route or redirect"
             )
+        if not route.delegate.name:
+            yield at.key("delegate", "name").required()
+        if route.delegate.namespace and label_fault(route.delegate.namespace):
+            yield at.key("delegate", "namespace").error("invalid namespace")
         return
     if not (route.redirect or route.direct_response):
         if not route.route:
@@ -122,7 +118,7 @@ def _match(match: HTTPMatchRequest, at: At) -> Iterator[Problem]:
         ("authority", match.authority),
     ):
         if condition:
-            yield from _string_match(condition, at.key(name), empty_prefix=name == "uri")
+            yield from check_text(condition, at.key(name), empty_prefix=name == "uri")
     for name, conditions in (
         ("headers", match.headers),
         ("withoutHeaders", match.without_headers),
@@ -135,7 +131,7 @@ def _match(match: HTTPMatchRequest, at: At) -> Iterator[Problem]:
             # `*` is not a regular expression here: it asks for the header's presence.
             if name == "withoutHeaders" and condition.regex == "*":
                 continue
-            yield from _string_match(condition, where, present=True)
+            yield from check_text(condition, where, present=True)
     yield from port_number(at.key("port"), match.port)
     for key, text, words in label_faults(match.source_labels):
         yield at.key("sourceLabels", key).invalid(text, words)
@@ -151,24 +147,10 @@ def _header_name(name: str) -> bool:
     return bool(_HEADER_NAME.fullmatch(name)) or name in _PSEUDO_HEADERS or name.startswith("@")
 
 
-def _string_match(
-    match: StringMatch, at: At, *, empty_prefix: bool = False, present: bool = False
-) -> Iterator[Problem]:
-    given = [n for n in ("exact", "prefix", "regex") if getattr(match, n) is not None]
-    if len(given) > 1:
-        yield at.error(f"only one of exact, prefix, regex can be set, got {', '.join(given)}")
-    if not given and not present:
-        yield at.error("one of exact, prefix, regex must be set")
-    if match.prefix == "" and not empty_prefix:
-        yield at.key("prefix").error("prefix string match should not be empty")
-    if match.regex is not None and (fault := regex_fault(match.regex)):
-        yield at.key("regex").error(fault)
-
-
 def _destinations(routes: tuple[HTTPRouteDestination, ...], at: At) -> Iterator[Problem]:
     for index, route in enumerate(routes):
         here = at.item(index)
-        yield from _destination(route.destination, here.key("destination"))
+        yield from check_destination(route.destination, here.key("destination"))
         if route.weight < 0:
             words = f"weight {route.weight} < 0: wanted a whole number, 0 or more"
             yield here.key("weight").error(words)
@@ -180,21 +162,25 @@ def _destinations(routes: tuple[HTTPRouteDestination, ...], at: At) -> Iterator[
         yield at.error("total destination weight = 0", fix)
 
 
-def _destination(destination: Destination, at: At) -> Iterator[Problem]:
-    if destination.host == "*":
-        yield at.key("host").error("invalid destination host *")
-    elif fault := wildcard_host_fault(destination.host):
-        yield at.key("host").error(fault)
-    if destination.subset and label_fault(destination.subset):
-        yield at.key("subset").error(f"subset name is invalid: {destination.subset}")
-    if destination.port:
-        yield from port_number(at.key("port", "number"), destination.port.number)
+def _mirrors(route: HTTPRoute, at: At) -> Iterator[Problem]:
+    if route.mirror and route.mirrors:
+        yield at.key("mirrors").error("HTTP route cannot contain both mirror and mirrors")
+    if route.mirror:
+        yield from check_destination(route.mirror, at.key("mirror"))
+    yield from check_percentage(route.mirror_percentage, at.key("mirrorPercentage", "value"))
+    yield from between(at.key("mirrorPercent"), route.mirror_percent, 0, 100)
+    for index, mirror in enumerate(route.mirrors):
+        here = at.key("mirrors").item(index)
+        yield from check_destination(mirror.destination, here.key("destination"))
+        yield from check_percentage(mirror.percentage, here.key("percentage", "value"))
 
 
 def _redirect(redirect: HTTPRedirect, at: At) -> Iterator[Problem]:
     target = (redirect.uri, redirect.authority, redirect.port, redirect.derive_port)
     if not any((*target, redirect.scheme, redirect.prefix_rewrite)):
         yield at.error("redirect must specify URI, authority, scheme, or port")
+    if redirect.uri and redirect.prefix_rewrite:
+        yield at.key("prefixRewrite").error("only one of uri and prefixRewrite can be set")
     if redirect.redirect_code and not 300 <= redirect.redirect_code <= 399:
         words = f"{redirect.redirect_code} is not a valid redirect code, must be 3xx"
         yield at.key("redirectCode").error(words)
@@ -211,6 +197,11 @@ def _direct_response(response: HTTPDirectResponse, at: At) -> Iterator[Problem]:
     if response.body and response.body.string and len(response.body.string) > _MEGABYTE:
         words = "large direct_responses may impact control plane performance, must be less than 1MB"
         yield at.key("body").error(words)
+    body = response.body
+    if body and body.string is not None and body.bytes is not None:
+        yield at.key("body").error("only one of string and bytes can be set")
+    if body and body.bytes is not None and not _is_base64(body.bytes):
+        yield at.key("body", "bytes").error("wanted base64")
 
 
 def _rewrite(rewrite: HTTPRewrite, at: At) -> Iterator[Problem]:
@@ -218,6 +209,14 @@ def _rewrite(rewrite: HTTPRewrite, at: At) -> Iterator[Problem]:
         yield at.error("rewrite may only contain one of URI or UriRegexRewrite")
     if not (rewrite.uri or rewrite.authority or rewrite.uri_regex_rewrite):
         yield at.error("rewrite must specify at least one of URI, UriRegexRewrite, or authority")
+    if regex := rewrite.uri_regex_rewrite:
+        here = at.key("uriRegexRewrite")
+        if not (regex.match and regex.rewrite):
+            yield here.error(
+                "UriRegexRewrite requires both Rewrite and Match fields to be specified"
+            )
+        elif fault := regex_fault(regex.match):
+            yield here.key("match").error(fault)
 
 
 def _retries(retries: HTTPRetry, at: At) -> Iterator[Problem]:
@@ -228,6 +227,7 @@ def _retries(retries: HTTPRetry, at: At) -> Iterator[Problem]:
         yield at.key("attempts").error(words)
     yield from between(at.key("attempts"), max(retries.attempts, 0), 0)
     yield from check_duration(at.key("perTryTimeout"), retries.per_try_timeout)
+    yield from check_duration(at.key("backoff"), retries.backoff)
     for policy in retries.retry_on.split(",") if retries.retry_on else ():
         is_status = policy.isascii() and policy.isdigit() and 100 <= int(policy[:4]) <= 599
         if policy not in RETRY_ON and not is_status:
@@ -241,12 +241,12 @@ def _fault(fault: HTTPFaultInjection, at: At) -> Iterator[Problem]:
         yield at.error("HTTP fault injection must have an abort and/or a delay")
     if delay:
         here = at.key("delay")
-        yield from _percentage(delay.percentage, here.key("percentage", "value"))
+        yield from check_percentage(delay.percentage, here.key("percentage", "value"))
         yield from between(here.key("percent"), delay.percent, 0, 100)
         yield from check_duration(here.key("fixedDelay"), delay.fixed_delay)
     if abort:
         here = at.key("abort")
-        yield from _percentage(abort.percentage, here.key("percentage", "value"))
+        yield from check_percentage(abort.percentage, here.key("percentage", "value"))
         if abort.http_status is None and abort.grpc_status is None and not abort.http2_error:
             yield here.warning("abort configured, but error type not set", "give httpStatus")
         if abort.http_status is not None:
@@ -259,10 +259,12 @@ def _fault(fault: HTTPFaultInjection, at: At) -> Iterator[Problem]:
             yield here.error("only one of httpStatus and grpcStatus can be set")
 
 
-def _percentage(percentage: Percent | None, at: At) -> Iterator[Problem]:
-    if percentage and not (percentage.value == 0.0 or 0.0001 <= percentage.value <= 100.0):
-        words = f"percentage {percentage.value:g} is neither 0.0, nor in range [0.0001, 100.0]"
-        yield at.error(words)
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _http_status(at: At, status: int) -> Iterator[Problem]:

@@ -24,10 +24,7 @@ def check_virtual_service(service: VirtualService, at: At) -> Iterator[Problem]:
     if not (spec.http or spec.tcp or spec.tls):
         yield at.error("http, tcp or tls must be provided in virtual service")
     if not spec.hosts:
-        # Istio takes a VirtualService without hosts as a delegate, which lateen does not carry yet.
-        yield at.key("hosts").error(
-            "required: a VirtualService without hosts is a delegate, not yet honoured by lateen"
-        )
+        yield from _delegate(spec, at)
     yield from _hosts(spec, at)
     for index, name in enumerate(spec.gateways):
         if name != MESH and (fault := gateway_name_fault(name)):
@@ -35,6 +32,19 @@ def check_virtual_service(service: VirtualService, at: At) -> Iterator[Problem]:
     for index, route in enumerate(spec.http):
         yield from check_http_route(route, at.key("http").item(index))
     yield from _unreachable(spec.http, at.key("http"))
+
+
+def _delegate(spec: VirtualServiceSpec, at: At) -> Iterator[Problem]:
+    """A VirtualService without hosts only stands in for rules that name it."""
+    if spec.gateways:
+        yield at.key("gateways").error("delegate virtual service must have no gateways specified")
+    for name, given in (("tls", spec.tls), ("tcp", spec.tcp)):
+        if given:
+            yield at.key(name).error(f"delegate virtual service must have no {name} routes")
+    for index, route in enumerate(spec.http):
+        if route.delegate:
+            here = at.key("http").item(index).key("delegate")
+            yield here.error("delegate HTTP route cannot contain delegate")
 
 
 def _hosts(spec: VirtualServiceSpec, at: At) -> Iterator[Problem]:

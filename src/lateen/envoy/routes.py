@@ -11,23 +11,29 @@ from typing import assert_never
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
 from lateen.envoy import filters, names
+from lateen.envoy.filters.fault import share
 from lateen.envoy.matchers import route_match
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import (
     DataSource,
     HeaderValue,
     HeaderValueOption,
+    RuntimeFractionalPercent,
 )
 from lateen.envoy.pb.envoy.config.route.v3 import route_components_pb2 as pb
 from lateen.envoy.pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from lateen.envoy.pb.envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import (
     PreviousHostsPredicate,
 )
-from lateen.envoy.wire import ZERO, duration, made_by, maybe_duration, packed, u32
+from lateen.envoy.pb.envoy.extensions.retry.priority.previous_priorities.v3.previous_priorities_config_pb2 import (
+    PreviousPrioritiesConfig,
+)
+from lateen.envoy.wire import FALSE, ZERO, duration, made_by, maybe_duration, packed, u32
 from lateen.ir.routes import (
     NO_CHANGES,
     Elsewhere,
     Forward,
     HeaderChanges,
+    Mirror,
     Redirect,
     Respond,
     Retries,
@@ -47,6 +53,7 @@ _CODES = {
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BY_STATUS = "retriable-status-codes"
 _TRIES_OF_HOSTS = 5  # Istio's
+_PRIORITY_EVERY = 2  # attempts; Istio's
 _MOST_BODY = UInt32Value(value=1024 * 1024)  # bytes of a direct response; Istio's
 BLACK_HOLE_STATUS = 502  # Istio's answer to what no service claims, under REGISTRY_ONLY
 
@@ -89,18 +96,26 @@ def _retries(retries: Retries) -> pb.RetryPolicy:
     conditions = retries.on
     if retries.statuses and _BY_STATUS not in conditions:
         conditions = (*conditions, _BY_STATUS)
-    other_host = pb.RetryPolicy.RetryHostPredicate(
-        name="envoy.retry_host_predicates.previous_hosts",
-        typed_config=packed(PreviousHostsPredicate()),
-    )
-    return pb.RetryPolicy(
+    made = pb.RetryPolicy(
         num_retries=u32(retries.attempts),
         retry_on=",".join(conditions),
         retriable_status_codes=retries.statuses,
         per_try_timeout=maybe_duration(retries.per_try_timeout),
-        retry_host_predicate=[other_host],
         host_selection_retry_max_attempts=_TRIES_OF_HOSTS,
     )
+    if not retries.same_host:
+        made.retry_host_predicate.add(
+            name="envoy.retry_host_predicates.previous_hosts",
+            typed_config=packed(PreviousHostsPredicate()),
+        )
+    if retries.other_priorities:
+        made.retry_priority.name = "envoy.retry_priorities.previous_priorities"
+        made.retry_priority.typed_config.CopyFrom(
+            packed(PreviousPrioritiesConfig(update_frequency=_PRIORITY_EVERY))
+        )
+    if retries.backoff is not None:
+        made.retry_back_off.base_interval.CopyFrom(duration(retries.backoff))
+    return made
 
 
 def _forward(forward: Forward, changes: HeaderChanges) -> pb.RouteAction:
@@ -114,13 +129,26 @@ def _forward(forward: Forward, changes: HeaderChanges) -> pb.RouteAction:
         )
     if forward.retries and forward.retries.attempts:
         made.retry_policy.CopyFrom(_retries(forward.retries))
+    for mirror in forward.mirrors:
+        made.request_mirror_policies.append(_mirror(mirror))
     rewrite = forward.rewrite
-    if rewrite and rewrite.path:
+    if rewrite and rewrite.pattern:
+        made.regex_rewrite.pattern.regex = rewrite.pattern
+        made.regex_rewrite.substitution = rewrite.substitution
+    elif rewrite and rewrite.path:
         made.prefix_rewrite = rewrite.path
     authority = (rewrite.authority if rewrite else "") or _new_host(changes)
     if authority:
         made.host_rewrite_literal = authority
     return made
+
+
+def _mirror(mirror: Mirror) -> pb.RouteAction.RequestMirrorPolicy:
+    return pb.RouteAction.RequestMirrorPolicy(
+        cluster=names.outbound_cluster(mirror.backend),
+        runtime_fraction=RuntimeFractionalPercent(default_value=share(mirror.percent)),
+        trace_sampled=FALSE,
+    )
 
 
 def _plain(split: Split) -> bool:
@@ -137,16 +165,20 @@ def _redirect(redirect: Redirect) -> pb.RedirectAction:
         host_redirect=redirect.authority,
         port_redirect=port or 0,
     )
-    if redirect.path:
+    if redirect.prefix:
+        made.prefix_rewrite = redirect.prefix
+    elif redirect.path:
         made.path_redirect = redirect.path
     if redirect.scheme:
         made.scheme_redirect = redirect.scheme
     return made
 
 
-def _respond(status: int, body: str = "") -> pb.DirectResponseAction:
+def _respond(status: int, body: str = "", raw: bytes = b"") -> pb.DirectResponseAction:
     made = pb.DirectResponseAction(status=status)
-    if body:
+    if raw:
+        made.body.CopyFrom(DataSource(inline_bytes=raw))
+    elif body:
         made.body.CopyFrom(DataSource(inline_string=body))
     return made
 
@@ -156,6 +188,7 @@ def _route(route: Route) -> pb.Route:
         name=route.name,
         match=route_match(route.match),
         metadata=made_by(route.origin),
+        stat_prefix=route.stat_prefix,
         request_headers_to_add=_headers(route.request_headers),
         request_headers_to_remove=route.request_headers.remove,
         response_headers_to_add=_headers(route.response_headers),
@@ -168,7 +201,8 @@ def _route(route: Route) -> pb.Route:
         case Redirect():
             made.redirect.CopyFrom(_redirect(route.action))
         case Respond():
-            made.direct_response.CopyFrom(_respond(route.action.status, route.action.body))
+            answer = route.action
+            made.direct_response.CopyFrom(_respond(answer.status, answer.body, answer.raw))
         case Elsewhere.PASSTHROUGH:
             made.route.CopyFrom(pb.RouteAction(cluster=names.PASSTHROUGH, timeout=ZERO))
         case Elsewhere.BLACK_HOLE:

@@ -49,13 +49,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forwarded:
-    """Sent on, to one of the clusters by share, with this path and authority."""
+    """Sent on, to one of the clusters by share, with this path and authority.
+
+    `mirrors`: clusters that get a copy, with the percent of requests; `aborts`: the percent that is
+    answered with an error on purpose instead, and its status.
+    """
 
     route: str
     origin: str
     shares: tuple[tuple[str, int], ...]  # cluster, weight
     path: str
     authority: str
+    mirrors: tuple[tuple[str, float], ...] = ()
+    aborts: tuple[float, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

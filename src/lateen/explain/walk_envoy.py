@@ -21,6 +21,8 @@ from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
 from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
 from lateen.envoy.pb.envoy.config.route.v3 import route_components_pb2 as pb
 from lateen.envoy.pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from lateen.envoy.pb.envoy.extensions.filters.http.cors.v3.cors_pb2 import CorsPolicy
+from lateen.envoy.pb.envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
 from lateen.envoy.pb.envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
 from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2,
@@ -30,7 +32,7 @@ from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2
 from lateen.envoy.resources import Resources, ResourceType
 from lateen.envoy.sniffing import HTTP_NAMES
 from lateen.envoy.tls import ALPN_HTTP
-from lateen.explain.envoy_match import judged, origin_of, route_holds
+from lateen.explain.envoy_match import judged, origin_of, route_holds, text_holds
 from lateen.explain.request import (
     NO_CHAIN,
     NO_HOST,
@@ -43,7 +45,7 @@ from lateen.explain.request import (
     Request,
     Way,
 )
-from lateen.explain.urls import best_domain, location, normalized, with_query_of
+from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
 
 _Manager = http_connection_manager_pb2.HttpConnectionManager
 _STATUS = {
@@ -111,7 +113,6 @@ def _chain(listener: Listener, request: Request) -> FilterChain | None:
 
 def _redirected(route: pb.Route, request: Request) -> Redirected:
     redirect = route.redirect
-    path = redirect.path_redirect
     return Redirected(
         route=route.name,
         origin=origin_of(route.metadata),
@@ -122,22 +123,66 @@ def _redirected(route: pb.Route, request: Request) -> Redirected:
             authority=request.authority,
             port=redirect.port_redirect,
             new_host=redirect.host_redirect,
-            path=with_query_of(path, request.path) if path else request.path,
+            path=_redirect_path(route, request.path),
         ),
     )
 
 
+def _redirect_path(route: pb.Route, path: str) -> str:
+    redirect = route.redirect
+    if redirect.prefix_rewrite:
+        return _with_prefix(route, redirect.prefix_rewrite, path)
+    return with_query_of(redirect.path_redirect, path) if redirect.path_redirect else path
+
+
 def _rewritten(route: pb.Route, path: str) -> str:
+    if route.route.HasField("regex_rewrite"):
+        regex = route.route.regex_rewrite
+        return replaced(regex.pattern.regex, regex.substitution, path)
     new = route.route.prefix_rewrite
-    if not new:
-        return path
+    return _with_prefix(route, new, path) if new else path
+
+
+def _with_prefix(route: pb.Route, new: str, path: str) -> str:
+    """The path with what the route's match took of it replaced."""
     bare, mark, query = path.partition("?")
     whole = route.match.WhichOneof("path_specifier") != "prefix"
     rest = "" if whole else bare[len(route.match.prefix) :]
     return new + rest + mark + query
 
 
+def _preflight(route: pb.Route, request: Request) -> bool:
+    """Whether the CORS filter answers by itself."""
+    said = route.typed_per_filter_config.get("envoy.filters.http.cors")
+    headers = dict(request.headers)
+    if said is None or request.method != "OPTIONS" or not headers.get("origin"):
+        return False
+    if not headers.get("access-control-request-method"):
+        return False
+    policy = CorsPolicy.FromString(said.value)
+    known = any(
+        text_holds(each, "*") or text_holds(each, headers["origin"])
+        for each in policy.allow_origin_string_match
+    )
+    return known or not policy.forward_not_matching_preflights.value
+
+
+def _aborts(route: pb.Route) -> tuple[float, int] | None:
+    said = route.typed_per_filter_config.get("envoy.filters.http.fault")
+    if said is None:
+        return None
+    fault = HTTPFault.FromString(said.value)
+    if not fault.HasField("abort"):
+        return None
+    share = fault.abort.percentage.numerator / 10_000
+    return share, fault.abort.http_status if fault.abort.WhichOneof(
+        "error_type"
+    ) == "http_status" else 200
+
+
 def _act(route: pb.Route, request: Request) -> Outcome:
+    if _preflight(route, request):
+        return Answered(route=route.name, origin=origin_of(route.metadata), status=200)
     which = route.WhichOneof("action")
     if which == "redirect":
         return _redirected(route, request)
@@ -147,7 +192,7 @@ def _act(route: pb.Route, request: Request) -> Outcome:
             route=route.name,
             origin=origin_of(route.metadata),
             status=answer.status,
-            body=answer.body.inline_string,
+            body=answer.body.inline_string or answer.body.inline_bytes.decode(errors="replace"),
         )
     if which != "route":
         raise Bug(f"explain cannot follow a route with {which}")
@@ -161,6 +206,11 @@ def _act(route: pb.Route, request: Request) -> Outcome:
         shares=shares,
         path=_rewritten(route, request.path),
         authority=action.host_rewrite_literal or request.authority,
+        mirrors=tuple(
+            (each.cluster, each.runtime_fraction.default_value.numerator / 10_000)
+            for each in action.request_mirror_policies
+        ),
+        aborts=_aborts(route),
     )
 
 

@@ -31,11 +31,11 @@ from lateen.explain.request import (
     Request,
     Way,
 )
-from lateen.explain.urls import best_domain, location, normalized, with_query_of
+from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
 from lateen.ir.match import Exact, Prefix, Present, Regex, RequestMatch, StringMatch, Suffix
 from lateen.ir.plan import HttpOut, Inbound, Mtls, ProxyPlan, SniffOut, SniOut, Speech, TcpOut
 from lateen.ir.policy import EVERYTHING_ALLOWED, Ask, Authorization, Clause, Peer, Policy, Verdict
-from lateen.ir.routes import Elsewhere, Forward, Redirect, Respond, Route, VirtualHost
+from lateen.ir.routes import Elsewhere, Fault, Forward, Redirect, Respond, Route, VirtualHost
 
 
 def matches(match: StringMatch, text: str) -> bool:
@@ -107,8 +107,14 @@ def _new_authority(route: Route, forward: Forward) -> str:
 
 
 def _new_path(route: Route, forward: Forward, path: str) -> str:
-    if not forward.rewrite or not forward.rewrite.path:
-        return path
+    rewrite = forward.rewrite
+    if rewrite and rewrite.pattern:
+        return replaced(rewrite.pattern, rewrite.substitution, path)
+    return _with_prefix(route, rewrite.path, path) if rewrite and rewrite.path else path
+
+
+def _with_prefix(route: Route, new: str, path: str) -> str:
+    """The path with what the route's match took of it replaced."""
     bare, mark, query = path.partition("?")
     match route.match.path:
         case Exact() | Regex():
@@ -119,7 +125,7 @@ def _new_path(route: Route, forward: Forward, path: str) -> str:
             rest = bare[1:]
         case _:
             assert_never(route.match.path)
-    return forward.rewrite.path + rest + mark + query
+    return new + rest + mark + query
 
 
 def _redirected(route: Route, redirect: Redirect, request: Request) -> Redirected:
@@ -135,13 +141,38 @@ def _redirected(route: Route, redirect: Redirect, request: Request) -> Redirecte
             authority=authority,
             port=redirect.port or 0,
             new_host=redirect.authority,
-            path=with_query_of(redirect.path, request.path) if redirect.path else request.path,
+            path=_redirect_path(route, redirect, request.path),
         ),
     )
 
 
+def _redirect_path(route: Route, redirect: Redirect, path: str) -> str:
+    if redirect.prefix:
+        return _with_prefix(route, redirect.prefix, path)
+    return with_query_of(redirect.path, path) if redirect.path else path
+
+
+def _preflight(route: Route, request: Request) -> bool:
+    """Whether a preflight is answered here: for an origin that may call, or one that must not."""
+    headers = dict(request.headers)
+    asks = bool(headers.get("origin") and headers.get("access-control-request-method"))
+    if route.cors is None or request.method != "OPTIONS" or not asks:
+        return False
+    wanted = [each for each in route.cors.origins if not isinstance(each, Present)]
+    known = any(matches(each, "*") or matches(each, headers["origin"]) for each in wanted)
+    return known or not route.cors.forward_unmatched
+
+
+def _aborts(fault: Fault | None) -> tuple[float, int] | None:
+    if fault is None or not fault.abort_percent or not (fault.abort_status or fault.abort_grpc):
+        return None
+    return fault.abort_percent, 200 if fault.abort_grpc else fault.abort_status
+
+
 def _act(route: Route, request: Request) -> Outcome:
     name, origin = route.name, origin_text(route.origin)
+    if _preflight(route, request):
+        return Answered(route=name, origin=origin, status=200)
     match route.action:
         case Forward():
             return Forwarded(
@@ -153,12 +184,18 @@ def _act(route: Route, request: Request) -> Outcome:
                 ),
                 path=_new_path(route, route.action, request.path),
                 authority=_new_authority(route, route.action) or request.authority,
+                mirrors=tuple(
+                    (names.outbound_cluster(each.backend), each.percent)
+                    for each in route.action.mirrors
+                ),
+                aborts=_aborts(route.fault),
             )
         case Redirect():
             return _redirected(route, route.action, request)
         case Respond():
             action = route.action
-            return Answered(route=name, origin=origin, status=action.status, body=action.body)
+            body = action.body or action.raw.decode(errors="replace")
+            return Answered(route=name, origin=origin, status=action.status, body=body)
         case Elsewhere.PASSTHROUGH:
             return Forwarded(
                 route=name,

@@ -131,7 +131,10 @@ class Ejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """One destination with all that applies on the way to it, fully resolved."""
+    """One destination with all that applies on the way to it, fully resolved.
+
+    `policies` are where its limits, balance, ejection and security were set, each place once.
+    """
 
     id: BackendId
     discovery: Discovery
@@ -140,6 +143,7 @@ class Backend:
     balance: Balance = Balance.LEAST_REQUEST
     limits: Limits = field(default_factory=Limits)
     ejection: Ejection | None = None
+    policies: tuple[Origin, ...] = ()
     origin: Origin
 
 

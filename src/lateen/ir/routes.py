@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from lateen.base.origin import Origin
 from lateen.ir.backends import BackendId
-from lateen.ir.match import RequestMatch
+from lateen.ir.match import RequestMatch, StringMatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,16 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """Attempts after the first. `on` are Envoy's words (they are Istio's API too)."""
+    """Attempts after the first. `on` are Envoy's words (they are Istio's API too).
+
+    `same_host`: an attempt may go to a host that failed before; `other_priorities`: it goes to other
+    localities first; `backoff`: the shortest pause before an attempt, in seconds.
+    """
 
     attempts: int
+    same_host: bool = False
+    other_priorities: bool = False
+    backoff: float | None = None
     per_try_timeout: float | None = None
     on: tuple[str, ...] = ()
     statuses: tuple[int, ...] = ()
@@ -55,10 +62,24 @@ class Retries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
-    """New prefix (or whole path, for an exact or regex match) and authority; "" leaves as is."""
+    """New prefix (or whole path, for an exact or regex match) and authority; "" leaves as is.
+
+    With a `pattern` (RE2) all that it finds in the path is replaced by `substitution` instead.
+    """
 
     path: str = ""
+    pattern: str = ""
+    substitution: str = ""
     authority: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """A copy of a share of the requests, in percent; nobody waits for its answer."""
+
+    backend: BackendId
+    percent: float = 100.0
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +90,19 @@ class Forward:
     timeout: float = 0.0
     retries: Retries | None = None
     rewrite: Rewrite | None = None
+    mirrors: tuple[Mirror, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
-    """Answer with a redirect. Empty or None fields keep the request's own."""
+    """Answer with a redirect. Empty or None fields keep the request's own.
+
+    `path` replaces the whole path, `prefix` what the route's match took of it.
+    """
 
     code: int = 301
     path: str = ""
+    prefix: str = ""
     authority: str = ""
     port: int | None = None
     scheme: str = ""
@@ -85,10 +111,11 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Respond:
-    """Answer at once."""
+    """Answer at once; `raw` is a body that need not be text."""
 
     status: int
     body: str = ""
+    raw: bytes = b""
 
 
 class Elsewhere(StrEnum):
@@ -113,6 +140,22 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
+    """Which origins' scripts may call, and what they are told; `max_age` in whole seconds.
+
+    `forward_unmatched`: a preflight of an unknown origin goes to the backend.
+    """
+
+    origins: tuple[StringMatch, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
+    max_age: int | None = None
+    credentials: bool | None = None
+    forward_unmatched: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One rule: the first whose match holds decides."""
 
@@ -120,6 +163,8 @@ class Route:
     match: RequestMatch
     action: Action
     fault: Fault | None = None
+    cors: Cors | None = None
+    stat_prefix: str = ""
     request_headers: HeaderChanges = NO_CHANGES
     response_headers: HeaderChanges = NO_CHANGES
     origin: Origin

@@ -6,21 +6,35 @@ Before: api/virtualservice.py                                  After: translate/
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from lateen.api.virtualservice import (
+    CorsPolicy,
     HeaderOperations,
+    HTTPDirectResponse,
     HTTPFaultInjection,
     HTTPRedirect,
     HTTPRetry,
     HTTPRewrite,
+    HTTPRoute,
 )
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
-from lateen.ir.routes import NO_CHANGES, Fault, HeaderChanges, Redirect, Retries, Rewrite
+from lateen.ir.match import Exact, StringMatch
+from lateen.ir.routes import (
+    NO_CHANGES,
+    Cors,
+    Fault,
+    HeaderChanges,
+    Redirect,
+    Respond,
+    Retries,
+    Rewrite,
+)
 from lateen.translate.faults import harmless
-from lateen.translate.matches import Place
+from lateen.translate.matches import Place, text_match
 from lateen.translate.settings import seconds
 
 # Source: Istio's default retry policy (pilot, route/retry).
@@ -53,6 +67,9 @@ def translate_retries(retries: HTTPRetry | None, origin: Origin) -> Retries | No
         per_try_timeout=seconds(retries.per_try_timeout),
         on=on if words else RETRY_ON,
         statuses=statuses,
+        same_host=retries.retry_ignore_previous_hosts is False,
+        other_priorities=bool(retries.retry_remote_localities),
+        backoff=seconds(retries.backoff),
         origin=origin,
     )
 
@@ -67,7 +84,8 @@ def translate_redirect(redirect: HTTPRedirect, place: Place) -> Redirect:
         port = None
     return Redirect(
         code=redirect.redirect_code or 301,
-        path=redirect.uri,
+        path="" if redirect.prefix_rewrite else redirect.uri,
+        prefix=redirect.prefix_rewrite,
         authority=redirect.authority,
         port=port,
         scheme=redirect.scheme,
@@ -76,9 +94,42 @@ def translate_redirect(redirect: HTTPRedirect, place: Place) -> Redirect:
 
 def translate_rewrite(rewrite: HTTPRewrite | None, authority: str) -> Rewrite | None:
     """A new path and authority; a `Host` that header rules set counts unless one is given here."""
-    path = rewrite.uri if rewrite else ""
+    regex = rewrite.uri_regex_rewrite if rewrite else None
+    path = rewrite.uri if rewrite and not regex else ""
     host = (rewrite.authority if rewrite else "") or authority
+    if regex:
+        return Rewrite(pattern=regex.match, substitution=regex.rewrite, authority=host)
     return Rewrite(path=path, authority=host) if path or host else None
+
+
+def translate_response(response: HTTPDirectResponse) -> Respond:
+    """An answer at once; a body in base64 that cannot be read is refused before it comes here."""
+    body = response.body
+    raw = base64.b64decode(body.bytes) if body and body.bytes else b""
+    return Respond(status=response.status, body=(body.string or "") if body else "", raw=raw)
+
+
+def translate_cors(cors: CorsPolicy | None) -> Cors | None:
+    """Which origins may call; `allowOrigin` counts only without `allowOrigins`, as in Istio."""
+    if cors is None:
+        return None
+    said: tuple[StringMatch, ...] = tuple(text_match(each) for each in cors.allow_origins)
+    return Cors(
+        origins=said or tuple(Exact(each) for each in cors.allow_origin),
+        methods=cors.allow_methods,
+        headers=cors.allow_headers,
+        exposed=cors.expose_headers,
+        max_age=int(cors.max_age.seconds) if cors.max_age else None,
+        credentials=cors.allow_credentials,
+        forward_unmatched=cors.unmatched_preflights != "IGNORE",
+    )
+
+
+def mirror_share(route: HTTPRoute) -> float:
+    """The percent of requests that `mirror` copies: all of them unless said otherwise."""
+    if route.mirror_percentage is not None:
+        return route.mirror_percentage.value
+    return 100.0 if route.mirror_percent is None else float(route.mirror_percent)
 
 
 def translate_fault(

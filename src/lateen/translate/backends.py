@@ -122,6 +122,7 @@ def _backend(
         ejection=ejection_of(policy.outlier.value, policy.outlier.origin)
         if policy.outlier
         else None,
+        policies=policy.origins,
         origin=rules.subsets[id.subset].origin if id.subset else port.origin,
     )
     return backend, tuple(problems)

@@ -3,7 +3,8 @@
 In: VirtualServices in order of age.    Out: MeshRules, problems.
 Before: translate/routes.py             After: translate/tables.py
 
-An exact host comes before any wildcard, the more specific wildcard before the less, and of several
+Rules its own namespace alone may see come before those exported to it by name, and those before the
+ones for everybody. An exact host comes before any wildcard, the more specific wildcard before the less, and of several
 VirtualServices for one host the oldest holds.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from lateen.api.virtualservice import VirtualService
 from lateen.base.problem import Problem
 from lateen.translate.faults import claimed
-from lateen.translate.hosts import MESH, full_host, is_wild, wild_candidates
+from lateen.translate.hosts import MESH, exported, full_host, is_wild, wild_candidates
 from lateen.translate.routes import bound_gateways
 from lateen.world.model import Owned
 
@@ -31,13 +32,42 @@ class MeshRules:
     source_keys: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
 
-    def claims(self, host: str) -> list[Owned[VirtualService]]:
-        """Who speaks for a host, in order of precedence."""
-        found = list(self.by_host.get(host, ()))
+    def claims(self, host: str, namespace: str) -> list[Owned[VirtualService]]:
+        """Who speaks for a host to a namespace's proxies, in order of precedence."""
+        found = self.at(host, namespace)
         for wild in wild_candidates(host):
             if wild != host:
-                found.extend(self.by_host.get(wild, ()))
+                found.extend(self.at(wild, namespace))
         return found
+
+    def at(self, host: str, namespace: str) -> list[Owned[VirtualService]]:
+        """Those that name exactly this host, or this wildcard."""
+        seen = [r for r in self.by_host.get(host, ()) if visible(r, namespace)]
+        return sorted(seen, key=_breadth)
+
+
+def visible(rule: Owned[VirtualService], namespace: str) -> bool:
+    """Whether a VirtualService is exported to a namespace."""
+    return exported(rule.typed.spec.export_to, rule.namespace, namespace)
+
+
+def _breadth(rule: Owned[VirtualService]) -> int:
+    """How widely a rule is exported: to its own namespace, to some, to all."""
+    to = rule.typed.spec.export_to
+    if not to or "*" in to:
+        return 2
+    return 0 if to == (".",) else 1
+
+
+def _meet(one: Owned[VirtualService], other: Owned[VirtualService]) -> bool:
+    """Whether some proxy sees both and neither is closer to it."""
+    if _breadth(one) != _breadth(other):
+        return False
+    return _breadth(one) == 2 or bool(_namespaces(one) & _namespaces(other))
+
+
+def _namespaces(rule: Owned[VirtualService]) -> set[str]:
+    return {rule.namespace if to == "." else to for to in rule.typed.spec.export_to}
 
 
 def mesh_rules(rules: tuple[Owned[VirtualService], ...]) -> MeshRules:
@@ -56,9 +86,10 @@ def mesh_rules(rules: tuple[Owned[VirtualService], ...]) -> MeshRules:
             same = by_host.setdefault(host, [])
             if rule in same:
                 continue
-            if same and not is_wild(host):
+            older = next((each for each in same if _meet(each, rule)), None)
+            if older and not is_wild(host):
                 origin = rule.origin(f"spec.hosts[{index}]")
-                problems.append(claimed(origin, host, same[0].origin()))
+                problems.append(claimed(origin, host, older.origin()))
             same.append(rule)
     return MeshRules(
         by_host={host: tuple(same) for host, same in sorted(by_host.items())},

@@ -64,6 +64,12 @@ class Effective:
     outlier: From[OutlierDetection] | None = None
     tls: From[ClientTLSSettings] | None = None
 
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """Where its parts were set."""
+        parts = (self.balance, self.pool, self.outlier, self.tls)
+        return tuple(dict.fromkeys(part.origin for part in parts if part))
+
 
 NOTHING = Effective()
 

@@ -18,6 +18,7 @@ from lateen.ir.backends import Backend, BackendId, EndpointSet
 from lateen.ir.plan import GatewayPort, Role, TlsSecret
 from lateen.ir.routes import Forward, Route, RouteTable, VirtualHost
 from lateen.translate.backends import service_backends
+from lateen.translate.claims import visible
 from lateen.translate.hosts import covers, full_host
 from lateen.translate.matches import Place, is_catch_all
 from lateen.translate.routes import bound_gateways, translate_routes
@@ -78,6 +79,8 @@ def gateway_view(index: Index, workload: Workload) -> tuple[GatewayView, tuple[P
     problems = [*index.problems, *found]
     bound: dict[str, list[Owned[VirtualService]]] = {}
     for rule in index.world.virtual_services:
+        if not visible(rule, workload.namespace):
+            continue
         for name in dict.fromkeys(bound_gateways(rule)):
             bound.setdefault(name, []).append(rule)
     sight = Sight(index=index, namespace=workload.namespace)
@@ -164,6 +167,7 @@ def _used(
             for route in host.routes:
                 if isinstance(route.action, Forward):
                     wanted.update(split.backend for split in route.action.splits)
+                    wanted.update(mirror.backend for mirror in route.action.mirrors)
     backends: list[Backend] = []
     endpoints: list[EndpointSet] = []
     problems: list[Problem] = []

@@ -60,7 +60,7 @@ def translate_match(match: HTTPMatchRequest) -> RequestMatch:
         scheme=_optional(match.scheme),
         headers=_headers(match),
         queries=tuple(
-            QueryMatch(name=name, match=_text(wanted))
+            QueryMatch(name=name, match=text_match(wanted))
             for name, wanted in sorted(match.query_params.items())
         ),
     )
@@ -75,10 +75,11 @@ def is_catch_all(match: RequestMatch) -> bool:
 
 def _headers(match: HTTPMatchRequest) -> tuple[HeaderMatch, ...]:
     wanted = [
-        HeaderMatch(name=name.lower(), match=_text(text)) for name, text in match.headers.items()
+        HeaderMatch(name=name.lower(), match=text_match(text))
+        for name, text in match.headers.items()
     ]
     unwanted = [
-        HeaderMatch(name=name.lower(), match=_text(text), invert=True)
+        HeaderMatch(name=name.lower(), match=text_match(text), invert=True)
         for name, text in match.without_headers.items()
     ]
     return tuple(sorted(wanted + unwanted, key=lambda h: (h.name, h.invert)))
@@ -95,11 +96,11 @@ def _path(uri: ApiMatch | None) -> Exact | Prefix | Regex | None:
 
 
 def _optional(text: ApiMatch | None) -> StringMatch | None:
-    return None if text is None else _text(text)
+    return None if text is None else text_match(text)
 
 
-def _text(text: ApiMatch) -> StringMatch:
-    """An empty condition, and Istio's special regex `*`, mean: present."""
+def text_match(text: ApiMatch) -> StringMatch:
+    """A condition on a text. An empty one, and Istio's special regex `*`, mean: present."""
     if text.exact is not None:
         return Exact(text.exact)
     if text.prefix:

@@ -6,7 +6,7 @@ Before: translate/matches.py, translate/actions.py     After: translate/outbound
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from lateen.api.virtualservice import (
@@ -20,16 +20,20 @@ from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
 from lateen.ir.backends import BackendId
 from lateen.ir.match import ANY_REQUEST
-from lateen.ir.routes import Action, Forward, Respond, Route, Split
+from lateen.ir.routes import Action, Forward, Mirror, Respond, Route, Split
 from lateen.translate.actions import (
     DEFAULT_RETRIES,
     authority_of,
     header_changes,
+    mirror_share,
+    translate_cors,
     translate_fault,
     translate_redirect,
+    translate_response,
     translate_retries,
     translate_rewrite,
 )
+from lateen.translate.delegates import Find, Written, written_rules
 from lateen.translate.faults import not_carried, not_found
 from lateen.translate.hosts import MESH, full_host, hint
 from lateen.translate.matches import Place, concerns, is_catch_all, translate_match
@@ -40,10 +44,11 @@ _CODES = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What routes may lead to: a service by full host name, and the subsets it has."""
+    """What rules may name: a service by full host name, its subsets, a delegate by its name."""
 
     service: Callable[[str], Service | None]
     subsets: Callable[[Service], frozenset[str]]
+    delegate: Find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,44 +82,39 @@ def bound_gateways(rule: Owned[VirtualService]) -> tuple[str, ...]:
 def translate_routes(rule: Owned[VirtualService], place: Place, known: Known) -> Translated:
     """The routes of a VirtualService here, in order, up to the first that takes everything."""
     routes: list[Route] = []
-    problems: list[Problem] = []
-    for index, http in enumerate(rule.typed.spec.http):
-        path = f"spec.http[{index}]"
-        matches: list[tuple[HTTPMatchRequest, str]] = [
-            (m, f"{path}.match[{at}]") for at, m in enumerate(http.match)
-        ] or [(HTTPMatchRequest(), path)]
+    rules, found = written_rules(rule, known.delegate)
+    problems = list(found)
+    for written in rules:
+        http, namespace = written.http, written.owner.namespace
         here = [
-            (m, where)
-            for m, where in matches
-            if concerns(m, place, tuple(gateway_name(g, rule.namespace) for g in m.gateways))
+            (match, written.match_origin(at))
+            for at, match in enumerate(http.match or (HTTPMatchRequest(),))
+            if concerns(match, place, tuple(gateway_name(g, namespace) for g in match.gateways))
         ]
         if not here:
             continue
-        shared, found = _rule(rule, http, path, place, known)
-        problems.extend(found)
-        for match, where in here:
-            routes.append(_route(shared, http, match, rule.origin(where)))
+        shared, more = _rule(written, place, known)
+        problems.extend(more)
+        for match, origin in here:
+            routes.append(_route(shared, http, match, origin))
             if is_catch_all(routes[-1].match):
                 return Translated(routes=tuple(routes), problems=tuple(problems))
     return Translated(routes=tuple(routes), problems=tuple(problems))
 
 
 def _route(shared: Route, http: HTTPRoute, match: HTTPMatchRequest, origin: Origin) -> Route:
-    return Route(
+    return replace(
+        shared,
         name=f"{http.name}.{match.name}" if match.name else http.name,
         match=translate_match(match),
-        action=shared.action,
-        fault=shared.fault,
-        request_headers=shared.request_headers,
-        response_headers=shared.response_headers,
+        stat_prefix=match.stat_prefix,
         origin=origin,
     )
 
 
-def _rule(
-    rule: Owned[VirtualService], http: HTTPRoute, path: str, place: Place, known: Known
-) -> tuple[Route, list[Problem]]:
+def _rule(written: Written, place: Place, known: Known) -> tuple[Route, list[Problem]]:
     """All of a rule but its matches."""
+    http, rule, path = written.http, written.owner, written.path
     problems: list[Problem] = []
     fault, found = translate_fault(http.fault, lambda part: rule.origin(f"{path}.fault.{part}"))
     problems.extend(found)
@@ -128,17 +128,15 @@ def _rule(
             problems.append(not_carried(origin, message))
             action = Respond(status=503)
     elif http.direct_response:
-        body = http.direct_response.body
-        action = Respond(
-            status=http.direct_response.status, body=(body.string or "") if body else ""
-        )
+        action = translate_response(http.direct_response)
     else:
-        action = _forward(rule, http, path, place, known, problems)
+        action = _forward(written, place, known, problems)
     route = Route(
         name=http.name,
         match=ANY_REQUEST,
         action=action,
         fault=fault,
+        cors=translate_cors(http.cors_policy),
         request_headers=header_changes(headers.request),
         response_headers=header_changes(headers.response),
         origin=BUILT_IN,
@@ -147,13 +145,9 @@ def _rule(
 
 
 def _forward(
-    rule: Owned[VirtualService],
-    http: HTTPRoute,
-    path: str,
-    place: Place,
-    known: Known,
-    problems: list[Problem],
+    written: Written, place: Place, known: Known, problems: list[Problem]
 ) -> Forward | Respond:
+    http, rule, path = written.http, written.owner, written.path
     alone = len(http.route) == 1
     authority = authority_of(http.headers.request) if http.headers else ""
     splits: list[Split] = []
@@ -171,7 +165,7 @@ def _forward(
         origin = rule.origin(f"{at}.destination")
         splits.append(
             Split(
-                backend=_backend(share.destination, rule, origin, place, known, problems),
+                backend=backend_of(share.destination, rule, origin, place.port, known, problems),
                 weight=100 if alone else share.weight,
                 request_headers=request,
                 response_headers=header_changes(headers.response),
@@ -187,28 +181,45 @@ def _forward(
         timeout=http.timeout.seconds if http.timeout else 0.0,
         retries=translate_retries(http.retries, rule.origin(f"{path}.retries")),
         rewrite=translate_rewrite(http.rewrite, authority),
+        mirrors=tuple(_mirrors(written, place, known, problems)),
     )
 
 
-def _backend(
+def _mirrors(
+    written: Written, place: Place, known: Known, problems: list[Problem]
+) -> Iterator[Mirror]:
+    """Those that get a copy: `mirror`, then `mirrors`; a share of nothing is left out."""
+    http, rule = written.http, written.owner
+    given = [(http.mirror, mirror_share(http), "mirror")] if http.mirror else []
+    for index, each in enumerate(http.mirrors):
+        share = 100.0 if each.percentage is None else each.percentage.value
+        given.append((each.destination, share, f"mirrors[{index}].destination"))
+    for destination, share, path in given:
+        if share > 0:
+            origin = rule.origin(f"{written.path}.{path}")
+            backend = backend_of(destination, rule, origin, place.port, known, problems)
+            yield Mirror(backend=backend, percent=share, origin=origin)
+
+
+def backend_of(
     destination: Destination,
     rule: Owned[VirtualService],
     origin: Origin,
-    place: Place,
+    dialled: int,
     known: Known,
     problems: list[Problem],
 ) -> BackendId:
-    """The backend meant. One that does not exist is named all the same: Envoy answers 503."""
+    """The backend meant; without a port, the service's only one or the one `dialled`. One that does not exist is named all the same: Envoy answers 503."""
     host = full_host(destination.host, rule.namespace)
     service = known.service(host)
     if service is None:
         problems.append(not_found(origin, f"host {host}", hint(destination.host)))
-        port = destination.port.number if destination.port else place.port
+        port = destination.port.number if destination.port else dialled
         return BackendId(host=host, port=port, subset=destination.subset)
     if destination.port:
         port = destination.port.number
     else:
-        port = service.ports[0].number if len(service.ports) == 1 else place.port
+        port = service.ports[0].number if len(service.ports) == 1 else dialled
     if service.port(port) is None:
         ports = ", ".join(str(p.number) for p in service.ports) or "none"
         what = f"port {port} of {service.host}"

@@ -6,15 +6,17 @@ Before: translate/destinations.py, translate/mtls.py     After: translate/outbou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lateen.api.virtualservice import VirtualService
 from lateen.base.problem import Problem
-from lateen.translate.claims import MeshRules, mesh_rules
+from lateen.translate.claims import MeshRules, mesh_rules, visible
 from lateen.translate.destinations import DestinationIndex, Destinations, destination_index
 from lateen.translate.hosts import resolve
 from lateen.translate.mtls import MtlsIndex, mtls_index
 from lateen.translate.routes import Known
-from lateen.world.model import Service, Shape, World
+from lateen.world.model import Owned, Service, Shape, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,12 @@ class Index:
     destinations: DestinationIndex
     mtls: MtlsIndex
     mesh: MeshRules
+    delegates: Mapping[tuple[str, str], Owned[VirtualService]]
+
+    def delegate(self, owner: str, name: str, namespace: str) -> Owned[VirtualService] | None:
+        """The VirtualService without hosts of that name, if rules of `namespace` may name it."""
+        found = self.delegates.get((owner, name))
+        return found if found and visible(found, namespace) else None
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -39,6 +47,9 @@ def index_of(world: World) -> Index:
         destinations=destination_index(world.destination_rules),
         mtls=mtls_index(world.peer_authentications),
         mesh=mesh_rules(world.virtual_services),
+        delegates={
+            (r.namespace, r.name): r for r in world.virtual_services if not r.typed.spec.hosts
+        },
     )
 
 
@@ -62,6 +73,7 @@ class Sight:
         return Known(
             service=lambda host: resolve(self.index.world, host, namespace),
             subsets=lambda service: frozenset(self.rules(service).subsets),
+            delegate=lambda owner, name: self.index.delegate(owner, name, namespace),
         )
 
     def services(self) -> tuple[Service, ...]:

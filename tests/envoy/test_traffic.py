@@ -1,0 +1,149 @@
+"""Each traffic case, its requests followed three ways: through the plan, through what Envoy is sent, and
+through a real Envoy with pods behind it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lateen.envoy import names
+from lateen.envoy.emit import emit
+from lateen.explain.request import (
+    Answered,
+    Denied,
+    Forwarded,
+    Lost,
+    Outcome,
+    Redirected,
+)
+from lateen.explain.walk_envoy import walk_envoy
+from lateen.explain.walk_ir import walk_ir
+from lateen.ir.backends import Outside
+from lateen.ir.plan import ProxyPlan
+from lateen.translate.plan import plan_for, proxies
+from lateen.world.model import World
+from tests.envoy import real, traffic
+from tests.envoy.traffic import Asked, Seen
+from tests.translate.cases import CASES, case_in
+
+FOLDERS = sorted(path.parent for path in CASES.glob("*/*/requests.yaml"))
+_TOLD = {"path": "x-path", "host": "x-host", "sni": "x-sni", "peer": "x-peer", "tries": "x-attempt"}
+
+
+def _name(path: Path) -> str:
+    return path.name
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a path short enough for Unix sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="lt"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _plan(world: World, sender: str) -> ProxyPlan:
+    proxy = next(p for p in proxies(world) if f"{p.namespace}/{p.pod}" == sender)
+    return plan_for(world, proxy)[0]
+
+
+def _pods_of(world: World, plan: ProxyPlan, cluster: str) -> set[str]:
+    """Who stands behind a cluster."""
+    id = names.backend_of(cluster)
+    if id is None:
+        return {"dialled"}
+    by_address = {w.address: w.name for w in world.workloads.values()}
+    found = {
+        by_address.get(e.address, f"{e.address}:{e.port}")
+        for each in plan.endpoints
+        if each.id == id
+        for e in each.endpoints
+    }
+    for backend in plan.backends:
+        if backend.id == id and isinstance(backend.discovery, Outside):
+            found |= {f"{host}:{port}" for host, port in backend.discovery.destinations}
+    return found
+
+
+def _listed(value: object) -> set[str]:
+    return set(value) if isinstance(value, list) else {str(value)}
+
+
+def _check_walked(world: World, plan: ProxyPlan, asked: Asked, outcome: Outcome) -> None:
+    """What the walkers can tell of the expected outcome."""
+    wanted = asked.expected
+    match outcome:
+        case Forwarded():
+            if "to" in wanted:
+                pods = set().union(
+                    *(_pods_of(world, plan, cluster) for cluster, share in outcome.shares if share)
+                )
+                assert pods == _listed(wanted["to"]), outcome
+            elif "status" in wanted and not outcome.aborts:
+                assert wanted["status"] in (503, 504), outcome
+            for name, told in (("path", outcome.path), ("host", outcome.authority)):
+                assert wanted.get(name, told) == told, outcome
+            if "mirrored" in wanted:
+                pods = set().union(*(_pods_of(world, plan, c) for c, _ in outcome.mirrors))
+                assert pods == _listed(wanted["mirrored"]), outcome
+        case Redirected():
+            assert wanted["status"] == outcome.status, outcome
+            assert wanted["location"] == outcome.location, outcome
+        case Answered():
+            assert wanted["status"] == outcome.status, outcome
+            assert wanted.get("body", outcome.body) == outcome.body, outcome
+        case Denied():
+            assert wanted["status"] == 403, outcome
+        case Lost():
+            assert wanted.get("closed") or wanted.get("status") == 404, outcome
+
+
+def _check_seen(asked: Asked, seen: Seen) -> None:
+    """What the client saw, against the expected outcome."""
+    wanted = asked.expected
+    if wanted.get("closed"):
+        assert seen.closed, seen
+        return
+    assert not seen.closed, seen
+    if "to" in wanted:
+        assert seen.pod in _listed(wanted["to"]), seen
+    if asked.scheme in ("http", "https"):
+        assert seen.status == wanted.get("status", 200), seen
+    if "location" in wanted:
+        assert seen.headers["location"] == wanted["location"], seen
+    for name, header in _TOLD.items():
+        if name in wanted:
+            assert seen.headers.get(header) == str(wanted[name]), (name, seen)
+    for name in ("body", "certificate"):
+        if name in wanted:
+            assert getattr(seen, name) == wanted[name], seen
+    for name, value in wanted.get("got", {}).items():
+        assert seen.headers.get(f"x-got-{name}") == value, (name, seen)
+    for name, value in wanted.get("answer", {}).items():
+        assert seen.headers.get(name) == value, (name, seen)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=_name)
+def test_traffic_goes_as_written(folder: Path, short: Path) -> None:
+    case = case_in(folder)
+    asked = traffic.requests_of(folder, case.proxy)
+    for number, sender in enumerate(dict.fromkeys(each.sender for each in asked)):
+        plan = _plan(case.world, sender)
+        own = tuple(each for each in asked if each.sender == sender)
+        at = short / str(number)
+        at.mkdir()
+        resources = emit(plan)
+        with traffic.running(case.world, plan, at, traffic.told_in(own)) as rig:
+            for each in own:
+                request = traffic.made_up(case.world, plan, each)
+                outcome = walk_ir(plan, request)
+                assert walk_envoy(resources, request) == outcome, each
+                _check_walked(case.world, plan, each, outcome)
+                for _ in range(each.expected.get("times", 1)):
+                    _check_seen(each, traffic.send(rig, request, each))
+                for pod in _listed(each.expected.get("mirrored", [])):
+                    real.line_in(rig.folder / "pods.log", f"{pod} {each.method} ")

@@ -1,0 +1,330 @@
+"""Put what one proxy is sent into a real Envoy, with pods behind it, and send it requests.
+
+In: a case's plan, `requests.yaml`.    Out: what its walkers and the real Envoy make of each request.
+
+Everything listens on Unix sockets, so that cases need no ports and no privilege. What only redirection
+could give (the address dialled) is told by choosing the listener; tunnels through the border end at
+a pod named after the host outside.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from cryptography import x509
+
+from lateen.envoy import names
+from lateen.envoy.emit import emit
+from lateen.envoy.resources import Resources
+from lateen.envoy.tls import emit_root, emit_secret
+from lateen.explain.request import Request, Way
+from lateen.ir.plan import ProxyPlan, Role
+from lateen.translate.hosts import full_host
+from lateen.world.model import World
+from tests.envoy import pki, pods, real
+from tests.envoy.test_accepted import bootstrap
+
+Json = dict[str, Any]
+AUTHORITY = pki.Authority()
+WAIT = 10.0
+_DIALLED = "dialled"  # the pod at whatever address a client dialled
+_STANDARD = {"http": 80, "https": 443, "tcp": 0, "tls": 443}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One request of a case and what is to become of it (see `tests/cases/traffic/README.md`)."""
+
+    sender: str
+    method: str
+    scheme: str
+    host: str
+    port: int
+    authority: str
+    path: str
+    headers: Mapping[str, str]
+    expected: Json
+
+
+def _asked(entry: Json, proxy: str) -> Asked:
+    method, _, url = entry["ask"].rpartition(" ")
+    parts = urlsplit(url)
+    assert parts.hostname, entry
+    return Asked(
+        sender=entry.get("from", proxy),
+        method=method or "GET",
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=parts.port or _STANDARD[parts.scheme],
+        authority=entry.get("authority", parts.netloc),
+        path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        headers=entry.get("headers", {}),
+        expected={
+            k: v for k, v in entry.items() if k not in {"ask", "from", "authority", "headers"}
+        },
+    )
+
+
+def requests_of(folder: Path, proxy: str) -> tuple[Asked, ...]:
+    """The requests of a case."""
+    text = (folder / "requests.yaml").read_text(encoding="utf-8")
+    return tuple(_asked(entry, proxy) for entry in yaml.safe_load(text))
+
+
+def address_of(world: World, plan: ProxyPlan, asked: Asked) -> str:
+    """The address a client dials for the request's host; "" if the name is not in the mesh."""
+    found = world.service(full_host(asked.host, plan.proxy.namespace), plan.proxy.namespace)
+    if found is None or not found.addresses:
+        return asked.host if asked.host.replace(".", "").isdigit() else ""
+    return found.addresses[0]
+
+
+def made_up(world: World, plan: ProxyPlan, asked: Asked) -> Request:
+    """The request as the walkers take it."""
+    edge = plan.proxy.role is Role.GATEWAY
+    return Request(
+        way=Way.GATEWAY if edge else Way.OUTBOUND,
+        port=asked.port,
+        method=asked.method,
+        path=asked.path,
+        authority=asked.authority,
+        headers=tuple((k.lower(), v) for k, v in asked.headers.items()),
+        address=address_of(world, plan, asked),
+        tls=asked.scheme in ("https", "tls"),
+    )
+
+
+@cache
+def certificate(name: str) -> pki.Pair:
+    """A certificate for an identity (a URI) or a host name, made once."""
+    if "://" in name:
+        return AUTHORITY.identity(name)
+    return AUTHORITY.sign(name[:60], x509.DNSName(name))
+
+
+@cache
+def roots(folder: Path) -> Path:
+    """The test's root certificate as a file."""
+    path = folder / "roots.pem"
+    path.write_bytes(AUTHORITY.root)
+    return path
+
+
+@dataclass(kw_only=True)
+class Rig:
+    """The configuration of one proxy, on its way to a real Envoy."""
+
+    folder: Path
+    world: World
+    plan: ProxyPlan
+    resources: Resources
+    told: frozenset[str]
+    found: dict[str, pods.Pod] = field(default_factory=dict)
+
+    def pod(self, address: str, port: int) -> Json:
+        """The place of a pod, which is made when first asked for."""
+        at = f"{address}:{port}"
+        if at not in self.found:
+            owner = next((w for w in self.world.workloads.values() if w.address == address), None)
+            self.found[at] = pods.Pod(
+                name=owner.name if owner else at.removesuffix(":0"),
+                socket=self.folder / f"p{len(self.found)}",
+                certificate=certificate(owner.identity if owner else address),
+            )
+        return {"pipe": {"path": str(self.found[at].socket)}}
+
+    def here(self, value: Any) -> Any:
+        """A piece of a cluster with every address in it led to a pod."""
+        if isinstance(value, list):
+            return [self.here(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "socket_address" in value:
+            place = value["socket_address"]
+            return self.pod(place["address"], place["port_value"])
+        if "envoy_internal_address" in value:
+            host, _, port = value["envoy_internal_address"]["endpoint_id"].rpartition(":")
+            return self.pod(host, int(port))
+        if value.get("name") == "envoy.transport_sockets.internal_upstream":
+            return self.here(value["typed_config"]["transport_socket"])
+        return {key: self.here(each) for key, each in value.items()}
+
+    def cluster(self, cluster: Json) -> Json:
+        """A cluster of the plan, without what needs a privilege or a network."""
+        made: Json = self.here({k: v for k, v in cluster.items() if k != "upstream_bind_config"})
+        if made.get("type") == "ORIGINAL_DST":
+            made |= {"type": "STATIC", "lb_policy": "ROUND_ROBIN"}
+            made.pop("original_dst_lb_config", None)
+            endpoint = {"endpoint": {"address": self.pod(_DIALLED, 0)}}
+            places = [{"lb_endpoints": [endpoint]}]
+            made["load_assignment"] = {"cluster_name": "x", "endpoints": places}
+        return made
+
+    def listener(self, listener: Json) -> Json:
+        """A listener of the plan, at a socket of its own."""
+        unwanted = {"bind_to_port", "use_original_dst", "address"}
+        made = {key: each for key, each in listener.items() if key not in unwanted}
+        made["listener_filters"] = [
+            each
+            for each in listener.get("listener_filters", ())
+            if not each["name"].endswith(("original_dst", "proxy_protocol"))
+        ]
+        return made | {"address": {"pipe": {"path": self.socket(listener["name"])}}}
+
+    def socket(self, listener: str) -> str:
+        """Where a listener of the plan listens."""
+        return str(self.folder / f"l-{listener}")
+
+    def config(self) -> Json:
+        """The whole configuration."""
+        own = certificate(self.plan.proxy.identity)
+        secrets = (
+            emit_secret("default", own.certificate, own.key),
+            emit_root("ROOTCA", AUTHORITY.root),
+        )
+        start = bootstrap(self.plan.proxy, self.folder)
+        made = real.add_static(start, self.resources, *secrets)
+        _put_certificates(made)
+        static = made["static_resources"]
+        ours = {name for each in self.resources.values() for name in each}
+        static["listeners"] = [
+            self.listener(each)
+            for each in static["listeners"]
+            if each["name"] in ours and each["name"] != names.VIRTUAL_INBOUND
+        ] + [each for each in static["listeners"] if "internal_listener" in each]
+        static["clusters"] = [
+            self.cluster(each) if each["name"] in ours else each for each in static["clusters"]
+        ]
+        log = self.folder / "pods.log"
+        for pod in self.found.values():
+            static["listeners"].append(pods.listener(pod, AUTHORITY.root, self.told, log))
+        return made
+
+
+def _put_certificates(config: Json) -> None:
+    """Real certificates for gateways' Secrets, each for a host named as the Secret."""
+    for secret in config["static_resources"]["secrets"]:
+        if "tls_certificate" in secret and secret["name"].startswith("kubernetes://"):
+            pair = certificate(secret["name"].rpartition("/")[2])
+            secret["tls_certificate"] = {
+                "certificate_chain": {"inline_string": pair.certificate.decode()},
+                "private_key": {"inline_string": pair.key.decode()},
+            }
+        elif "validation_context" in secret and secret["name"].startswith("kubernetes://"):
+            secret["validation_context"]["trusted_ca"] = {"inline_string": AUTHORITY.root.decode()}
+
+
+@contextmanager
+def running(world: World, plan: ProxyPlan, folder: Path, told: frozenset[str]) -> Iterator[Rig]:
+    """A real Envoy with the plan, and its pods."""
+    resources = emit(plan, system_roots=str(roots(folder)))
+    rig = Rig(folder=folder, world=world, plan=plan, resources=resources, told=told)
+    with real.running(rig.config(), folder):
+        yield rig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a client saw. `pod`: who answered; `closed`: nobody did."""
+
+    status: int = 0
+    pod: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    certificate: str = ""
+    closed: bool = False
+
+
+class _Link(http.client.HTTPConnection):
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__("pod", timeout=WAIT)
+        self.sock = sock
+
+    def connect(self) -> None:
+        """It is connected already."""
+
+
+def _dial(rig: Rig, request: Request, asked: Asked) -> socket.socket:
+    wanted = (
+        f"{request.address}_{asked.port}",
+        names.wildcard_listener(asked.port),
+        names.VIRTUAL_OUTBOUND,
+    )
+    there = [rig.socket(name) for name in wanted if Path(rig.socket(name)).exists()]
+    if not there:
+        raise ConnectionRefusedError(wanted)
+    link = socket.socket(socket.AF_UNIX)
+    link.settimeout(WAIT)
+    link.connect(there[0])
+    if asked.scheme not in ("https", "tls"):
+        return link
+    context = ssl.create_default_context(cadata=AUTHORITY.root.decode())
+    context.check_hostname = False
+    if "client" in asked.expected:
+        pair = certificate(asked.expected["client"])
+        both = rig.folder / "client.pem"
+        both.write_bytes(pair.certificate + pair.key)
+        context.load_cert_chain(both)
+    return context.wrap_socket(link, server_hostname=asked.host)
+
+
+def _names_in(link: socket.socket) -> str:
+    """The first name in the server's certificate."""
+    if not isinstance(link, ssl.SSLSocket):
+        return ""
+    found = link.getpeercert() or {}
+    return str(next((pair[1] for pair in found.get("subjectAltName", ())), ""))
+
+
+def send(rig: Rig, request: Request, asked: Asked) -> Seen:
+    """Send one request and tell what came back."""
+    try:
+        with closing(_dial(rig, request, asked)) as link:
+            served = _names_in(link)
+            if asked.scheme in ("tcp", "tls"):
+                return _said(link, served)
+            return _answered(_Link(link), asked, served)
+    except (OSError, http.client.HTTPException):
+        return Seen(closed=True)
+
+
+def _said(link: socket.socket, served: str) -> Seen:
+    link.sendall(b"hello, this is no HTTP\n")
+    heard = b""
+    while piece := link.recv(4096):
+        heard += piece
+    pod, _, how = heard.decode().partition(" ")
+    return Seen(pod=pod, body=how, certificate=served, closed=not heard)
+
+
+def _answered(link: _Link, asked: Asked, served: str) -> Seen:
+    link.putrequest(asked.method, asked.path, skip_host=True, skip_accept_encoding=True)
+    for name, value in {"host": asked.authority, **asked.headers}.items():
+        link.putheader(name, str(value))
+    link.endheaders()
+    answer = link.getresponse()
+    headers = {name.lower(): value for name, value in answer.getheaders()}
+    body = answer.read().decode()
+    pod = headers.get("x-pod", "")
+    return Seen(status=answer.status, pod=pod, headers=headers, body=body, certificate=served)
+
+
+def told_in(asked: tuple[Asked, ...]) -> frozenset[str]:
+    """The request headers that a case wants to hear of from its pods."""
+    return frozenset(name for each in asked for name in each.expected.get("got", {}))
+
+
+def shown(value: object) -> str:
+    """A value for the message of a failed check."""
+    return json.dumps(value, indent=1, default=str)
