@@ -138,14 +138,6 @@ async def test_a_patch_changes_what_it_names(form: str, patch: Any) -> None:
     assert changed["data"] == {"b": "2", "c": "3"}
 
 
-async def test_server_side_apply_is_refused_clearly() -> None:
-    headers = {"Content-Type": "application/apply-patch+yaml"}
-    async with client_of(app_of(store_with())) as client:
-        status, answer = await asked(client, "PATCH", f"{MAPS}/one", data=b"{}", headers=headers)
-    assert status == 415
-    assert "application/merge-patch+json" in answer["message"]
-
-
 async def test_a_change_by_api_leaves_an_object_with_its_owner() -> None:
     store = store_with()
     store.put(config_map("one", a="1"), source="files")

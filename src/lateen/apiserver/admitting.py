@@ -3,7 +3,7 @@
 In: a target, the body's tree, and the object there now.    Out: Admitted: tree to store, warnings.
 Before: api/decode.py, check/        After: apiserver/writing.py
 
-Unknown fields are always refused, whatever `fieldValidation` says: lateen skips nothing in silence.
+An unknown field is refused, left out with a warning, or left out, as `fieldValidation` asks.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from lateen.api.decode import decode_raw
+from lateen.api.decode import Decoded, decode_tree
 from lateen.api.objects import Obj
 from lateen.apiserver.discovery import has_status
-from lateen.apiserver.faults import ApiFault, invalid
+from lateen.apiserver.faults import ApiFault, invalid, not_strict
 from lateen.apiserver.targets import Target
-from lateen.base.problem import Level, has_errors
+from lateen.base.problem import Level, Problem, has_errors
 from lateen.check import check_object
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, no look-alikes
+_LONGEST_GENERATED = 58  # characters of a generateName that are kept
 _SERVERS_OWN = (
     "uid",
     "creationTimestamp",
@@ -33,16 +35,27 @@ _SERVERS_OWN = (
 )
 
 
+class Validation(StrEnum):
+    """What becomes of an object with unknown fields: refused, or stored without them."""
+
+    STRICT = "Strict"
+    WARN = "Warn"
+    IGNORE = "Ignore"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """`raw` may be stored; `expect` is the revision the client insists on, None for any."""
+    """`raw` may be stored; `expect` and `uid` are what the client insists on, None and "" for any."""
 
     raw: dict[str, Any]
     expect: int | None
+    uid: str
     warnings: tuple[str, ...]
 
 
-def admit(target: Target, body: Any, current: Obj | None) -> Admitted:
+def admit(
+    target: Target, body: Any, current: Obj | None, validation: Validation = Validation.STRICT
+) -> Admitted:
     """Check the body and make it whole; raises ApiFault 400 or 422.
 
     The status and what only the server sets are taken from `current`, never from the body.
@@ -50,13 +63,17 @@ def admit(target: Target, body: Any, current: Obj | None) -> Admitted:
     tree = _addressed(target, body)
     metadata = tree["metadata"]
     expect = _expected(metadata.pop("resourceVersion", ""))
+    uid = metadata.get("uid") or ""
     for field in _SERVERS_OWN:
         metadata.pop(field, None)
     if has_status(target.kind):
         tree.pop("status", None)
-    obj, problems = decode_raw(tree, places=None, namespace=target.namespace or "default")
+    decoded = decode_tree(tree, places=None, namespace=target.namespace or "default")
+    obj, problems, unknown = _known_part(decoded)
     if obj is None or has_errors(problems):
-        raise invalid(target.kind, metadata["name"], problems)
+        raise invalid(target.kind, metadata["name"], decoded.problems)
+    if unknown and validation is Validation.STRICT:
+        raise not_strict(target.kind, target.version, unknown)
     problems += check_object(obj)
     if has_errors(problems):
         raise invalid(target.kind, metadata["name"], problems)
@@ -64,7 +81,22 @@ def admit(target: Target, body: Any, current: Obj | None) -> Admitted:
     if current is not None:
         raw = _with_servers_own(raw, current, has_status(target.kind))
     warnings = tuple(f"{p.origin.field}: {p.message}" for p in problems if p.level is Level.WARNING)
-    return Admitted(raw=raw, expect=expect, warnings=warnings)
+    if validation is Validation.WARN:
+        warnings = (*unknown, *warnings)
+    return Admitted(
+        raw=raw, expect=expect, uid=uid if isinstance(uid, str) else "", warnings=warnings
+    )
+
+
+def _known_part(decoded: Decoded) -> tuple[Obj | None, tuple[Problem, ...], tuple[str, ...]]:
+    """The object without its unknown fields, what else there is to say of it, and those fields."""
+    if decoded.objects or not decoded.partial:
+        return next(iter(decoded.objects), None), decoded.problems, ()
+    (part,) = decoded.partial
+    unread = [p for p in decoded.problems if p.origin.field in part.unread]
+    others = tuple(p for p in decoded.problems if p.origin.field not in part.unread)
+    hint = {p.origin.field: f" ({p.fix})" if p.fix.startswith("did you") else "" for p in unread}
+    return part.obj, others, tuple(f'unknown field "{path}"{hint[path]}' for path in hint)
 
 
 def _addressed(target: Target, body: Any) -> dict[str, Any]:
@@ -93,7 +125,7 @@ def _addressed(target: Target, body: Any) -> dict[str, Any]:
         and isinstance(metadata.get("generateName"), str)
     ):
         suffix = "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(5))
-        metadata["name"] = metadata["generateName"] + suffix
+        metadata["name"] = metadata["generateName"][:_LONGEST_GENERATED] + suffix
     if target.name and metadata.setdefault("name", target.name) != target.name:
         raise ApiFault(
             400, f"the name of the object does not match the name on the URL {target.name}"

@@ -19,6 +19,7 @@ from lateen.apiserver.access import (
     is_loopback_host,
     same_token,
 )
+from lateen.apiserver.deleting import answer_delete, answer_delete_collection
 from lateen.apiserver.deps import ApiDeps, Objects
 from lateen.apiserver.discovery import (
     SCALED,
@@ -37,13 +38,7 @@ from lateen.apiserver.scaling import answer_scale
 from lateen.apiserver.serializing import json_response
 from lateen.apiserver.targets import Target, parse_target
 from lateen.apiserver.watching import answer_watch
-from lateen.apiserver.writing import (
-    answer_create,
-    answer_delete,
-    answer_delete_collection,
-    answer_patch,
-    answer_update,
-)
+from lateen.apiserver.writing import answer_create, answer_patch, answer_update
 from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import Conflict, Expired, NotFound
 
@@ -94,11 +89,11 @@ async def _dispatch(
         case (("GET" | "HEAD"), True):
             return answer_get(request, target, store, clock)
         case "POST", False:
-            return await answer_create(request, target, store)
+            return await answer_create(request, target, store, clock)
         case "PUT", True:
-            return await answer_update(request, target, store)
+            return await answer_update(request, target, store, clock)
         case "PATCH", True:
-            return await answer_patch(request, target, store)
+            return await answer_patch(request, target, store, clock)
         case "DELETE", True if not target.subresource:
             return await answer_delete(request, target, store, deps.delete)
         case "DELETE", False:
@@ -114,7 +109,7 @@ async def _dispatch_below(
         case "Pod", "log" if request.method == "GET":
             return await answer_log(request, target, store, deps.read_log, clock)
         case kind, "scale" if kind in SCALED:
-            return await answer_scale(request, target, store)
+            return await answer_scale(request, target, store, clock)
         case "Pod", (
             "exec" | "attach" | "portforward" | "proxy" | "eviction" | "ephemeralcontainers"
         ):

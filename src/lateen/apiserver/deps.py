@@ -9,6 +9,7 @@ The layers beside this one are never imported: whoever builds the application ha
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,6 +63,9 @@ class Objects(Protocol):
 
     def put_status(self, key: ObjectKey, status: Mapping[str, Any]) -> Obj:
         """Replace only the status; raises NotFound."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Group writes; an exception undoes them."""
 
     def watch(self, *, since: int | None = None) -> Changes:
         """Every change after `since`; raises Expired."""

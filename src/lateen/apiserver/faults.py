@@ -89,13 +89,40 @@ def already_exists(kind: Kind, name: str) -> ApiFault:
     )
 
 
-def conflict(kind: Kind, name: str) -> ApiFault:
-    """409: the caller's resourceVersion is not the current one."""
+def conflict(kind: Kind, name: str, why: str = "") -> ApiFault:
+    """409: the caller's resourceVersion (or `why`) is not the current one."""
+    why = why or (
+        "the object has been modified; please apply your changes to the latest version and try again"
+    )
+    text = f'Operation cannot be fulfilled on {resource(kind)} "{name}": {why}'
+    return ApiFault(409, text, details=_details(kind, name))
+
+
+def namespace_ending(kind: Kind, name: str, namespace: str) -> ApiFault:
+    """403: nothing new comes into a namespace on its way out."""
+    words = f"namespace {namespace} is being terminated"
+    cause = {"reason": "NamespaceTerminating", "message": words, "field": "metadata.namespace"}
     return ApiFault(
-        409,
-        f'Operation cannot be fulfilled on {resource(kind)} "{name}": the object has been modified; '
-        "please apply your changes to the latest version and try again",
-        details=_details(kind, name),
+        403,
+        f'{resource(kind)} "{name}" is forbidden: unable to create new content in namespace '
+        f"{namespace} because it is being terminated",
+        details=_details(kind, name) | {"causes": [cause]},
+    )
+
+
+def invalid_option(options: str, why: str) -> ApiFault:
+    """422 for an option of the query: `PatchOptions.meta.k8s.io "" is invalid: ...`."""
+    details = {"group": "meta.k8s.io", "kind": options}
+    return ApiFault(422, f'{options}.meta.k8s.io "" is invalid: {why}', details=details)
+
+
+def not_strict(kind: Kind, version: str, unknown: Iterable[str]) -> ApiFault:
+    """400: fields the kind does not have, where the caller wants none of them."""
+    said = ", ".join(unknown)
+    return ApiFault(
+        400,
+        f'{kind.kind} in version "{version}" cannot be handled as a {kind.kind}: strict decoding '
+        f"error: {said}",
     )
 
 

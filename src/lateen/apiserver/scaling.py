@@ -17,6 +17,7 @@ from lateen.apiserver.deps import Objects
 from lateen.apiserver.faults import ApiFault, conflict
 from lateen.apiserver.patching import json_patch, merge_patch
 from lateen.apiserver.reading import found
+from lateen.apiserver.saving import asked_of, storing, tracked
 from lateen.apiserver.serializing import json_response
 from lateen.apiserver.targets import Target
 from lateen.apiserver.writing import (
@@ -25,14 +26,16 @@ from lateen.apiserver.writing import (
     body_of,
     bytes_of,
     decoded,
-    dry_run,
 )
+from lateen.base.clock import Clock
 from lateen.base.errors import Conflict
 
 MOST_REPLICAS = 1_000
 
 
-async def answer_scale(request: web.Request, target: Target, store: Objects) -> web.Response:
+async def answer_scale(
+    request: web.Request, target: Target, store: Objects, clock: Clock
+) -> web.Response:
     """GET, PUT and PATCH of the scale."""
     current = found(store, target)
     scale = _scale_of(current)
@@ -45,20 +48,22 @@ async def answer_scale(request: web.Request, target: Target, store: Objects) -> 
             wanted = await _patched(request, scale)
         case _:
             raise ApiFault(405, "the server does not allow this method on the requested resource")
+    asked = asked_of(request, clock)
     replicas = at(wanted, "spec", "replicas")
     if type(replicas) is not int or not 0 <= replicas <= MOST_REPLICAS:
         raise ApiFault(422, f"spec.replicas: wanted a whole number from 0 to {MOST_REPLICAS}")
     version = at(wanted, "metadata", "resourceVersion")
     if version and version != str(current.revision):
         raise conflict(target.kind, target.name)
-    if dry_run(request.query):
-        return json_response(scale | {"spec": {"replicas": replicas}})
     raw = dict(current.raw)
     raw["spec"] = {**raw["spec"], "replicas": replicas}
+    raw = tracked(target, asked, current, raw, raw)
     try:
-        return json_response(_scale_of(store.put(raw, expect=current.revision)))
+        with storing(store, dry=asked.dry):
+            obj = store.put(raw, expect=current.revision)
     except Conflict:
         raise conflict(target.kind, target.name) from None
+    return json_response(_scale_of(obj))
 
 
 async def _patched(request: web.Request, scale: Mapping[str, Any]) -> Any:

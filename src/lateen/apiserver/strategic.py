@@ -1,7 +1,7 @@
 """Kubernetes' strategic merge patch: lists of objects merge by a key of their items.
 
 In: a tree and a patch.    Out: the patched tree; the input is never changed.
-Before: -                  After: apiserver/writing.py
+Before: apiserver/listtypes.py        After: apiserver/writing.py
 
 Source: k8s.io/apimachinery strategicpatch and the patchMergeKey marks of core/v1, apps/v1. Carried out:
 `$patch: replace|delete|merge`, `$deleteFromPrimitiveList/`, `$setElementOrder/`, `$retainKeys`.
@@ -9,28 +9,11 @@ Source: k8s.io/apimachinery strategicpatch and the patchMergeKey marks of core/v
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lateen.apiserver.faults import ApiFault
-
-MERGE_KEYS: Mapping[str, str] = {
-    "conditions": "type",
-    "containers": "name",
-    "initContainers": "name",
-    "ephemeralContainers": "name",
-    "env": "name",
-    "hostAliases": "ip",
-    "imagePullSecrets": "name",
-    "ownerReferences": "uid",
-    "podIPs": "ip",
-    "secrets": "name",
-    "topologySpreadConstraints": "topologyKey",
-    "volumeDevices": "devicePath",
-    "volumeMounts": "mountPath",
-    "volumes": "name",
-}
-MERGED_PRIMITIVES = frozenset({"finalizers"})
+from lateen.apiserver.listtypes import Elements, FieldPath, list_type, patch_key
 
 _PATCH = "$patch"
 _RETAIN = "$retainKeys"
@@ -38,11 +21,13 @@ _DELETE = "$deleteFromPrimitiveList/"
 _ORDER = "$setElementOrder/"
 
 
-def strategic_merge(tree: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """The tree after the patch; raises ApiFault 400 for a directive that cannot be read."""
+def strategic_merge(
+    tree: Mapping[str, Any], patch: Mapping[str, Any], at: FieldPath = ()
+) -> dict[str, Any]:
+    """The tree (which stands at `at`) after the patch; raises ApiFault 400 for a wrong directive."""
     directive = patch.get(_PATCH)
     if directive == "replace":
-        return {name: _plain(value) for name, value in patch.items() if name != _PATCH}
+        return {name: _plain(value, (*at, name)) for name, value in patch.items() if name != _PATCH}
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
@@ -54,47 +39,39 @@ def strategic_merge(tree: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[s
         if value is None:
             merged.pop(name, None)
         else:
-            merged[name] = _merged(name, merged.get(name), value)
-    return _with_list_directives(merged, patch)
+            merged[name] = _merged((*at, name), merged.get(name), value)
+    return _with_list_directives(merged, patch, at)
 
 
-def _merged(name: str, old: Any, new: Any) -> Any:
+def _merged(at: FieldPath, old: Any, new: Any) -> Any:
     match new:
         case Mapping():
-            return strategic_merge(old if isinstance(old, Mapping) else {}, new)
+            return strategic_merge(old if isinstance(old, Mapping) else {}, new, at)
         case list():
-            return _merged_list(name, old if isinstance(old, list) else [], new)
+            return _merged_list(at, old if isinstance(old, list) else [], new)
         case _:
             return new
 
 
-def _merged_list(name: str, old: list[Any], new: list[Any]) -> list[Any]:
-    if name in MERGED_PRIMITIVES:
+def _merged_list(at: FieldPath, old: list[Any], new: list[Any]) -> list[Any]:
+    if isinstance(list_type(at), Elements):
         return [*old, *(v for v in new if v not in old)]
-    key = _key_of(name, (*new, *old))
-    if key is None:
-        return [_plain(value) for value in new]
+    key = patch_key(at)
+    if not key:
+        return [_plain(value, at) for value in new]
     if any(_is_directive(item, "replace") for item in new):
-        return [_plain(item) for item in new if not _is_directive(item, "replace")]
+        return [_plain(item, at) for item in new if not _is_directive(item, "replace")]
     result = list(old)
     for item in new:
-        at = _position(result, key, item)
+        found = _position(result, key, item)
         if _is_directive(item, "delete"):
-            if at is not None:
-                del result[at]
-        elif at is None:
-            result.append(_plain(item))
+            if found is not None:
+                del result[found]
+        elif found is None:
+            result.append(_plain(item, at))
         else:
-            result[at] = strategic_merge(result[at], item)
+            result[found] = strategic_merge(result[found], item, at)
     return result
-
-
-def _key_of(name: str, items: Sequence[Any]) -> str | None:
-    if name == "ports":  # a container's, a Service's, or (without a key) an EndpointSlice's
-        if any(isinstance(i, Mapping) and "containerPort" in i for i in items):
-            return "containerPort"
-        return "port" if any(isinstance(i, Mapping) and "port" in i for i in items) else None
-    return MERGE_KEYS.get(name)
 
 
 def _position(items: list[Any], key: str, item: Any) -> int | None:
@@ -119,7 +96,9 @@ def _retained(tree: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, An
     return {name: value for name, value in tree.items() if name in kept}
 
 
-def _with_list_directives(merged: dict[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+def _with_list_directives(
+    merged: dict[str, Any], patch: Mapping[str, Any], at: FieldPath
+) -> dict[str, Any]:
     for name, value in patch.items():
         if not name.startswith((_DELETE, _ORDER)):
             continue
@@ -132,12 +111,12 @@ def _with_list_directives(merged: dict[str, Any], patch: Mapping[str, Any]) -> d
         if name.startswith(_DELETE):
             merged[field] = [item for item in items if item not in value]
         else:
-            merged[field] = _ordered(field, items, value)
+            merged[field] = _ordered((*at, field), items, value)
     return merged
 
 
-def _ordered(field: str, items: list[Any], order: list[Any]) -> list[Any]:
-    key = _key_of(field, (*items, *order))
+def _ordered(at: FieldPath, items: list[Any], order: list[Any]) -> list[Any]:
+    key = patch_key(at)
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, Mapping) else item
@@ -151,16 +130,12 @@ def _ordered(field: str, items: list[Any], order: list[Any]) -> list[Any]:
     return sorted(items, key=rank)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, at: FieldPath) -> Any:
     """A part of the patch as a value of its own: no directives, no nulls."""
     match value:
         case Mapping():
-            return (
-                strategic_merge({}, value)
-                if value.get(_PATCH) != "replace"
-                else {k: _plain(v) for k, v in value.items() if k != _PATCH}
-            )
+            return strategic_merge({}, value, at)
         case list():
-            return [_plain(item) for item in value]
+            return [_plain(item, at) for item in value]
         case _:
             return value

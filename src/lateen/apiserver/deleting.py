@@ -1,0 +1,140 @@
+"""Answer delete and deletecollection.
+
+In: a target and DeleteOptions.    Out: a Status, or the object while it is ending.
+Before: apiserver/deps.py (Deletion)        After: apiserver/app.py
+
+Source: Kubernetes API concepts, "Resource deletion"; meta/v1 DeleteOptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from lateen.api.objects import Obj
+from lateen.apiserver.deps import Deletion, Objects
+from lateen.apiserver.faults import ApiFault, conflict, not_found, success
+from lateen.apiserver.reading import chosen, found
+from lateen.apiserver.saving import dry_run
+from lateen.apiserver.serializing import json_response, tree_of
+from lateen.apiserver.targets import Target
+from lateen.apiserver.writing import bytes_of, decoded
+from lateen.base.errors import NotFound
+
+PROPAGATIONS = ("Background", "Foreground", "Orphan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteOptions:
+    """`grace` in seconds, None for the object's own; `uid` and `revision` are preconditions."""
+
+    grace: int | None
+    propagation: str
+    dry: bool
+    uid: str
+    revision: str
+
+
+async def answer_delete(
+    request: web.Request, target: Target, store: Objects, delete: Deletion
+) -> web.Response:
+    """Delete one object: itself while it is ending, a Status once it is gone."""
+    options = await _options(request)
+    current = found(store, target)
+    _check_preconditions(options, target, current)
+    if options.dry:
+        return json_response(tree_of(current, target))
+    left = _deleted(target, current, options, store, delete)
+    if left is not None:
+        return json_response(tree_of(left, target))
+    return json_response(success(target.kind, target.name, current.meta.uid))
+
+
+async def answer_delete_collection(
+    request: web.Request, target: Target, store: Objects, delete: Deletion
+) -> web.Response:
+    """Delete all that the query selects; answers with the list of it."""
+    options = await _options(request)
+    doomed = chosen(request.query, target, store)
+    items = [tree_of(obj, target) for obj in doomed]
+    for obj in doomed:
+        if not options.dry and store.get(obj.key) is not None:
+            _deleted(target, obj, options, store, delete)
+    return json_response(
+        {
+            "kind": f"{target.kind.kind}List",
+            "apiVersion": target.api_version,
+            "metadata": {"resourceVersion": str(store.revision)},
+            "items": items,
+        }
+    )
+
+
+async def _options(request: web.Request) -> DeleteOptions:
+    """DeleteOptions of the body, or else of the query; raises ApiFault 400."""
+    body = decoded(await bytes_of(request)) if request.can_read_body else {}
+    given = body if isinstance(body, Mapping) else {}
+    propagation = given.get("propagationPolicy") or request.query.get("propagationPolicy")
+    propagation = propagation or ("Orphan" if given.get("orphanDependents") else "Background")
+    if propagation not in PROPAGATIONS:
+        raise ApiFault(400, f"propagationPolicy is one of {', '.join(PROPAGATIONS)}")
+    asked_dry = given.get("dryRun") or []
+    if asked_dry not in ([], ["All"]):
+        raise ApiFault(400, "dryRun: Unsupported value: supported values: All")
+    preconditions = given.get("preconditions") or {}
+    if not isinstance(preconditions, Mapping):
+        raise ApiFault(400, "preconditions is not an object")
+    return DeleteOptions(
+        grace=_grace(given.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))),
+        propagation=propagation,
+        dry=dry_run(request.query) or bool(asked_dry),
+        uid=str(preconditions.get("uid") or ""),
+        revision=str(preconditions.get("resourceVersion") or ""),
+    )
+
+
+def _grace(given: Any) -> int | None:
+    grace = given
+    if isinstance(grace, str) and grace.isdecimal() and len(grace) < 10:
+        grace = int(grace)
+    if grace is not None and (type(grace) is not int or not 0 <= grace < 2**31):
+        raise ApiFault(400, "gracePeriodSeconds is a whole number of seconds, 0 or more")
+    return grace
+
+
+def _check_preconditions(options: DeleteOptions, target: Target, current: Obj) -> None:
+    for name, wanted, have in (
+        ("UID", options.uid, current.meta.uid),
+        ("ResourceVersion", options.revision, str(current.revision)),
+    ):
+        if wanted and wanted != have:
+            raise conflict(
+                target.kind,
+                current.key.name,
+                f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: "
+                f"{have}",
+            )
+
+
+def _deleted(
+    target: Target, obj: Obj, options: DeleteOptions, store: Objects, delete: Deletion
+) -> Obj | None:
+    if options.propagation == "Orphan":
+        _orphan_dependents(store, obj)
+    try:
+        return delete(obj.key, grace=options.grace, propagation=options.propagation)
+    except NotFound:
+        raise not_found(target.kind, obj.key.name) from None
+
+
+def _orphan_dependents(store: Objects, owner: Obj) -> None:
+    """What the object owns loses its reference to it, and so outlives it."""
+    with store.transaction():
+        for obj in store.list():
+            if any(ref.uid == owner.meta.uid for ref in obj.meta.owner_references):
+                metadata = dict(obj.raw["metadata"])
+                left = [r for r in metadata["ownerReferences"] if r.get("uid") != owner.meta.uid]
+                store.put(dict(obj.raw) | {"metadata": metadata | {"ownerReferences": left}})

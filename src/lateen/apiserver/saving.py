@@ -1,0 +1,253 @@
+"""Put an object that was asked for into the store, with what the API keeps beside it.
+
+In: how a write was asked for, an admitted tree.    Out: the answer: the object as stored.
+Before: apiserver/admitting.py, apiserver/managing.py        After: apiserver/writing.py, applying.py
+
+A dry run goes the whole way and is undone at the end, so that it answers what would have been stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from lateen.api.fields import dec_hook
+from lateen.api.objects import Obj
+from lateen.apiserver.admitting import Admitted, Validation, admit
+from lateen.apiserver.deps import Objects
+from lateen.apiserver.discovery import has_status
+from lateen.apiserver.faults import (
+    ApiFault,
+    already_exists,
+    conflict,
+    invalid_option,
+    namespace_ending,
+    not_found,
+)
+from lateen.apiserver.managers import Managers, entries_of, manager_name, managers_from, updater
+from lateen.apiserver.managing import rules_for, updated
+from lateen.apiserver.reading import found
+from lateen.apiserver.serializing import json_response, tree_of
+from lateen.apiserver.targets import Target
+from lateen.base.clock import Clock
+from lateen.base.errors import Conflict
+from lateen.base.origin import ObjectKey
+
+SOURCE = "api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The options of a write; `manager` is the field manager's name."""
+
+    manager: str
+    dry: bool
+    validation: Validation
+    now: datetime
+
+    @property
+    def time(self) -> str:
+        """Now, as managedFields has it."""
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def asked_of(request: web.Request, clock: Clock) -> Asked:
+    """The options in the query; raises ApiFault for values Kubernetes does not know."""
+    query = request.query
+    given = query.get("fieldValidation") or Validation.WARN
+    if given not in tuple(Validation):
+        words = f'fieldValidation: Invalid value: "{given[:40]}": fieldValidation parameter must be'
+        raise invalid_option("WriteOptions", f"{words} one of [Ignore, Warn, Strict]")
+    return Asked(
+        manager=manager_name(query.get("fieldManager", ""), request.headers.get("User-Agent", "")),
+        dry=dry_run(query),
+        validation=Validation(given),
+        now=clock.now(),
+    )
+
+
+def dry_run(query: Mapping[str, str]) -> bool:
+    """Whether nothing is to be stored; raises ApiFault 400 for a value Kubernetes does not know."""
+    asked = query.get("dryRun", "")
+    if asked not in ("", "All"):
+        raise ApiFault(400, f"dryRun: Unsupported value: {asked!r}: supported values: All")
+    return asked == "All"
+
+
+def require_open_namespace(store: Objects, target: Target, name: str) -> None:
+    """Raise ApiFault 404 for a namespace that is not there, 403 for one on its way out."""
+    if not target.kind.namespaced:
+        return
+    key = ObjectKey(group="", kind="Namespace", namespace="", name=target.namespace)
+    inside = store.get(key)
+    if inside is None:
+        details = {"name": target.namespace, "kind": "namespaces"}
+        raise ApiFault(404, f'namespaces "{target.namespace}" not found', details=details)
+    if inside.meta.deletion_timestamp is not None:
+        raise namespace_ending(target.kind, name, target.namespace)
+
+
+def created(
+    target: Target,
+    store: Objects,
+    asked: Asked,
+    admitted: Admitted,
+    entries: list[dict[str, Any]] | None = None,
+) -> web.Response:
+    """201 with the new object; `entries` are its managedFields, unless a plain write makes it."""
+    raw = admitted.raw
+    if entries is None:
+        entries = entries_of(_managers_after(target, asked, {}, raw, {}))
+    raw = with_managers(raw, entries)
+    try:
+        with storing(store, dry=asked.dry):
+            obj = store.put(raw, expect=0, source=SOURCE)
+    except Conflict:
+        raise already_exists(target.kind, raw["metadata"]["name"]) from None
+    tree = tree_of(obj, target)
+    if asked.dry:
+        tree["metadata"].pop("resourceVersion", None)
+    return json_response(tree, 201, admitted.warnings)
+
+
+def changed(
+    target: Target, store: Objects, asked: Asked, change: Callable[[dict[str, Any]], Any]
+) -> web.Response:
+    """200 with the object (or its status) after the change; 409 if the caller had read another."""
+    current = found(store, target)
+    wanted = change(tree_of(current, target))
+    if target.subresource == "status":
+        wanted = _only_status(tree_of(current, target), wanted)
+    admitted = admit(target, wanted, current, asked.validation)
+    check_revision(target, admitted, current)
+    raw = admitted.raw
+    if target.subresource == "status":
+        raw = with_status(target, current, wanted)
+    raw = tracked(target, asked, current, raw, wanted)
+    return stored(target, store, asked, current, raw, admitted.warnings)
+
+
+def tracked(
+    target: Target, asked: Asked, current: Obj, raw: dict[str, Any], wanted: Any
+) -> dict[str, Any]:
+    """The tree with its managers after a plain write. An object without any stays without."""
+    managers = managers_from(current.raw["metadata"].get("managedFields"))
+    given = managers if target.subresource else _given_managers(wanted, managers)
+    if given:
+        given = _managers_after(target, asked, current.raw, raw, given)
+    return with_managers(raw, entries_of(given))
+
+
+def stored(
+    target: Target,
+    store: Objects,
+    asked: Asked,
+    current: Obj,
+    raw: dict[str, Any],
+    warnings: tuple[str, ...],
+) -> web.Response:
+    """200 with the object in place of `current`, whose owner it keeps."""
+    try:
+        with storing(store, dry=asked.dry):
+            obj = store.put(raw, expect=current.revision)
+    except Conflict:
+        raise conflict(target.kind, target.name) from None
+    revision = current.revision if asked.dry else None
+    return json_response(tree_of(obj, target, revision), warnings=warnings)
+
+
+def check_revision(target: Target, admitted: Admitted, current: Obj) -> None:
+    """Raise ApiFault 409 if the caller insists on a revision or uid that is not the current one."""
+    if admitted.uid and admitted.uid != current.meta.uid:
+        raise conflict(
+            target.kind,
+            target.name,
+            f"Precondition failed: UID in precondition: {admitted.uid}, UID in object meta: "
+            f"{current.meta.uid}",
+        )
+    if admitted.expect is not None and admitted.expect != current.revision:
+        raise conflict(target.kind, target.name)
+
+
+def _only_status(tree: dict[str, Any], wanted: Any) -> dict[str, Any]:
+    """The current tree with the status wanted; who is meant, and in which revision, is kept, too."""
+    if not isinstance(wanted, Mapping):
+        raise ApiFault(400, "the body of the request is not an object")
+    given = wanted.get("metadata")
+    metadata = given if isinstance(given, Mapping) else {}
+    meant = {
+        k: metadata[k] for k in ("name", "namespace", "uid", "resourceVersion") if k in metadata
+    }
+    if "resourceVersion" not in meant:
+        tree["metadata"].pop("resourceVersion", None)
+    whole = tree | {"metadata": tree["metadata"] | meant, "status": wanted.get("status")}
+    return whole | {k: wanted[k] for k in ("apiVersion", "kind") if k in wanted}
+
+
+def with_status(target: Target, current: Obj, wanted: Any) -> dict[str, Any]:
+    """The current object with the status wanted; raises ApiFault 404, 400 or 422."""
+    if not has_status(target.kind):
+        raise not_found(target.kind, target.name)
+    status = wanted.get("status") or {}
+    if not isinstance(status, Mapping):
+        raise ApiFault(400, "status is not an object")
+    whole = dict(current.raw) | {"status": status}
+    try:
+        msgspec.convert(whole, target.kind.struct, strict=True, dec_hook=dec_hook)
+    except msgspec.ValidationError as fault:
+        raise ApiFault(422, f"{target.kind.kind} {target.name!r} is invalid: {fault}") from None
+    return whole
+
+
+def with_managers(raw: dict[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The tree with these managedFields."""
+    metadata = {k: v for k, v in raw["metadata"].items() if k != "managedFields"}
+    return raw | {"metadata": metadata | ({"managedFields": entries} if entries else {})}
+
+
+@contextmanager
+def storing(store: Objects, *, dry: bool) -> Iterator[None]:
+    """A transaction that is undone at its end when it is only a dry run."""
+    try:
+        with store.transaction():
+            yield
+            if dry:
+                raise _Undone
+    except _Undone:
+        return
+
+
+class _Undone(Exception):
+    """The dry run is over."""
+
+
+def _given_managers(wanted: Any, managers: Managers) -> Managers:
+    """The caller may edit or (`[{}]`) drop managedFields; leaving them out changes nothing."""
+    entries = wanted["metadata"].get("managedFields")
+    if entries == [{}]:
+        return {}
+    try:
+        return managers_from(entries) or managers
+    except ApiFault:
+        return managers
+
+
+def _managers_after(
+    target: Target, asked: Asked, before: Mapping[str, Any], raw: dict[str, Any], managers: Managers
+) -> Managers:
+    version = target.api_version
+    return updated(
+        dict(before),
+        raw,
+        who=updater(asked.manager, version, target.subresource),
+        version=version,
+        now=asked.time,
+        managers=managers,
+        rules=rules_for(target.kind),
+    )
