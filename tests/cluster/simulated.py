@@ -6,9 +6,17 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from lateen.api.decode import decode_documents
 from lateen.api.objects import Obj
-from lateen.api.pod import ContainerState, ContainerStateRunning, ContainerStatus, PodStatus
+from lateen.api.pod import (
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStatus,
+    PodStatus,
+)
 from lateen.api.workload import DeploymentStatus
 from lateen.base.clock import FakeClock
 from lateen.base.origin import ObjectKey
@@ -16,8 +24,9 @@ from lateen.cluster.applying import Applied, apply_files
 from lateen.cluster.controlling import Controllers
 from lateen.cluster.deletion import delete_object, pod_gone
 from lateen.cluster.deployments import deployment_of
-from lateen.cluster.pods import is_ready, is_terminating, pod_of
+from lateen.cluster.pods import is_done, is_ready, is_terminating, pod_of
 from lateen.cluster.podstatus import merge_report
+from lateen.cluster.statuses import timestamp
 from lateen.store.memory import MemoryStore
 
 
@@ -46,6 +55,17 @@ spec:
         image: {image}
         ports: [{{containerPort: 8080, name: http}}]
 {textwrap.indent(textwrap.dedent(more), "  ")}
+"""
+
+
+def job(name: str, spec: str = "", *, policy: str = "Never") -> str:
+    """A Job of namespace shop with one container; `spec` holds further fields, in flow style."""
+    return f"""
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: {name}, namespace: shop}}
+spec: {{template: {{spec: {{restartPolicy: {policy}, containers: [{{name: app, image: "app:1"}}]}}}}
+  {"," if spec else ""} {spec}}}
 """
 
 
@@ -89,7 +109,7 @@ class Cluster:
         for pod in self.pods():
             if is_terminating(pod):
                 pod_gone(self.store, str(pod.meta.uid), self.clock)
-            elif pod_of(pod).status.pod_ip and not is_ready(pod):
+            elif pod_of(pod).status.pod_ip and not is_ready(pod) and not is_done(pod):
                 status = merge_report(pod, status_of(pod, ready=ready), self.clock.now())
                 self.store.put_status(pod.key, status)
         self.settle()
@@ -99,6 +119,37 @@ class Cluster:
         """Let the node follow until nothing changes."""
         while self.node_step():
             pass
+
+    def due(self) -> float | None:
+        """Seconds until the controllers look again, but for the forgetting of Events."""
+        for event in self.store.list(group="", kind="Event"):
+            self.store.delete(event.key)
+        return self.settle()
+
+    def end_pod(self, prefix: str = "", *, code: int = 0) -> None:
+        """The containers of the first pod of that name that has not ended, end."""
+        live = [p for p in self.pods() if not is_done(p) and p.key.name.startswith(prefix)]
+        pod = live[0]
+        at = timestamp(self.clock.now())
+        ended = ContainerState(terminated=ContainerStateTerminated(exit_code=code, finished_at=at))
+        containers = tuple(
+            ContainerStatus(name=c.name, state=ended) for c in pod_of(pod).spec.containers
+        )
+        phase = "Failed" if code else "Succeeded"
+        report = PodStatus(phase=phase, container_statuses=containers)
+        self.store.put_status(pod.key, merge_report(pod, report, self.clock.now()))
+        self.settle()
+
+    def restart_pod(self, *, count: int) -> None:
+        """The containers of the only pod have been restarted so often."""
+        (pod,) = self.pods()
+        said = status_of(pod)
+        containers = tuple(
+            msgspec.structs.replace(c, restart_count=count) for c in said.container_statuses
+        )
+        report = PodStatus(phase="Running", container_statuses=containers)
+        self.store.put_status(pod.key, merge_report(pod, report, self.clock.now()))
+        self.settle()
 
     def pods(self, namespace: str = "shop") -> tuple[Obj, ...]:
         return self.store.list(group="", kind="Pod", namespace=namespace)

@@ -103,6 +103,7 @@ def test_one_pods_change_among_ten_thousand_objects_is_no_burden(cluster: Cluste
 def test_a_settled_world_wants_nothing_even_of_fresh_controllers(cluster: Cluster) -> None:
     cluster.apply(deployment("web", replicas=2), deployment("api"))
     cluster.run()
+    assert cluster.due() is None
     revision = cluster.store.revision
     assert Controllers(store=cluster.store, clock=cluster.clock).settle() is None
     assert cluster.store.revision == revision

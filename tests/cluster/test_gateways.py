@@ -25,7 +25,8 @@ OWN = deployment("own").replace("{app: own}", "{app: own, istio: ingressgateway}
 
 def provided(cluster: Cluster) -> list[str]:
     found = cluster.store.list(namespace="istio-system")
-    return [str(o.key) for o in found if "istio-" in o.key.name and o.key.kind != "EndpointSlice"]
+    hidden = ("EndpointSlice", "Event")
+    return [str(o.key) for o in found if "istio-" in o.key.name and o.key.kind not in hidden]
 
 
 def test_without_gateways_there_is_no_workload(cluster: Cluster) -> None:

@@ -178,9 +178,9 @@ async def test_a_pod_counts_only_after_min_ready_seconds(cluster: Cluster) -> No
     cluster.run()
     assert cluster.status("web").ready_replicas == 1
     assert cluster.status("web").available_replicas == 0
-    assert cluster.settle() == 30
+    assert cluster.due() == 30
     await cluster.clock.advance(30)
-    assert cluster.settle() is None
+    assert cluster.due() is None
     assert cluster.status("web").available_replicas == 1
 
 

@@ -27,6 +27,10 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
         case "apps", "ReplicaSet":
             spec = {"replicas": 1, **raw["spec"], "template": _template(raw["spec"]["template"])}
             return raw | {"spec": spec}
+        case "batch", "Job":
+            return raw | {"spec": _job_spec(raw["spec"])}
+        case "batch", "CronJob":
+            return raw | {"spec": _cronjob_spec(raw["spec"])}
     return raw
 
 
@@ -62,6 +66,30 @@ def _container(container: dict[str, Any]) -> dict[str, Any]:
     if "ports" not in container:
         return container
     return container | {"ports": [{"protocol": "TCP", **port} for port in container["ports"]]}
+
+
+def _job_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    """Without completions and parallelism both are 1; with a limit per index the common one is off."""
+    limit = 2**31 - 1 if "backoffLimitPerIndex" in spec else 6
+    made = {
+        "parallelism": 1,
+        "backoffLimit": limit,
+        "completionMode": "NonIndexed",
+        "suspend": False,
+        **spec,
+        "template": _template(spec["template"]),
+    }
+    return made if {"completions", "parallelism"} & set(spec) else made | {"completions": 1}
+
+
+def _cronjob_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    defaults = {
+        "concurrencyPolicy": "Allow",
+        "suspend": False,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 1,
+    }
+    return defaults | spec
 
 
 def _strategy(strategy: dict[str, Any]) -> dict[str, Any]:

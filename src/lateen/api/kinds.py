@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lateen.api.batch import CronJob, Job
 from lateen.api.config import ConfigMap, Namespace, Secret, ServiceAccount
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.event import Event
@@ -112,6 +113,15 @@ KINDS: tuple[Kind, ...] = (
         short_names=("rs",),
     ),
     Kind(
+    Kind(group="batch", versions=("v1",), kind="Job", plural="jobs", struct=Job),
+    Kind(
+        group="batch",
+        versions=("v1",),
+        kind="CronJob",
+        plural="cronjobs",
+        struct=CronJob,
+        short_names=("cj",),
+    ),
         group=NETWORKING,
         versions=NETWORKING_VERSIONS,
         kind="Gateway",

@@ -1,7 +1,7 @@
 """The columns kubectl shows for each kind.
 
 In: an object's raw tree.    Out: COLUMNS by kind, each cell a pure function.
-Before: apiserver/podcells.py        After: apiserver/tables.py
+Before: apiserver/podcells.py        After: apiserver/workcolumns.py, apiserver/tables.py
 
 Source: kubernetes pkg/printers/internalversion; the printer columns of Istio's CRDs.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lateen.api.kinds import NETWORKING, SECURITY, Kind
+from lateen.api.kinds import NETWORKING, SECURITY
 from lateen.apiserver.ages import age_of
 from lateen.apiserver.podcells import summarize_pod
 
@@ -34,14 +34,6 @@ class Column:
     description: str = ""
 
 
-def columns_of(kind: Kind) -> tuple[Column, ...]:
-    """Name, the kind's own columns, age, and then what `-o wide` adds."""
-    own = COLUMNS.get((kind.group, kind.kind), ())
-    narrow = tuple(c for c in own if not c.priority)
-    wide = tuple(c for c in own if c.priority)
-    return (NAME, *narrow, AGE, *wide)
-
-
 def at(tree: Any, *path: str) -> Any:
     """The value of a nested field, or None."""
     for part in path:
@@ -51,7 +43,8 @@ def at(tree: Any, *path: str) -> Any:
     return tree
 
 
-def _text(name: str, *path: str, default: str = NONE, wide: bool = False) -> Column:
+def text_column(name: str, *path: str, default: str = NONE, wide: bool = False) -> Column:
+    """A column that shows a field as it is."""
     return Column(
         name=name,
         cell=lambda raw, _: str(at(raw, *path) or default),
@@ -60,7 +53,8 @@ def _text(name: str, *path: str, default: str = NONE, wide: bool = False) -> Col
     )
 
 
-def _number(name: str, *path: str) -> Column:
+def number_column(name: str, *path: str) -> Column:
+    """A column that shows a number, 0 when absent."""
     return Column(
         name=name,
         cell=lambda raw, _: at(raw, *path) or 0,
@@ -80,11 +74,13 @@ def _as_json(name: str, *path: str) -> Column:
     return Column(name=name, cell=cell, description=".".join(path))
 
 
-def _shown(name: str, show: Callable[[Tree], Any], *, type: str = "string") -> Column:
+def shown_column(name: str, show: Callable[[Tree], Any], *, type: str = "string") -> Column:
+    """A column made of the whole object."""
     return Column(name=name, cell=lambda raw, _: show(raw), type=type)
 
 
-def _wide(name: str, show: Callable[[Tree], str]) -> Column:
+def wide_column(name: str, show: Callable[[Tree], str]) -> Column:
+    """The same, only with `-o wide`."""
     return Column(name=name, cell=lambda raw, _: show(raw), priority=1)
 
 
@@ -95,17 +91,21 @@ def labels_text(labels: object) -> str:
     return ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
 
 
-def _selector(raw: Tree) -> str:
-    selector = at(raw, "spec", "selector") or {}
+def selector_cell(raw: Tree) -> str:
+    """A workload's or Service's selector."""
+    spec = at(raw, "spec", "jobTemplate", "spec") or at(raw, "spec")
+    selector = at(spec, "selector") or {}
     return labels_text(selector.get("matchLabels", selector))
 
 
-def _joined(values: Iterable[object]) -> str:
+def joined(values: Iterable[object]) -> str:
+    """`a,b`, or `<none>`."""
     return ",".join(str(v) for v in values) or NONE
 
 
 def _containers(raw: Tree) -> tuple[Tree, ...]:
-    return tuple(at(raw, "spec", "template", "spec", "containers") or ())
+    spec = at(raw, "spec", "jobTemplate", "spec") or at(raw, "spec")
+    return tuple(at(spec, "template", "spec", "containers") or ())
 
 
 def _keys(raw: Tree) -> int:
@@ -114,7 +114,7 @@ def _keys(raw: Tree) -> int:
 
 def _service_ports(raw: Tree) -> str:
     ports = at(raw, "spec", "ports") or ()
-    return _joined(
+    return joined(
         f"{p.get('port')}{':' + str(p['nodePort']) if p.get('nodePort') else ''}"
         f"/{p.get('protocol', 'TCP')}"
         for p in ports
@@ -129,9 +129,9 @@ def _external_address(raw: Tree) -> str:
         case "LoadBalancer":
             ingress = at(raw, "status", "loadBalancer", "ingress") or ()
             given = [i.get("ip") or i.get("hostname") for i in ingress]
-            return _joined(given) if given else "<pending>"
+            return joined(given) if given else "<pending>"
         case _:
-            return _joined(spec.get("externalIPs") or ())
+            return joined(spec.get("externalIPs") or ())
 
 
 def _cluster_address(raw: Tree) -> str:
@@ -140,7 +140,7 @@ def _cluster_address(raw: Tree) -> str:
 
 def _slice_ports(raw: Tree) -> str:
     ports = [str(p.get("port")) for p in raw.get("ports") or () if p.get("port")]
-    return _joined(ports) if ports else "<unset>"
+    return joined(ports) if ports else "<unset>"
 
 
 def _slice_endpoints(raw: Tree) -> str:
@@ -176,66 +176,66 @@ AGE = Column(
     cell=lambda raw, now: age_of(at(raw, "metadata", "creationTimestamp"), now),
     description="Time since the object was created.",
 )
-_IMAGES = (
-    _wide("Containers", lambda raw: _joined(c.get("name") for c in _containers(raw))),
-    _wide("Images", lambda raw: _joined(c.get("image") for c in _containers(raw))),
-    _wide("Selector", _selector),
+IMAGES = (
+    wide_column("Containers", lambda raw: joined(c.get("name") for c in _containers(raw))),
+    wide_column("Images", lambda raw: joined(c.get("image") for c in _containers(raw))),
+    wide_column("Selector", selector_cell),
 )
 
 COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
-    ("", "Namespace"): (_text("Status", "status", "phase", default="Active"),),
+    ("", "Namespace"): (text_column("Status", "status", "phase", default="Active"),),
     ("", "ServiceAccount"): (
-        _shown("Secrets", lambda raw: len(raw.get("secrets") or ()), type="integer"),
+        shown_column("Secrets", lambda raw: len(raw.get("secrets") or ()), type="integer"),
     ),
-    ("", "ConfigMap"): (_shown("Data", _keys, type="integer"),),
+    ("", "ConfigMap"): (shown_column("Data", _keys, type="integer"),),
     ("", "Secret"): (
-        _text("Type", "type", default="Opaque"),
-        _shown("Data", _keys, type="integer"),
+        text_column("Type", "type", default="Opaque"),
+        shown_column("Data", _keys, type="integer"),
     ),
     ("", "Service"): (
-        _text("Type", "spec", "type", default="ClusterIP"),
-        _shown("Cluster-IP", _cluster_address),
-        _shown("External-IP", _external_address),
-        _shown("Port(s)", _service_ports),
-        _wide("Selector", _selector),
+        text_column("Type", "spec", "type", default="ClusterIP"),
+        shown_column("Cluster-IP", _cluster_address),
+        shown_column("External-IP", _external_address),
+        shown_column("Port(s)", _service_ports),
+        wide_column("Selector", selector_cell),
     ),
     ("", "Pod"): (
-        _shown("Ready", lambda raw: summarize_pod(raw).ready_cell()),
-        _shown("Status", lambda raw: summarize_pod(raw).status),
+        shown_column("Ready", lambda raw: summarize_pod(raw).ready_cell()),
+        shown_column("Status", lambda raw: summarize_pod(raw).status),
         Column(name="Restarts", cell=_pod_restarts),
-        _text("IP", "status", "podIP", wide=True),
-        _text("Node", "spec", "nodeName", wide=True),
-        _text("Nominated Node", "status", "nominatedNodeName", wide=True),
-        _wide("Readiness Gates", lambda _: NONE),
+        text_column("IP", "status", "podIP", wide=True),
+        text_column("Node", "spec", "nodeName", wide=True),
+        text_column("Nominated Node", "status", "nominatedNodeName", wide=True),
+        wide_column("Readiness Gates", lambda _: NONE),
     ),
     ("discovery.k8s.io", "EndpointSlice"): (
-        _text("AddressType", "addressType", default="IPv4"),
-        _shown("Ports", _slice_ports),
-        _shown("Endpoints", _slice_endpoints),
+        text_column("AddressType", "addressType", default="IPv4"),
+        shown_column("Ports", _slice_ports),
+        shown_column("Endpoints", _slice_endpoints),
     ),
     ("apps", "Deployment"): (
-        _shown("Ready", _deployment_ready),
-        _number("Up-to-date", "status", "updatedReplicas"),
-        _number("Available", "status", "availableReplicas"),
-        *_IMAGES,
+        shown_column("Ready", _deployment_ready),
+        number_column("Up-to-date", "status", "updatedReplicas"),
+        number_column("Available", "status", "availableReplicas"),
+        *IMAGES,
     ),
     ("apps", "ReplicaSet"): (
-        _shown("Desired", _desired, type="integer"),
-        _number("Current", "status", "replicas"),
-        _number("Ready", "status", "readyReplicas"),
-        *_IMAGES,
+        shown_column("Desired", _desired, type="integer"),
+        number_column("Current", "status", "replicas"),
+        number_column("Ready", "status", "readyReplicas"),
+        *IMAGES,
     ),
     (NETWORKING, "Gateway"): (),
     (NETWORKING, "VirtualService"): (
         _as_json("Gateways", "spec", "gateways"),
         _as_json("Hosts", "spec", "hosts"),
     ),
-    (NETWORKING, "DestinationRule"): (_text("Host", "spec", "host", default=""),),
+    (NETWORKING, "DestinationRule"): (text_column("Host", "spec", "host", default=""),),
     (NETWORKING, "ServiceEntry"): (
         _as_json("Hosts", "spec", "hosts"),
-        _text("Location", "spec", "location", default=""),
-        _text("Resolution", "spec", "resolution", default=""),
+        text_column("Location", "spec", "location", default=""),
+        text_column("Resolution", "spec", "resolution", default=""),
     ),
-    (SECURITY, "PeerAuthentication"): (_text("Mode", "spec", "mtls", "mode", default=""),),
-    (SECURITY, "AuthorizationPolicy"): (_text("Action", "spec", "action", default=""),),
+    (SECURITY, "PeerAuthentication"): (text_column("Mode", "spec", "mtls", "mode", default=""),),
+    (SECURITY, "AuthorizationPolicy"): (text_column("Action", "spec", "action", default=""),),
 }

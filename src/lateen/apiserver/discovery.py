@@ -15,7 +15,7 @@ import lateen
 from lateen.api.kinds import KINDS, Kind
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-_IN_ALL = frozenset({"Pod", "Service", "Deployment", "ReplicaSet"})
+_IN_ALL = frozenset({"Pod", "Service", "Deployment", "ReplicaSet", "Job", "CronJob"})
 SCALED = frozenset({"Deployment", "ReplicaSet"})
 KUBERNETES_MINOR = 32
 

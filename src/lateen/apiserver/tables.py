@@ -1,7 +1,7 @@
 """Objects as Kubernetes' Table: the rows kubectl prints.
 
 In: objects of one kind.    Out: a `meta.k8s.io/v1` Table tree.
-Before: apiserver/columns.py        After: apiserver/reading.py, apiserver/watching.py
+Before: apiserver/workcolumns.py        After: apiserver/reading.py, apiserver/watching.py
 
 Source: Kubernetes API concepts, "Receiving resources as Tables".
 """
@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from lateen.api.kinds import Kind
-from lateen.apiserver.columns import columns_of
+from lateen.apiserver.workcolumns import columns_of
 
 
 def table_of(

@@ -34,6 +34,7 @@ from lateen.base.tasks import named
 from lateen.ca.authority import Authority
 from lateen.ca.secrets import Wallet
 from lateen.cluster.controlling import controlling
+from lateen.cluster.booting import forget_boot
 from lateen.cluster.deletion import delete_object
 from lateen.cluster.pods import pod_of
 from lateen.envoy.border import emit_border
@@ -198,11 +199,8 @@ class ControlPlane:
             self.quarantine.recall(good, refused)
             return
         self.quarantine.recall(good, {})
-        with self.store.transaction():
-            for group, kind in (("", "Pod"), ("discovery.k8s.io", "EndpointSlice")):
-                for obj in self.store.list(group=group, kind=kind):
-                    self.store.delete(obj.key)
-            self.store.write_note("boot", boot)
+        forget_boot(self.store)
+        self.store.write_note("boot", boot)
 
     async def _watching(self) -> None:
         watch, traffic = self.store.watch(), Traffic()

@@ -48,6 +48,7 @@ def pod_json(obj: Obj, *, now: datetime, proxy: str, building: Mapping[str, str]
         "ready": f"{ready}/{wanted}",
         "isReady": _is_ready(pod),
         "state": state,
+        "phase": pod.status.phase,
         "message": progress[0] if progress else message,
         "restarts": sum(status.restart_count for status in statuses),
         "ip": pod.status.pod_ip,
@@ -85,7 +86,8 @@ def phase_of(pods: Iterable[Mapping[str, Any]], *, applied: bool) -> str:
     """`starting`, `ready`, or `degraded` when some pod cannot get ready by itself."""
     if not applied:
         return "starting"
-    rows = [pod for pod in pods if pod["state"] not in ("Terminating", "Succeeded", "Completed")]
+    ended = ("Succeeded", "Failed")
+    rows = [pod for pod in pods if pod["state"] != "Terminating" and pod["phase"] not in ended]
     if all(row["isReady"] for row in rows):
         return "ready"
     stuck = ("BuildFailed", "CrashLoopBackOff", "CreateContainerConfigError", "RunContainerError")

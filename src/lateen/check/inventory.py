@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from lateen.api.batch import Job
 from lateen.api.config import ConfigMap, Secret, ServiceAccount
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.fields import Labels
@@ -167,7 +168,7 @@ def _workload(obj: Obj) -> Workload | None:
     match obj.typed:
         case Pod(metadata=metadata, spec=spec):
             return _workload_of(obj, metadata.labels, spec)
-        case Deployment(spec=workload) | ReplicaSet(spec=workload):
+        case Deployment(spec=workload) | ReplicaSet(spec=workload) | Job(spec=workload):
             return _workload_of(obj, workload.template.metadata.labels, workload.template.spec)
     return None
 

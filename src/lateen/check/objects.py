@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lateen.api.batch import CronJob, Job
 from lateen.api.config import ConfigMap, Secret
 from lateen.api.decode import Partial
 from lateen.api.destinationrule import DestinationRule
@@ -22,6 +23,7 @@ from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
 from lateen.base.problem import Problem
 from lateen.check.at import At
+from lateen.check.batch import check_cron_job, check_job
 from lateen.check.destinationrule import check_destination_rule
 from lateen.check.gateway import check_gateway
 from lateen.check.security import check_authorization_policy, check_peer_authentication
@@ -84,4 +86,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_replica_set(typed, at)
         case Pod() as typed:
             return check_pod(typed, at)
+        case Job() as typed:
+            return check_job(typed, at)
+        case CronJob() as typed:
+            return check_cron_job(typed, at)
     return iter(())

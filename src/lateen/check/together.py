@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from lateen.api.batch import Job
 from lateen.api.codes import (
     CONFLICTING_GATEWAYS,
     CONFLICTING_MESH_HOSTS,
@@ -92,7 +93,7 @@ def _references(obj: Obj, inventory: Inventory) -> Iterator[Problem]:
             yield from check_selector(typed.spec.selector, at, inventory)
         case Service() as typed:
             yield from check_service_pods(typed, at, inventory)
-        case Deployment(spec=spec) | ReplicaSet(spec=spec):
+        case Deployment(spec=spec) | ReplicaSet(spec=spec) | Job(spec=spec):
             yield from check_pod_references(
                 spec.template.spec, at.key("spec", "template", "spec"), inventory
             )

@@ -49,7 +49,10 @@ class LookAgain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tell:
-    """Say what happened to an object: it becomes an Event. `warning` makes it one of that type."""
+    """Say what happened to an object: it becomes an Event. `warning` makes it one of that type.
+
+    `once`: what has been said and is still known is not said again.
+    """
 
     about: Obj
     reason: str
@@ -58,6 +61,7 @@ class Tell:
     warning: bool = False
     field_path: str = ""  # the part meant, such as spec.containers{app}
     host: str = ""
+    once: bool = False
 
     @property
     def type(self) -> str:

@@ -12,11 +12,14 @@ from datetime import datetime
 
 from lateen.api.objects import Obj
 from lateen.cluster.actions import PROVIDED, Action
+from lateen.cluster.cronjobs import reconcile_cronjob
 from lateen.cluster.deployments import reconcile_deployment
 from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
 from lateen.cluster.events import forget_events
 from lateen.cluster.garbage import collect
 from lateen.cluster.gateways import gateway_objects, reconcile_gateways
+from lateen.cluster.jobpods import release_orphans
+from lateen.cluster.jobs import reconcile_job
 from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
 from lateen.cluster.observing import SERVICE_NAME, Observed
 from lateen.cluster.replicasets import reconcile_replicaset
@@ -104,6 +107,22 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         reconcile=lambda deployment, inputs, now: reconcile_deployment(
             deployment, inputs[0], inputs[1], now
         ),
+    ),
+    PerObject(
+        kind="CronJob",
+        reads=frozenset({"CronJob", "Job"}),
+        inputs=lambda observed, cronjob: (observed.owned("Job", cronjob),),
+        reconcile=lambda cronjob, inputs, now: reconcile_cronjob(cronjob, inputs[0], now),
+    ),
+    PerObject(
+        kind="Job",
+        reads=frozenset({"Job", "Pod"}),
+        inputs=lambda observed, job: (observed.owned("Pod", job),),
+        reconcile=lambda job, inputs, now: reconcile_job(job, inputs[0], now),
+    ),
+    Whole(
+        reads=frozenset({"Job", "Pod"}),
+        reconcile=lambda observed, _: release_orphans(observed.all("Pod"), observed.all("Job")),
     ),
     Whole(
         reads=frozenset({"Pod"}),

@@ -18,9 +18,10 @@ from lateen.api.objects import Obj
 from lateen.api.workload import Deployment, DeploymentStatus
 from lateen.base.errors import Bug
 from lateen.cluster.actions import CONTROLLERS, Action, DeleteObject, PutObject
+from lateen.cluster.children import owner_reference
 from lateen.cluster.naming import HASH_LABEL, canonical, template_hash
 from lateen.cluster.pods import is_done
-from lateen.cluster.replicasets import owner_reference, replicaset_of
+from lateen.cluster.replicasets import replicaset_of
 from lateen.cluster.rollouts import Counts, limits_of, new_replicas, rolled
 from lateen.cluster.statuses import say, with_conditions
 

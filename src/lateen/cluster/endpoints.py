@@ -16,11 +16,11 @@ from lateen.api.objects import Obj
 from lateen.api.pod import Pod
 from lateen.api.service import EndpointPort, Service, ServicePort
 from lateen.cluster.actions import CONTROLLERS, Action, DeleteObject, PutObject
+from lateen.cluster.children import owner_reference
 from lateen.cluster.naming import suffixed
 from lateen.cluster.observing import SERVICE_NAME
 from lateen.cluster.plain import plain_tree
 from lateen.cluster.pods import is_done, is_ready, is_terminating, pod_of
-from lateen.cluster.replicasets import owner_reference
 from lateen.cluster.services import service_of
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

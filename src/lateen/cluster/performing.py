@@ -100,9 +100,10 @@ def _tell(store: Store, tell: Tell, clock: Clock) -> Changed:
     """Nothing new is put into a namespace on its way out."""
     key = event_key(tell)
     inside = store.get(ObjectKey(group="", kind="Namespace", namespace="", name=key.namespace))
-    if inside is None or inside.meta.deletion_timestamp:
+    before = store.get(key)
+    if inside is None or inside.meta.deletion_timestamp or (tell.once and before is not None):
         return Changed()
-    store.put(event_tree(tell, store.get(key), clock.now()), source=CONTROLLERS)
+    store.put(event_tree(tell, before, clock.now()), source=CONTROLLERS)
     return _touched(key)
 
 

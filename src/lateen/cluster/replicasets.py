@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from lateen.api.objects import Obj
-from lateen.api.pod import Pod
 from lateen.api.workload import ReplicaSet, ReplicaSetStatus
 from lateen.base.errors import Bug
-from lateen.cluster.actions import CONTROLLERS, Action, DeleteObject, LookAgain, PutObject
-from lateen.cluster.naming import suffixed
-from lateen.cluster.pods import available_in, is_active, is_ready, pod_of, ready_since
+from lateen.cluster.actions import CONTROLLERS, Action, LookAgain, PutObject
+from lateen.cluster.children import deleted, deletion_rank, made_pod, new_names, pod_tree
+from lateen.cluster.pods import available_in, is_active, is_ready
 from lateen.cluster.statuses import say
 
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-_PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
+_SELF = "replicaset-controller"
 
 
 def replicaset_of(obj: Obj) -> ReplicaSet:
@@ -28,18 +25,6 @@ def replicaset_of(obj: Obj) -> ReplicaSet:
     if not isinstance(obj.typed, ReplicaSet):
         raise Bug(f"{obj.key} is no ReplicaSet")
     return obj.typed
-
-
-def owner_reference(owner: Obj) -> dict[str, Any]:
-    """The ownerReference of what this object controls."""
-    return {
-        "apiVersion": owner.raw["apiVersion"],
-        "kind": owner.key.kind,
-        "name": owner.key.name,
-        "uid": owner.meta.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
 
 
 def reconcile_replicaset(replicaset: Obj, pods: Sequence[Obj], now: datetime) -> tuple[Action, ...]:
@@ -51,8 +36,8 @@ def reconcile_replicaset(replicaset: Obj, pods: Sequence[Obj], now: datetime) ->
     missing = spec.replicas - len(active)
     actions: list[Action] = [*_created(replicaset, pods, missing, now)]
     if missing < 0:
-        unwanted = sorted(active, key=_deletion_rank)[:-missing]
-        actions += [DeleteObject(key=pod.key) for pod in unwanted]
+        unwanted = sorted(active, key=deletion_rank)[:-missing]
+        actions += [action for pod in unwanted for action in deleted(replicaset, pod, _SELF)]
     waits = [available_in(pod, spec.min_ready_seconds, now) for pod in active]
     actions += say(replicaset, _status(replicaset, active, waits))
     if coming := [wait for wait in waits if wait]:
@@ -60,59 +45,12 @@ def reconcile_replicaset(replicaset: Obj, pods: Sequence[Obj], now: datetime) ->
     return tuple(actions)
 
 
-def _created(replicaset: Obj, pods: Sequence[Obj], missing: int, now: datetime) -> list[PutObject]:
-    taken = {pod.key.name for pod in pods}
-    made: list[PutObject] = []
-    for _ in range(missing):
-        salt = f"{replicaset.meta.uid}/{now.isoformat()}/{replicaset.revision}"
-        name = suffixed(replicaset.key.name, salt, taken)
-        taken.add(name)
-        made.append(PutObject(raw=_pod_tree(replicaset, name), source=CONTROLLERS))
+def _created(replicaset: Obj, pods: Sequence[Obj], missing: int, now: datetime) -> list[Action]:
+    made: list[Action] = []
+    for name in new_names(replicaset, pods, missing, now):
+        put = PutObject(raw=pod_tree(replicaset, name), source=CONTROLLERS)
+        made += [put, made_pod(replicaset, name, _SELF)]
     return made
-
-
-def _pod_tree(replicaset: Obj, name: str) -> dict[str, Any]:
-    template = replicaset.raw["spec"]["template"]
-    meta = template.get("metadata") or {}
-    kept = {field: meta[field] for field in ("labels", "annotations") if meta.get(field)}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "generateName": f"{replicaset.key.name}-",
-            "namespace": replicaset.key.namespace,
-            **kept,
-            "ownerReferences": [owner_reference(replicaset)],
-        },
-        "spec": template["spec"],
-    }
-
-
-def _deletion_rank(obj: Obj) -> tuple[bool, int, bool, int, float, int, float, str]:
-    """Who goes first: the least started, the least ready, the cheapest, the newest (in this order)."""
-    pod: Pod = pod_of(obj)
-    since = ready_since(obj)
-    restarts = max((c.restart_count for c in pod.status.container_statuses), default=0)
-    return (
-        bool(pod.spec.node_name),
-        _PHASE_ORDER.get(pod.status.phase, 1),
-        is_ready(obj),
-        _deletion_cost(obj),
-        -since.timestamp() if since else 0.0,
-        -restarts,
-        -_number(obj.meta.creation_timestamp),
-        obj.key.name,
-    )
-
-
-def _deletion_cost(obj: Obj) -> int:
-    text = obj.meta.annotations.get(DELETION_COST, "0")
-    return int(text) if text.lstrip("-").isdecimal() else 0
-
-
-def _number(created: str | None) -> float:
-    return datetime.fromisoformat(created).timestamp() if created else 0.0
 
 
 def _status(

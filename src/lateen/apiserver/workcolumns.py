@@ -1,0 +1,120 @@
+"""The columns kubectl shows for Jobs, CronJobs and Events; which columns a kind has.
+
+In: an object's raw tree.    Out: WORK_COLUMNS by kind, `columns_of`.
+Before: apiserver/columns.py        After: apiserver/tables.py
+
+Source: kubernetes pkg/printers/internalversion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from lateen.api.kinds import Kind
+from lateen.apiserver.ages import age_of, human, parse_time
+from lateen.apiserver.columns import (
+    AGE,
+    COLUMNS,
+    IMAGES,
+    NAME,
+    NONE,
+    Column,
+    Tree,
+    at,
+    shown_column,
+    text_column,
+)
+
+
+def columns_of(kind: Kind) -> tuple[Column, ...]:
+    """Name, the kind's own columns, age, and then what `-o wide` adds; an Event's are all its own."""
+    own = WORK_COLUMNS.get((kind.group, kind.kind)) or COLUMNS.get((kind.group, kind.kind), ())
+    narrow = tuple(c for c in own if not c.priority)
+    wide = tuple(c for c in own if c.priority)
+    if (kind.group, kind.kind) == ("", "Event"):
+        return (*narrow, *wide)
+    return (NAME, *narrow, AGE, *wide)
+
+
+def _job_status(raw: Tree) -> str:
+    held = {
+        c.get("type") for c in at(raw, "status", "conditions") or () if c.get("status") == "True"
+    }
+    for kind, word in (
+        ("Complete", "Complete"),
+        ("Failed", "Failed"),
+        ("Suspended", "Suspended"),
+        ("FailureTarget", "FailureTarget"),
+        ("SuccessCriteriaMet", "SuccessCriteriaMet"),
+    ):
+        if kind in held:
+            return word
+    return "Terminating" if at(raw, "metadata", "deletionTimestamp") else "Running"
+
+
+def _job_completions(raw: Tree) -> str:
+    done = at(raw, "status", "succeeded") or 0
+    wanted = at(raw, "spec", "completions")
+    if wanted is not None:
+        return f"{done}/{wanted}"
+    parallel = at(raw, "spec", "parallelism") or 0
+    return f"{done}/1 of {parallel}" if parallel > 1 else f"{done}/1"
+
+
+def _job_duration(raw: Tree, now: datetime) -> str:
+    start = parse_time(at(raw, "status", "startTime"))
+    if start is None:
+        return ""
+    end = parse_time(at(raw, "status", "completionTime")) or now
+    return human(int((end - start).total_seconds()))
+
+
+def _since(name: str, *path: str, wide: bool = False) -> Column:
+    """How long ago a moment was; `<none>` when there was none."""
+
+    def cell(raw: Tree, now: datetime) -> str:
+        text = at(raw, *path)
+        return age_of(text, now) if text else NONE
+
+    return Column(name=name, cell=cell, priority=int(wide), description=".".join(path))
+
+
+def _object(raw: Tree) -> str:
+    kind = str(at(raw, "involvedObject", "kind") or "").lower()
+    return f"{kind}/{at(raw, 'involvedObject', 'name') or ''}"
+
+
+def _source(raw: Tree) -> str:
+    words = (at(raw, "source", "component"), at(raw, "source", "host"))
+    return ", ".join(word for word in words if word)
+
+
+WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
+    ("", "Event"): (
+        _since("Last Seen", "lastTimestamp"),
+        text_column("Type", "type", default=""),
+        text_column("Reason", "reason", default=""),
+        shown_column("Object", _object),
+        text_column("Subobject", "involvedObject", "fieldPath", default="", wide=True),
+        Column(name="Source", cell=lambda raw, _: _source(raw), priority=1),
+        text_column("Message", "message", default=""),
+        _since("First Seen", "firstTimestamp", wide=True),
+        Column(name="Count", cell=lambda raw, _: at(raw, "count") or 1, type="integer", priority=1),
+        text_column("Name", "metadata", "name", wide=True),
+    ),
+    ("batch", "Job"): (
+        shown_column("Status", _job_status),
+        shown_column("Completions", _job_completions),
+        Column(name="Duration", cell=_job_duration),
+        *IMAGES,
+    ),
+    ("batch", "CronJob"): (
+        text_column("Schedule", "spec", "schedule"),
+        text_column("Timezone", "spec", "timeZone"),
+        shown_column("Suspend", lambda raw: str(bool(at(raw, "spec", "suspend")))),
+        shown_column("Active", lambda raw: len(at(raw, "status", "active") or ()), type="integer"),
+        _since("Last Schedule", "status", "lastScheduleTime"),
+        *IMAGES,
+    ),
+}
