@@ -25,6 +25,7 @@ from lateen.api.objects import Obj
 from lateen.apiserver.crilog import log_reader
 from lateen.apiserver.deps import ApiDeps, Sources
 from lateen.app.measuring import Measuring
+from lateen.app.news import News
 from lateen.app.opening import MakeConsole, Opened, opened
 from lateen.app.reporting import Reporting
 from lateen.app.settings import Settings, load_settings
@@ -33,8 +34,8 @@ from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.ca.authority import Authority
 from lateen.ca.secrets import Wallet
-from lateen.cluster.controlling import controlling
 from lateen.cluster.booting import forget_boot
+from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
 from lateen.cluster.pods import pod_of
 from lateen.envoy.border import emit_border
@@ -96,7 +97,13 @@ class ControlPlane:
         self.building = Building(cache=settings.cache_dir, changed=self._wake_only)
         self.link = NodeLink(settings.run_dir / "node.sock", self._hear)
         self.running = Running(store=self.store, clock=self.clock, seams=self._seams())
-        self.sourcing = Sourcing(store=self.store, clock=self.clock, look_in=self.building.look_in)
+        self.news = News()
+        self.sourcing = Sourcing(
+            store=self.store,
+            clock=self.clock,
+            look_in=self.building.look_in,
+            tell=self.news.tell,
+        )
         self.reporting = Reporting(
             settings=lambda: self.settings,
             clock=self.clock,
@@ -106,6 +113,7 @@ class ControlPlane:
             planning=self.planning,
             quarantine=self.quarantine,
             sourcing=self.sourcing,
+            news=self.news,
             certificate_seconds=self.securing.seconds_left,
         )
         self.measuring = Measuring(

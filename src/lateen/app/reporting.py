@@ -14,6 +14,7 @@ from typing import Any
 
 from lateen.api.gateway import Gateway
 from lateen.api.objects import Obj
+from lateen.app.news import News
 from lateen.app.settings import Settings
 from lateen.app.status import phase_of, pod_json, problem_json
 from lateen.base.clock import Clock
@@ -45,6 +46,7 @@ class Reporting:
     planning: Planning
     quarantine: Quarantine
     sourcing: Sourcing
+    news: News
     certificate_seconds: Callable[[str], float]
     console: str = ""
     fault: str = ""  # why the newest objects could not be carried out, a bug of ours
@@ -68,9 +70,11 @@ class Reporting:
             "phase": phase_of(pods, applied=self.sourcing.applied and self._complete()),
             "pods": pods,
             "urls": self._urls(settings),
+            "ports": {str(gateway): host for gateway, host in settings.ports.items()},
             "console": self.console,
             "kubeconfig": str(settings.run_dir / "kubeconfig"),
             "refused": sorted(str(key) for key in refused),
+            "news": self.news.items(),
             **self.problems(),
         }
 

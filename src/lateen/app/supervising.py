@@ -113,6 +113,11 @@ class Supervisor:
         """Ask `run` to end."""
         self._stopping.set()
 
+    @property
+    def ending(self) -> bool:
+        """Whether it was asked to end."""
+        return self._stopping.is_set()
+
     def _signalled(self) -> None:
         """The first signal ends everything in order, a second at once."""
         if self._stopping.is_set():

@@ -7,13 +7,17 @@ Before: cli/main.py      After: app/supervising.py, cli/view.py
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from lateen.apiserver.client import Client
 from lateen.app.settings import (
@@ -41,6 +45,7 @@ def run_up(
 ) -> int:
     """Start, or apply; see the module."""
     run, state, cache = directories(name)
+    asked = parse_ports(ports)
     settings = Settings(
         name=name,
         run=str(run),
@@ -50,15 +55,16 @@ def run_up(
         stdin=sys.stdin.read() if "-" in paths else "",
         folder=str(Path.cwd()),
         namespace=namespace,
-        ports=_port_map(ports),
     )
     client = Client(settings.api_socket)
     try:
-        client.get("/lateen/v1/status")
+        before = client.get("/lateen/v1/status")
     except Unreachable:
+        settings = msgspec.structs.replace(settings, ports=ports_of(paths, asked))
         _check_machine(settings)
         return _detached(settings, client, timeout) if detach else _foreground(settings, client)
-    return _apply(settings, client, timeout)
+    _check_same_ports(before, asked)
+    return _apply(settings, client, timeout, before)
 
 
 def _absolute(path: str) -> str:
@@ -71,14 +77,48 @@ def _absolute(path: str) -> str:
     return str(Path(path).absolute())
 
 
-def _port_map(words: list[str]) -> dict[int, int]:
-    ports = {80: HTTP_PORT, 443: HTTPS_PORT}
+def parse_ports(words: Sequence[str]) -> dict[int, int]:
+    """`80=9080` as {80: 9080}; raises EnvironmentFault for anything else. 0 is any free port."""
+    ports: dict[int, int] = {}
     for word in words:
         gateway, _, host = word.partition("=")
-        if not (gateway.isdigit() and host.isdigit() and 0 < int(host) < 65536):
-            raise EnvironmentFault(f"--port {word}: want GATEWAY=HOST, such as 80=9080")
-        ports[int(gateway)] = int(host)
+        numbers = [int(n) for n in (gateway, host) if n.isascii() and n.isdigit() and len(n) <= 5]
+        if len(numbers) != 2 or not (0 < numbers[0] < 65536 and numbers[1] < 65536):
+            raise EnvironmentFault(
+                f"--port {word}: wanted GATEWAY=HOST, such as 80=9080 (a HOST of 0 is any free port)"
+            )
+        ports[numbers[0]] = numbers[1]
     return ports
+
+
+def ports_of(paths: Sequence[str], asked: Mapping[int, int]) -> dict[int, int]:
+    """The usual ones, those of lateen.yaml over them, and those of the command line over these."""
+    from lateen.sources.project import read_project
+
+    project, _ = read_project(paths)
+    ports = {80: HTTP_PORT, 443: HTTPS_PORT} | dict(project.ports) | dict(asked)
+    free = _free_ports(sum(not host for host in ports.values()))
+    return {gateway: host or next(free) for gateway, host in ports.items()}
+
+
+def _free_ports(count: int) -> Iterator[int]:
+    """Loopback ports nobody uses now; all are held until all are found, so none comes twice."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return iter([int(probe.getsockname()[1]) for probe in probes])
+
+
+def _check_same_ports(before: Mapping[str, Any], asked: Mapping[int, int]) -> None:
+    """A running mesh keeps its ports; raises EnvironmentFault when others are asked for."""
+    for gateway, host in asked.items():
+        now = before["ports"].get(str(gateway), gateway)
+        if host not in (0, now):
+            raise EnvironmentFault(
+                f"lateen {before['name']} runs with --port {gateway}={now}; "
+                "end it with `lateen down` to start it with another"
+            )
 
 
 def _check_machine(settings: Settings) -> None:
@@ -102,19 +142,20 @@ def _check_machine(settings: Settings) -> None:
 def _foreground(settings: Settings, client: Client) -> int:
     from lateen.app.supervising import Supervisor
 
-    view = View(client)
     supervisor = Supervisor(settings)
+    view = View(client, ending=lambda: supervisor.ending)
     asyncio.run(supervisor.run(view.follow))
-    return 1 if view.refused else 0
+    print(f"lateen {settings.name} has ended", flush=True)
+    return 1 if view.failed else 0
 
 
 def _detached(settings: Settings, client: Client, timeout: float) -> int:
     make_private(settings.run_dir)
     make_private(settings.state_dir)
     settings.save()
-    log = os.open(
-        settings.state_dir / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
-    )
+    path = settings.state_dir / "supervisor.log"
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    logged = path.stat().st_size
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "lateen.app.supervising", settings.run],
         stdin=subprocess.DEVNULL,
@@ -123,10 +164,24 @@ def _detached(settings: Settings, client: Client, timeout: float) -> int:
         start_new_session=True,
     )
     os.close(log)
-    return _await_ready(client, timeout, child, settings)
+
+    def check() -> None:
+        if child.poll() is not None:
+            raise EnvironmentFault(_last_words(path, logged))
+
+    return _await_ready(client, timeout, View(client), check)
 
 
-def _apply(settings: Settings, client: Client, timeout: float) -> int:
+def _last_words(log: Path, start: int) -> str:
+    """Why the supervisor ended, from what it wrote after `start` bytes."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines()
+    said = [line.removeprefix("lateen: ") for line in lines if line.startswith("lateen: ")]
+    return said[-1] if said else f"lateen ended at once; see {log}"
+
+
+def _apply(settings: Settings, client: Client, timeout: float, before: dict[str, Any]) -> int:
     answer = client.post(
         "/lateen/v1/sources",
         {
@@ -138,31 +193,44 @@ def _apply(settings: Settings, client: Client, timeout: float) -> int:
     )
     counts = ", ".join(f"{len(answer[k])} {k}" for k in ("created", "changed", "deleted"))
     print(f"lateen {settings.name} is running; applied: {counts}", flush=True)
-    return _await_ready(client, timeout, None, settings)
+    view = View(client)
+    view.seen(before)
+    return _await_ready(client, timeout, view, lambda: None)
 
 
-def _await_ready(
-    client: Client, timeout: float, child: subprocess.Popen[bytes] | None, settings: Settings
-) -> int:
+def _await_ready(client: Client, timeout: float, view: View, check: Callable[[], None]) -> int:
+    """Draw until the mesh is at rest; `check` raises when there is nothing to wait for any more."""
+    try:
+        status = _settled(client, timeout, view, check)
+    except KeyboardInterrupt:
+        view.finish()
+        print("It goes on without this terminal: `lateen status` shows it, `lateen down` ends it.")
+        return 130
+    print_result(status)
+    if status["phase"] == "starting":
+        print(f"\nNot ready after {timeout:.0f} s; it goes on: `lateen status` shows how it is.")
+    return 0 if status["phase"] == "ready" and not status["refused"] else 1
+
+
+def _settled(
+    client: Client, timeout: float, view: View, check: Callable[[], None]
+) -> dict[str, Any]:
     deadline = time.monotonic() + timeout
     first_answer = time.monotonic() + START_PATIENCE
-    view = View(client)
     status: dict[str, Any] | None = None
-    while time.monotonic() < deadline:
-        if child is not None and child.poll() is not None:
-            raise EnvironmentFault(f"lateen ended; see {settings.state_dir / 'supervisor.log'}")
-        try:
-            status = client.get("/lateen/v1/status")
-        except Unreachable:
-            if status is None and time.monotonic() > first_answer:
-                raise
-        if status is not None:
-            view.show(status)
-            if status["phase"] != "starting":
-                break
-        time.sleep(POLL)
-    view.finish()
-    if status is None:
-        raise Unreachable("the control plane does not answer")
-    print_result(status)
-    return 0 if status["phase"] == "ready" and not status["refused"] else 1
+    try:
+        while status is None or time.monotonic() < deadline:
+            check()
+            try:
+                status = client.get("/lateen/v1/status")
+            except Unreachable:
+                if status is None and time.monotonic() > first_answer:
+                    raise
+            if status is not None:
+                view.show(status)
+                if status["phase"] != "starting":
+                    break
+            time.sleep(POLL)
+    finally:
+        view.finish()
+    return status

@@ -25,6 +25,7 @@ from lateen.sources.files import read_paths
 from lateen.sources.project import Project, read_project
 from lateen.store.interface import Store
 
+_NAMED = 5  # objects in a line of news
 # What the files themselves said before, and what follows from it, is not there to refer to.
 _NOT_ASKED = ("files", "controllers")
 
@@ -46,6 +47,7 @@ class Sourcing:
     store: Store
     clock: Clock
     look_in: Callable[[dict[str, ImageSource], tuple[Path, ...]], None]
+    tell: Callable[[str], None] = lambda _: None
     problems: tuple[Problem, ...] = ()
     refused: tuple[ObjectKey, ...] = ()
     applied: bool = False
@@ -71,12 +73,22 @@ class Sourcing:
             keep=admission.refused | self._in(admission.unreadable),
         )
         self.problems = (*self.problems, *applied.problems)
+        if self.applied and (words := difference(applied)):
+            self.tell(f"applied: {words}")
         self.applied = True
         return applied
 
     def _in(self, files: frozenset[str]) -> frozenset[ObjectKey]:
         """What the store has from these files."""
         return frozenset(o.key for o in self.store.list() if o.places and o.places.file in files)
+
+
+def difference(applied: Applied) -> str:
+    """`VirtualService shop/web changed, Pod shop/x deleted, 3 more`; empty when nothing changed."""
+    done = {"created": applied.created, "changed": applied.changed, "deleted": applied.deleted}
+    words = [f"{key} {what}" for what, keys in done.items() for key in keys]
+    more = [f"{len(words) - _NAMED} more"] if len(words) > _NAMED else []
+    return ", ".join([*words[:_NAMED], *more])
 
 
 def _images(project: Project) -> dict[str, ImageSource]:
