@@ -21,8 +21,7 @@ from lateen.api.pod import (
 )
 from lateen.base.clock import FakeClock
 from lateen.node.backoff import Backoff, restarts
-from lateen.node.containers import Container, Recipe
-from lateen.node.logs import ContainerLog
+from lateen.node.containers import Container, Recipe, Tee
 from lateen.node.probes import Outcome
 from lateen.node.processes import Process, StartError
 from lateen.node.status import PodFacts, pod_status, start_error, terminated, waiting
@@ -89,7 +88,7 @@ class Bench:
     def _changed(self) -> None:
         self.seen.append(self.made.status)
 
-    async def _launch(self, log: ContainerLog) -> Process:
+    async def _launch(self, out: Tee) -> Process:
         if self.missing:
             raise StartError("no such file")
         process = Process(len(self.started) + 2, asyncio.get_running_loop().create_future())

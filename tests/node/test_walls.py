@@ -73,7 +73,9 @@ attempt("home", lambda: os.listdir(home) if home != "/root" else os.listdir("/ro
 attempt("shadow", lambda: open("/etc/shadow").read(1))
 attempt("sys", lambda: os.listdir("/sys"))
 attempt("disks", lambda: [n for n in os.listdir("/dev") if n not in
-    ("null", "zero", "full", "random", "urandom", "tty", "fd", "stdin", "stdout", "stderr", "shm")])
+    ("null", "zero", "full", "random", "urandom", "tty", "fd", "stdin", "stdout", "stderr", "shm",
+    "pts", "ptmx")])
+attempt("terminals", lambda: (os.listdir("/dev/pts"), os.ttyname(os.openpty()[1])))
 for path in ("/usr/lateen-was-here", "/bin/lateen-was-here", "/lib/lateen-was-here",
              "/etc/ssl/certs/lateen-was-here", "/proc/sys/net/ipv4/ip_forward",
              "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"):
@@ -161,6 +163,7 @@ def test_the_hosts_and_the_agents_files_are_absent(found: dict[str, str]) -> Non
     assert found["home"] in {"FileNotFoundError", "[]"}
     assert found["shadow"] == found["sys"] == "FileNotFoundError"
     assert found["disks"] == "[]"
+    assert found["terminals"] == "(['ptmx'], '/dev/pts/0')"
 
 
 def test_nothing_of_the_host_can_be_written(found: dict[str, str]) -> None:

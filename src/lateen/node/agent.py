@@ -25,11 +25,22 @@ from lateen.node.addresses import SandboxPaths
 from lateen.node.containers import told
 from lateen.node.control import Control
 from lateen.node.dns import DnsServer, Zone
+from lateen.node.executing import serve_stream
 from lateen.node.link import Link
 from lateen.node.network import Network
 from lateen.node.pods import Pod
 from lateen.node.processes import Processes
-from lateen.node.protocol import Directory, DropPod, Hello, Keep, PodReport, PodRun, PutPod, ToNode
+from lateen.node.protocol import (
+    Directory,
+    DropPod,
+    Hello,
+    Keep,
+    OpenStream,
+    PodReport,
+    PodRun,
+    PutPod,
+    ToNode,
+)
 from lateen.node.recipes import Services
 from lateen.node.relay import Relay
 from lateen.node.serviceproxy import ServiceTable
@@ -44,6 +55,7 @@ class Agent:
         self._zone = zone
         self._pods: dict[str, Pod] = {}
         self._drops: dict[str, asyncio.Task[None]] = {}
+        self._streams: set[asyncio.Task[None]] = set()
         self._boot = uuid.uuid4().hex
         self.control = Control(services.paths.run / "node.sock", self, services.clock)
 
@@ -70,6 +82,13 @@ class Agent:
             case Directory(names=names, services=services):
                 self._zone(Zone.of(names))
                 self._services.table.replace(services)
+            case OpenStream():
+                path = self._services.paths.run / "node.sock"
+                serving = serve_stream(path, message, self._pods.get(message.uid))
+                task = named(f"stream {message.uid}", serving)
+                self._streams.add(task)
+                task.add_done_callback(self._streams.discard)
+                task.add_done_callback(told)
             case _:
                 assert_never(message)
 

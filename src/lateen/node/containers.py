@@ -45,7 +45,7 @@ class Recipe:
     restart_policy: str
     longest_grace: float
     logs: Path
-    launch: Callable[[ContainerLog], Awaitable[Process]]
+    launch: Callable[[Tee], Awaitable[Process]]
     kill: Callable[[Process, signal.Signals], None]
     ask: Callable[[Process, Probe], Awaitable[Outcome]]
     liveness: Probe | None = None
@@ -55,6 +55,26 @@ class Recipe:
     pre_stop: Callable[[Process], Awaitable[object]] | None = None
     last_words: Callable[[bool, Path], str] = lambda failed, log: ""
     waits_as: str = "ContainerCreating"
+
+
+class Tee:
+    """What a container writes, for its log and for whoever is attached (1: stdout, 2: stderr)."""
+
+    def __init__(self, log: ContainerLog, attached: set[Callable[[int, bytes], None]]) -> None:
+        self._log = log
+        self._attached = attached
+
+    def stdout(self, chunk: bytes) -> None:
+        """Take what the process wrote to its standard output."""
+        self._log.stdout(chunk)
+        for take in tuple(self._attached):
+            take(1, chunk)
+
+    def stderr(self, chunk: bytes) -> None:
+        """Take what the process wrote to its standard error."""
+        self._log.stderr(chunk)
+        for take in tuple(self._attached):
+            take(2, chunk)
 
 
 class Container:
@@ -76,6 +96,7 @@ class Container:
             state=waiting(recipe.waits_as),
         )
         self._started = asyncio.Event()
+        self.attached: set[Callable[[int, bytes], None]] = set()
 
     def start(self) -> asyncio.Task[None]:
         """Run it until its restart policy says it is done, or `stop` is called."""
@@ -99,6 +120,11 @@ class Container:
     def name(self) -> str:
         """Its name in the pod."""
         return self._recipe.name
+
+    @property
+    def process(self) -> Process | None:
+        """Its process, while that runs."""
+        return self._process
 
     @property
     def succeeded(self) -> bool:
@@ -141,7 +167,7 @@ class Container:
         before = self.status
         log = ContainerLog(self._recipe.logs, before.restart_count, self._clock)
         try:
-            process = await self._recipe.launch(log)
+            process = await self._recipe.launch(Tee(log, self.attached))
         except StartError as error:
             log.close()
             self._set(state=start_error(str(error), timestamp(self._clock.now())))
@@ -160,6 +186,7 @@ class Container:
         self._process = None
         await _cancelled(watching)
         await process.output_read()
+        process.hang_up()
         log.close()
         why, self._why = self._why or self._recipe.last_words(code != 0, log.path), ""
         ended = terminated(code, started_at, timestamp(self._clock.now()), why)

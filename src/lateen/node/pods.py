@@ -51,6 +51,7 @@ class Pod:
         )
         self._status = PodStatus()
         place = Place(services=services, run=lambda: self.run, namespace=lambda: self._namespace)
+        self._place = place
         self._admin = place.admin
         self._proxy = self._proxy_container(place, run.proxy) if run.proxy else None
         waits_as = "PodInitializing" if run.init_containers else "ContainerCreating"
@@ -64,6 +65,15 @@ class Pod:
             container(one, "Always" if _is_sidecar(one) else again) for one in run.init_containers
         )
         self._apps = tuple(container(one, run.restart_policy) for one in run.containers)
+
+    @property
+    def place(self) -> Place:
+        """Where its containers run."""
+        return self._place
+
+    def container(self, name: str) -> Container | None:
+        """One of its own containers; its proxy is none."""
+        return next((c for c in (*self._inits, *self._apps) if c.name == name), None)
 
     def start(self) -> None:
         """Begin to run it."""

@@ -1,7 +1,7 @@
 """The agent's side of the zygote: start a process, watch it, signal it.
 
 In: Spec, a pod's network namespace.    Out: Processes, Process, StartError.
-Before: node/zygote.py        After: node/containers.py, node/probes.py
+Before: node/zygote.py, node/terminals.py        After: node/containers.py, node/executing.py
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from lateen.base.errors import LateenError
+from lateen.node import terminals
+from lateen.node.terminals import NoTerminal
 from lateen.node.zygote import Spec, encode_spec
 
 Output = Callable[[bytes], None]
+_Opened = tuple[asyncio.Future[None], asyncio.ReadTransport]
 _MAX_ANSWER = 8192
 _MAX_FAILURE = 4096
 _OUTPUT_SECONDS = 2.0
@@ -32,16 +35,44 @@ class StartError(LateenError):
 
 @dataclass(slots=True)
 class Process:
-    """A running process. `ended` gives its exit status, negative for a signal's number."""
+    """A running process. `ended` gives its exit status, negative for a signal's number.
+
+    `stdin` is there if it was asked for, `terminal` is the descriptor of the other end of its
+    terminal, or -1.
+    """
 
     pid: int
     ended: asyncio.Future[int]
     outputs: list[asyncio.Future[None]] = field(default_factory=list)
+    readers: list[asyncio.ReadTransport] = field(default_factory=list)
+    stdin: asyncio.StreamWriter | None = None
+    terminal: int = -1
 
     async def output_read(self) -> None:
         """Wait, not for long, until what the ended process wrote has been read."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self.outputs), _OUTPUT_SECONDS)
+
+    def read_on(self, go: bool) -> None:
+        """Go on reading what it writes, or let it wait."""
+        for reader in self.readers:
+            if not reader.is_closing():
+                reader.resume_reading() if go else reader.pause_reading()
+
+    def resize(self, width: int, height: int) -> None:
+        """Say how many columns and rows its terminal has."""
+        if self.terminal >= 0:
+            terminals.resize(self.terminal, width, height)
+
+    def hang_up(self) -> None:
+        """Close what is held of it: its input ends, and its terminal is gone."""
+        if self.stdin is not None:
+            self.stdin.close()
+        for reader in self.readers:
+            reader.close()
+        if self.terminal >= 0:
+            os.close(self.terminal)
+            self.terminal = -1
 
 
 class Processes:
@@ -79,6 +110,7 @@ class Processes:
     ) -> Process:
         loop = asyncio.get_running_loop()
         number = next(self._numbers)
+        said = bytearray()
         async with contextlib.AsyncExitStack() as opened:
             described = os.memfd_create("spec", os.MFD_CLOEXEC)
             opened.callback(os.close, described)
@@ -86,26 +118,27 @@ class Processes:
             failure, failing = os.pipe2(os.O_CLOEXEC)
             closing = opened.enter_context(contextlib.ExitStack())
             closing.callback(os.close, failing)
-            outputs = []
-            writers = []
-            for take in (out, err):
-                reader, writer = os.pipe2(os.O_CLOEXEC)
-                closing.callback(os.close, writer)
-                writers.append(writer)
-                outputs.append(await _reading(reader, take))
+            stdio = _Stdio(spec.stdin)
+            opened.callback(stdio.forget)
+            theirs = await stdio.open(closing, out, err)
             answer: asyncio.Future[Process] = loop.create_future()
             self._starting[number] = answer
-            self._send(request | {"id": number}, [described, *writers, failing, *namespaces])
+            fds = [described, *(fd if fd >= 0 else described for fd in theirs), failing]
+            self._send(request | {"id": number}, [*fds, *namespaces])
             closing.close()
-            said = bytearray()
-            failed = await _reading(failure, lambda part: said.extend(part[:_MAX_FAILURE]))
+            failed, _ = await _reading(failure, lambda part: said.extend(part[:_MAX_FAILURE]))
             try:
                 process = await asyncio.shield(answer)
                 await failed
             except asyncio.CancelledError:
                 answer.add_done_callback(self._abandon)
                 raise
-            process.outputs.extend(outputs)
+            if not said:
+                try:
+                    await stdio.give_to(process, out)
+                except NoTerminal as fault:
+                    self.kill(process, signal.SIGKILL)
+                    said.extend(str(fault).encode())
         if said:
             await asyncio.shield(process.ended)
             raise StartError(said.decode(errors="replace"))
@@ -146,6 +179,57 @@ class Processes:
         waiting.set_result(process)
 
 
+class _Stdio:
+    """The agent's ends of a starting process's input and output."""
+
+    def __init__(self, stdin: str) -> None:
+        self._stdin = stdin
+        self._input = -1
+        self._link: socket.socket | None = None
+        self._outputs: list[_Opened] = []
+
+    async def open(
+        self, closing: contextlib.ExitStack, out: Output, err: Output
+    ) -> tuple[int, int, int]:
+        """The process's ends, closed with `closing`; -1 where it needs none."""
+        if self._stdin == "terminal":
+            self._link, theirs = socket.socketpair()
+            closing.callback(theirs.close)
+            return theirs.fileno(), -1, -1
+        reader = -1
+        if self._stdin == "pipe":
+            reader, self._input = os.pipe2(os.O_CLOEXEC)
+            closing.callback(os.close, reader)
+        writers = []
+        for take in (out, err):
+            ours, writer = os.pipe2(os.O_CLOEXEC)
+            closing.callback(os.close, writer)
+            writers.append(writer)
+            self._outputs.append(await _reading(ours, take))
+        return reader, writers[0], writers[1]
+
+    async def give_to(self, process: Process, out: Output) -> None:
+        """Hand the ends over; raises NoTerminal."""
+        if self._link is not None:
+            process.terminal = terminals.received(self._link)
+            self._input = os.dup(process.terminal)
+            self._outputs.append(await _reading(os.dup(process.terminal), out))
+        for closed, transport in self._outputs:
+            process.outputs.append(closed)
+            process.readers.append(transport)
+        if self._input >= 0:
+            own, self._input = self._input, -1
+            process.stdin = await terminals.writing(own)
+
+    def forget(self) -> None:
+        """Close what was not handed over."""
+        if self._link is not None:
+            self._link.close()
+        if self._input >= 0:
+            os.close(self._input)
+            self._input = -1
+
+
 class _Reader(asyncio.Protocol):
     """Hands on what arrives on a pipe, and tells when it is closed."""
 
@@ -161,11 +245,11 @@ class _Reader(asyncio.Protocol):
             self.closed.set_result(None)
 
 
-async def _reading(fd: int, take: Output) -> asyncio.Future[None]:
+async def _reading(fd: int, take: Output) -> _Opened:
     loop = asyncio.get_running_loop()
     os.set_blocking(fd, False)
-    _, reader = await loop.connect_read_pipe(lambda: _Reader(take), os.fdopen(fd, "rb", 0))
-    return reader.closed
+    transport, reader = await loop.connect_read_pipe(lambda: _Reader(take), os.fdopen(fd, "rb", 0))
+    return reader.closed, transport
 
 
 @contextlib.asynccontextmanager

@@ -163,7 +163,37 @@ class Directory(_Message, frozen=True, kw_only=True, tag="directory"):
     services: tuple[ServiceAddress, ...] = ()
 
 
-ToNode = PutPod | DropPod | Keep | Directory
+class Execute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="execute"):
+    """Run a command in a container, behind the same walls."""
+
+    container: str
+    argv: tuple[str, ...]
+    stdin: bool = False
+    tty: bool = False
+
+
+class Attach(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="attach"):
+    """Talk with a container's first process."""
+
+    container: str
+    stdin: bool = False
+
+
+class Forward(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="forward"):
+    """Connect to a TCP port on the pod's loopback."""
+
+    port: int
+
+
+class OpenStream(_Message, frozen=True, kw_only=True, tag="open-stream"):
+    """Dial the control plane once more, say StreamHello with this id, and do `what` in frames."""
+
+    id: str
+    uid: str
+    what: Execute | Attach | Forward
+
+
+ToNode = PutPod | DropPod | Keep | Directory | OpenStream
 
 
 class PodReport(_Message, frozen=True, kw_only=True, tag="pod-report"):
@@ -181,7 +211,20 @@ class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
     pods: tuple[PodReport, ...] = ()
 
 
-ToControl = Hello | PodReport
+class StreamHello(_Message, frozen=True, kw_only=True, tag="stream-hello"):
+    """This connection is the stream that was asked for; node/frames.py is what follows."""
+
+    id: str
+
+
+class StreamEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Content of the last frame, on channel ENDED: an exit status, or what went wrong."""
+
+    exit_code: int = 0
+    error: str = ""
+
+
+ToControl = Hello | PodReport | StreamHello
 
 _encoder = msgspec.json.Encoder()
 _to_node: msgspec.json.Decoder[ToNode] = msgspec.json.Decoder(ToNode)

@@ -15,8 +15,8 @@ from lateen.api.pod import LifecycleHandler, Probe
 from lateen.base.clock import Clock
 from lateen.node import proxies, specs
 from lateen.node.addresses import SandboxPaths
-from lateen.node.containers import Recipe
-from lateen.node.logs import ContainerLog, last_lines
+from lateen.node.containers import Recipe, Tee
+from lateen.node.logs import last_lines
 from lateen.node.network import Network
 from lateen.node.probes import Checker, Outcome
 from lateen.node.processes import Process, Processes, StartError, killed_at_end
@@ -79,9 +79,9 @@ def proxy_recipe(place: Place, proxy: ProxyRun) -> Recipe:
     """The pod's Envoy."""
     services = place.services
 
-    async def launch(log: ContainerLog) -> Process:
+    async def launch(out: Tee) -> Process:
         spec = specs.proxy_spec(place.run(), proxy, services.paths, services.envoy)
-        return await services.processes.start(spec, place.namespace(), log.stdout, log.stderr)
+        return await services.processes.start(spec, place.namespace(), out.stdout, out.stderr)
 
     async def ask(process: Process, probe: Probe) -> Outcome:
         del process, probe
@@ -106,13 +106,13 @@ def app_recipe(place: Place, container: ContainerRun, policy: str, waits_as: str
     services, name = place.services, container.name
     words = services.paths.last_words(place.run().uid, name)
 
-    async def launch(log: ContainerLog) -> Process:
+    async def launch(out: Tee) -> Process:
         wanted = place.container(name)
         if wanted.message_path:
             words.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             words.write_bytes(b"")
         spec = specs.app_spec(place.run(), wanted, services.paths)
-        return await services.processes.start(spec, place.namespace(), log.stdout, log.stderr)
+        return await services.processes.start(spec, place.namespace(), out.stdout, out.stderr)
 
     async def ask(process: Process, probe: Probe) -> Outcome:
         return await _checker(place, container, process).ask(probe)

@@ -91,6 +91,7 @@ def app_spec(pod: PodRun, container: ContainerRun, paths: SandboxPaths) -> Spec:
         cwd=container.cwd or "/",
         hostname=pod.hostname,
         view=_view(pod, paths, binds, parts),
+        stdin="terminal" if container.tty else "pipe" if container.stdin else "",
     )
 
 
@@ -110,9 +111,14 @@ def _volume_part(
     )
 
 
-def joined_spec(pod: PodRun, container: ContainerRun, argv: tuple[str, ...]) -> Spec:
-    """Another process inside a running container, as for an exec probe."""
-    return Spec(argv=argv, env=_environment(pod, container), cwd=container.cwd or "/")
+def joined_spec(
+    pod: PodRun, container: ContainerRun, argv: tuple[str, ...], stdin: str = ""
+) -> Spec:
+    """Another process inside a running container, as for an exec probe; `stdin` as in Spec."""
+    env = _environment(pod, container)
+    if stdin == "terminal":
+        env = {"TERM": "xterm"} | env
+    return Spec(argv=argv, env=env, cwd=container.cwd or "/", stdin=stdin)
 
 
 def proxy_spec(pod: PodRun, proxy: ProxyRun, paths: SandboxPaths, envoy: EnvoyBinary) -> Spec:

@@ -47,6 +47,7 @@ _ETC = (
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
+    "ptmx": "pts/ptmx",
     "stdin": "/proc/self/fd/0",
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
@@ -175,6 +176,10 @@ def _devices(root: int, base: str) -> None:
         _attach(root, linux.clone_tree(f"/dev/{name}"), f"/dev/{name}", _DEVICE)
     for name, to in _DEVICE_LINKS.items():
         os.symlink(to, f"{base}/dev/{name}")
+    # Terminals of the container's own; none of the host's is among them.
+    os.mkdir(f"{base}/dev/pts", 0o755)
+    flags = linux.MS_NOSUID | linux.MS_NOEXEC
+    linux.mount("devpts", f"{base}/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=0620")
 
 
 def _etc(root: int, view: View) -> None:

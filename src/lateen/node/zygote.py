@@ -7,14 +7,17 @@ Forking the agent itself would be unsafe beside its threads and would share its 
 zygote imports little, forks once per container, and is the parent that reaps. Each container gets its
 own PID, mount, IPC, UTS and cgroup namespaces, and its pod's network namespace.
 
-Requests: {"op": "start", "id"} with fds (spec, stdout, stderr, failure, netns);
-{"op": "join", "id", "pid"} with fds (spec, stdout, stderr, failure); {"op": "kill", "pid", "signal"}.
+Requests: {"op": "start", "id"} with fds (spec, stdin, stdout, stderr, failure, netns); {"op": "join",
+"id", "pid"} with fds (spec, stdin, stdout, stderr, failure); {"op": "kill", "pid", "signal"}.
 Answers: {"id", "pid", "error"}, {"ended": pid, "status"}. A failure to start is written to `failure`.
+With a terminal, stdin is a Unix socket on which the process sends its terminal's other end; without
+an input it is ignored.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -22,12 +25,15 @@ import resource
 import select
 import signal
 import socket
+import struct
+import termios
 from typing import Any, NamedTuple
 
 from lateen.node import linux, seccomp, view
 
 MAX_REQUEST = 4096
-MAX_FDS = 5
+MAX_FDS = 6
+_TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441  # asm-generic/ioctls.h
 _OPEN_FILES = 65536
 _OWN_NAMESPACES = (
     linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
@@ -50,6 +56,7 @@ class Spec(NamedTuple):
     hostname: str = ""
     keep_capabilities: tuple[int, ...] = ()
     view: view.View | None = None
+    stdin: str = ""  # "pipe", "terminal", or "" for none
 
 
 def encode_spec(spec: Spec) -> bytes:
@@ -59,7 +66,7 @@ def encode_spec(spec: Spec) -> bytes:
 
 def decode_spec(raw: bytes) -> Spec:
     """Read what `encode_spec` wrote."""
-    argv, env, cwd, hostname, keep, seen = json.loads(raw)
+    argv, env, cwd, hostname, keep, seen, stdin = json.loads(raw)
     made = None
     if seen is not None:
         base, stage, etc, binds, volumes = seen
@@ -70,7 +77,7 @@ def decode_spec(raw: bytes) -> Spec:
             binds=tuple(view.Bind(*b) for b in binds),
             volumes=tuple(view.VolumePart(*v)._replace(hidden=tuple(v[-1])) for v in volumes),
         )
-    return Spec(tuple(argv), env, cwd, hostname, tuple(keep), made)
+    return Spec(tuple(argv), env, cwd, hostname, tuple(keep), made, stdin)
 
 
 def serve(link: socket.socket) -> None:
@@ -177,7 +184,7 @@ class _Zygote:
 
 def _run(fds: list[int], joined: dict[int, int], last_capability: int) -> None:
     """Become the container's process; never returns."""
-    failure = fds[3]
+    failure = fds[4]
     try:
         _reset_signals()
         os.setsid()
@@ -186,24 +193,45 @@ def _run(fds: list[int], joined: dict[int, int], last_capability: int) -> None:
         for kind, fd in joined.items():
             linux.setns(fd, kind)
         if spec.view is not None:
-            linux.setns(fds[4], linux.CLONE_NEWNET)
+            linux.setns(fds[5], linux.CLONE_NEWNET)
             linux.unshare(_OWN_NAMESPACES)
             linux.set_hostname(spec.hostname)
             view.enter(spec.view)
         linux.join_new_keyring()
         _limit()
-        null = os.open("/dev/null", os.O_RDONLY)
-        for number, fd in enumerate((null, fds[1], fds[2])):
-            os.dup2(fd, number)
         os.chdir(spec.cwd)
         linux.drop_capabilities(spec.keep_capabilities, last_capability)
         seccomp.restrict()
+        # Only now: whatever an app made of its /dev is opened with no more rights than its own.
+        for number, fd in enumerate(_stdio(spec.stdin, fds[1:4])):
+            os.dup2(fd, number)
         os.execvpe(spec.argv[0], spec.argv, spec.env)  # noqa: S606 - no shell is wanted
     except BaseException as error:  # whatever it is, the agent reads it on the pipe
         with contextlib.suppress(OSError):
             os.write(failure, str(error).encode()[:4096])
     finally:
         os._exit(128)
+
+
+def _stdio(stdin: str, fds: list[int]) -> tuple[int, ...]:
+    match stdin:
+        case "terminal":
+            return _terminal(fds[0])
+        case "pipe":
+            return tuple(fds)
+        case _:
+            return os.open("/dev/null", os.O_RDONLY), *fds[1:]
+
+
+def _terminal(channel: int) -> tuple[int, int, int]:
+    """A terminal of the container's own, which becomes the controlling one; its other end is sent."""
+    other = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fcntl.ioctl(other, _TIOCSPTLCK, struct.pack("i", 0))
+    own = fcntl.ioctl(other, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    with socket.socket(fileno=channel) as link:
+        socket.send_fds(link, [b"t"], [other])
+    fcntl.ioctl(own, termios.TIOCSCTTY, 0)
+    return own, own, own
 
 
 def _contents(fd: int) -> bytes:

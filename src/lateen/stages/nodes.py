@@ -1,7 +1,7 @@
 """Talk with the node agent: one connection, wishes out, facts in.
 
 In: ToNode messages.    Out: ToControl messages, handed to a listener.
-Before: stages/running.py        After: node/agent.py (through node/protocol.py)
+Before: stages/streaming.py        After: node/agent.py (through node/protocol.py)
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from lateen.node.protocol import ToControl, ToNode, decode_to_control, encode
+from lateen.node.protocol import StreamHello, ToControl, ToNode, decode_to_control, encode
+from lateen.stages.streaming import Streams
 
 log = logging.getLogger(__name__)
 LINE_LIMIT = 16 * 1024 * 1024  # bytes of one message; a pod's volumes are in it
@@ -26,6 +27,7 @@ class NodeLink:
     def __init__(self, socket: Path, on_message: Callable[[ToControl], None]) -> None:
         self._socket = socket
         self._on_message = on_message
+        self.streams = Streams(self.send)
         self._writer: asyncio.StreamWriter | None = None
         self._server: asyncio.Server | None = None
 
@@ -55,10 +57,15 @@ class NodeLink:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        previous, self._writer = self._writer, writer
-        if previous is not None:
-            previous.close()
         try:
+            first = decode_to_control(await reader.readline())
+            if isinstance(first, StreamHello):
+                await self.streams.serve(first.id, reader, writer)
+                return
+            previous, self._writer = self._writer, writer
+            if previous is not None:
+                previous.close()
+            self._on_message(first)
             while line := await reader.readline():
                 self._on_message(decode_to_control(line))
         except (msgspec.MsgspecError, ValueError, ConnectionError) as fault:

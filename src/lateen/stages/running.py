@@ -30,6 +30,7 @@ from lateen.node.protocol import (
     PodRun,
     ProxyRun,
     PutPod,
+    StreamHello,
     ToControl,
     ToNode,
 )
@@ -85,6 +86,8 @@ class Running:
                 self.step()
             case PodReport():
                 self._take(message)
+            case StreamHello():
+                pass  # a stream's connection says so first, and stages/nodes.py takes it
 
     def put_directory(self, directory: Directory) -> None:
         """Send names and service addresses when they changed."""
