@@ -22,7 +22,11 @@ _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
 async def serve_link(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_fatal: Callable[[str], None]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    *,
+    on_ready: Callable[[], None],
+    on_fatal: Callable[[str], None],
 ) -> None:
     """Serve until the agent closes its end."""
     gate = asyncio.Semaphore(NAMES_AT_ONCE)
@@ -35,7 +39,9 @@ async def serve_link(
 
     while line := await reader.readline():
         said = json.loads(line)
-        if "fatal" in said:
+        if "ready" in said:
+            on_ready()
+        elif "fatal" in said:
             on_fatal(str(said["fatal"]))
         elif "resolve" in said:
             task = named("resolve", answer(said.get("id"), str(said["resolve"])))

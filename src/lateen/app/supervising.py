@@ -22,12 +22,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import TextIO
 
+from lateen.app.keeping import Child, Kept, keep
 from lateen.app.links import serve_link
 from lateen.app.settings import Settings, load_settings, make_private, write_private
+from lateen.base.clock import SystemClock
 from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
 from lateen.envoy.bootstrap import emit_border_bootstrap
@@ -37,12 +40,13 @@ from lateen.xds.tokens import TokenKey
 
 log = logging.getLogger(__name__)
 LOCK_PATIENCE, LOCK_POLL = 5.0, 0.05  # seconds
-RESTART_PAUSE = 0.2  # seconds, doubled at each quick death up to RESTART_PAUSE_MAX
-RESTART_PAUSE_MAX = 5.0
 STOP_PATIENCE = 20.0  # seconds for pods to end in order before the sandbox is taken away
 
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
-_BORDER_FLAGS = ("--concurrency", "1", "--log-level", "warning", "--disable-hot-restart")
+# `misc` warns at each change that CidrRange, by which the border knows this host's own addresses, is
+# marked as work in progress.
+_LEVELS = ("--log-level", "warning", "--component-log-level", "misc:error")
+_BORDER_FLAGS = ("--concurrency", "1", "--disable-hot-restart", *_LEVELS)
 # Reads until this process is gone, gives the kernel a moment to end the rest, then tidies up.
 _JANITOR = 'cat >/dev/null; sleep 0.5; rm -rf -- "$1"'
 
@@ -54,6 +58,7 @@ class Supervisor:
         self._settings = settings
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._agent_ready = asyncio.Event()
         self._janitor: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {"supervisor": os.getpid()}
         self.fault = ""
@@ -69,14 +74,15 @@ class Supervisor:
             (self._settings.run_dir / part).mkdir(mode=0o700, exist_ok=True)
         self._settings.save()
         write_private(self._settings.run_dir / "boot", token_hex(8))
+        for left in ("kubeconfig", "border.sock"):  # by a mesh that a power cut ended
+            (self._settings.run_dir / left).unlink(missing_ok=True)
         self._start_janitor()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._signalled)
         keepers = [
-            named("control plane", self._keep("control", self._control)),
-            named("node agent", self._keep("agent", self._agent)),
-            named("border", self._keep("border", self._border)),
+            named(kept.name, keep(kept, SystemClock(), partial(self._record, kept.log.stem)))
+            for kept in self._kept()
         ]
         watched = [named("until", _as_coroutine(until())), named("stop", self._stopped()), *keepers]
         try:
@@ -158,25 +164,28 @@ class Supervisor:
         for task in waits:
             task.cancel()
 
-    async def _keep(self, name: str, start: Callable[[], Awaitable[_Child]]) -> None:
-        """Start a child, and start it again when it dies."""
-        pause = RESTART_PAUSE
-        while True:
-            child = await start()
-            self._record(name, child.process.pid)
-            started = asyncio.get_running_loop().time()
-            try:
-                status = await child.process.wait()
-            except asyncio.CancelledError:
-                await child.end()
-                raise
-            await child.end()
-            lived = asyncio.get_running_loop().time() - started
-            pause = (
-                RESTART_PAUSE if lived > RESTART_PAUSE_MAX else min(pause * 2, RESTART_PAUSE_MAX)
-            )
-            log.warning("the %s ended with status %s and is started again", name, status)
-            await asyncio.sleep(pause)
+    def _kept(self) -> tuple[Kept, ...]:
+        run, logs = self._settings.run_dir, self._settings.state_dir / "logs"
+        return (
+            Kept(
+                name="control plane",
+                log=logs / "control.log",
+                start=self._control,
+                worked=(run / "kubeconfig").exists,  # it has answered
+            ),
+            Kept(
+                name="node agent",
+                log=logs / "agent.log",
+                start=self._agent,
+                worked=self._agent_ready.is_set,
+            ),
+            Kept(
+                name="border Envoy",
+                log=logs / "border.log",
+                start=self._border,
+                worked=(run / "border.sock").exists,  # it has read its bootstrap
+            ),
+        )
 
     def _record(self, name: str, pid: int) -> None:
         self._pids[name] = pid
@@ -202,11 +211,11 @@ class Supervisor:
         finally:
             os.close(log)
 
-    async def _control(self) -> _Child:
+    async def _control(self) -> Child:
         argv = (*_DIE_WITH_PARENT, sys.executable, "-P", "-m", "lateen.console.serve")
-        return _Child(await self._spawn("control", (*argv, self._settings.run)))
+        return Child(await self._spawn("control", (*argv, self._settings.run)))
 
-    async def _agent(self) -> _Child:
+    async def _agent(self) -> Child:
         ours, theirs = socket.socketpair()
         argv = agent_command(
             run=self._settings.run_dir,
@@ -220,9 +229,10 @@ class Supervisor:
         finally:
             theirs.close()
         reader, writer = await asyncio.open_connection(sock=ours)
-        return _Child(process, (named("names", serve_link(reader, writer, self._give_up)),), writer)
+        link = serve_link(reader, writer, on_ready=self._agent_ready.set, on_fatal=self._give_up)
+        return Child(process, (named("names", link),), writer)
 
-    async def _border(self) -> _Child:
+    async def _border(self) -> Child:
         bootstrap = self._settings.run_dir / "border.json"
         token = TokenKey.open(self._settings.state_dir / "tokens.key").mint(BORDER_NODE)
         write_private(
@@ -234,7 +244,7 @@ class Supervisor:
             ),
         )
         argv = (*_DIE_WITH_PARENT, envoy_binary(), "-c", str(bootstrap), *_BORDER_FLAGS)
-        return _Child(await self._spawn("border", argv))
+        return Child(await self._spawn("border", argv))
 
     def _start_janitor(self) -> None:
         # Constant text; the folder is an argument. The pipe closes with this process.
@@ -250,37 +260,6 @@ class Supervisor:
         if self._janitor is not None and self._janitor.stdin is not None:
             self._janitor.stdin.close()
             self._janitor.wait()
-
-
-class _Child:
-    """A process with what belongs to it on this side."""
-
-    def __init__(
-        self,
-        process: asyncio.subprocess.Process,
-        tasks: tuple[asyncio.Task[None], ...] = (),
-        link: asyncio.StreamWriter | None = None,
-    ) -> None:
-        self.process = process
-        self._tasks = tasks
-        self._link = link
-
-    async def end(self) -> None:
-        """Close its link, ask it to end, and make sure."""
-        for task in self._tasks:
-            task.cancel()
-        if self._link is not None:
-            self._link.close()
-        if self.process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            self.process.terminate()
-        try:
-            await asyncio.wait_for(self.process.wait(), 3)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-            await self.process.wait()
 
 
 async def _as_coroutine(work: Awaitable[object]) -> None:
