@@ -54,7 +54,8 @@ async def test_a_watch_without_a_revision_begins_with_what_is_there() -> None:
     store = store_with(config_map("a"), config_map("b"))
     async with client_of(make_app(store, deps_for(store), token=TOKEN)) as client:
         events = await watched(client, f"{MAPS}?watch=1", 2)
-        query = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true"
+        query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+        query += "&allowWatchBookmarks=true"
         streamed = await watched(client, f"{MAPS}?{query}", 3)
     assert names(events) == [("ADDED", "a"), ("ADDED", "b")]
     assert streamed[2]["type"] == "BOOKMARK"
@@ -94,16 +95,62 @@ async def test_an_object_that_leaves_the_selection_is_deleted_for_its_watcher() 
     store = store_with(pod("a", app="x"), pod("b", app="y"))
     target = parse_target("/api/v1/pods")
     assert target is not None
-    view = View(target, parse_selection(target.kind, "app=x", ""))
-    view.start(store.list(kind="Pod"), store.revision)
+    view = View(target=target, selection=parse_selection(target.kind, "app=x", ""))
+    changes = store.watch()
 
-    def seen(tree: dict[str, Any]) -> str | None:
-        obj = store.put(tree)
-        return view.event(Event(type=EventType.MODIFIED, obj=obj, revision=obj.revision))
+    async def seen(tree: dict[str, Any]) -> str | None:
+        store.put(tree)
+        return view.event(await anext(changes))
 
-    assert seen(pod("a", app="y")) == "DELETED"
-    assert seen(pod("a", app="z")) is None
-    assert seen(pod("a", app="x")) == "ADDED"
-    assert seen(pod("a", app="x", more="1")) == "MODIFIED"
-    assert seen(pod("b", app="z")) is None
-    assert seen(config_map("c")) is None
+    assert await seen(pod("a", app="y")) == "DELETED"
+    assert await seen(pod("a", app="z")) is None
+    assert await seen(pod("a", app="x")) == "ADDED"
+    assert await seen(pod("a", app="x", more="1")) == "MODIFIED"
+    assert await seen(pod("b", app="z")) is None
+    assert await seen(config_map("c")) is None
+
+
+async def test_what_was_before_an_earlier_life_counts_as_shown() -> None:
+    target = parse_target("/api/v1/pods")
+    assert target is not None
+    view = View(target=target, selection=parse_selection(target.kind, "app=x", ""))
+    obj = store_with(pod("a", app="y")).list(kind="Pod")[0]
+    event = Event(type=EventType.MODIFIED, obj=obj, revision=9)
+    assert view.event(event) == "DELETED"
+
+
+async def test_a_watch_tells_at_its_end_where_to_go_on() -> None:
+    store = store_with(config_map("a"))
+    query = "watch=1&resourceVersion=1&timeoutSeconds=1&allowWatchBookmarks=true"
+    async with client_of(make_app(store, deps_for(store), token=TOKEN)) as client:
+        added, mark = await watched(client, f"{MAPS}?{query}", 2)
+    assert (added["type"], mark["type"]) == ("ADDED", "BOOKMARK")
+    assert mark["object"]["metadata"]["resourceVersion"] == "2"
+
+
+async def test_a_watcher_that_falls_too_far_behind_is_told_in_the_stream() -> None:
+    store = MemoryStore(history=2)
+    store.put(config_map("m"))
+    async with client_of(make_app(store, deps_for(store), token=TOKEN)) as client:
+        query = "watch=1&resourceVersion=1"
+        async with client.get(f"{MAPS}?{query}") as answer:
+            for n in range(9):
+                store.put(config_map("m", a=str(n)))
+            event = json.loads(await answer.content.readline())
+    assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
+
+
+async def test_one_object_can_be_watched_by_its_name() -> None:
+    store = store_with(config_map("a"), config_map("b"))
+    async with client_of(make_app(store, deps_for(store), token=TOKEN)) as client:
+        events = await watched(client, f"{MAPS}/b?watch=1", 1)
+    assert names(events) == [("ADDED", "b")]
+
+
+async def test_metadata_alone_can_be_watched() -> None:
+    accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+    store = store_with(config_map("a", x="1"))
+    async with client_of(make_app(store, deps_for(store), token=TOKEN)) as client:
+        (event,) = await watched(client, f"{MAPS}?watch=1", 1, Accept=accept)
+    assert event["object"]["kind"] == "PartialObjectMetadata"
+    assert "data" not in event["object"]

@@ -30,6 +30,7 @@ from lateen.apiserver.discovery import (
     version_info,
 )
 from lateen.apiserver.faults import ApiFault, expired, status_of, unknown_path
+from lateen.apiserver.listing import Snapshots
 from lateen.apiserver.meshroutes import reading_routes, writing_routes
 from lateen.apiserver.openapi import openapi_v2, openapi_v2_wire, openapi_v3, openapi_v3_index
 from lateen.apiserver.podlogs import answer_log
@@ -59,11 +60,13 @@ def make_app(
         middlewares=[_answering_faults, _letting_in(token)], client_max_size=LARGEST_BODY
     )
 
+    snapshots = Snapshots()
+
     async def kubernetes(request: web.Request) -> web.StreamResponse:
         target = parse_target(request.path)
         if target is None:
             return _discovered(request)
-        return await _dispatch(request, target, store, deps, time)
+        return await _dispatch(request, target, store, deps, time, snapshots)
 
     app.router.add_routes(reading_routes(store, deps, time))
     app.router.add_routes(writing_routes(deps))
@@ -74,7 +77,12 @@ def make_app(
 
 
 async def _dispatch(
-    request: web.Request, target: Target, store: Objects, deps: ApiDeps, clock: Clock
+    request: web.Request,
+    target: Target,
+    store: Objects,
+    deps: ApiDeps,
+    clock: Clock,
+    snapshots: Snapshots,
 ) -> web.StreamResponse:
     """Kubernetes' verbs, by method and by what the path names."""
     if target.subresource not in ("", "status"):
@@ -82,10 +90,10 @@ async def _dispatch(
     _require_namespace_named(request, target)
     watching = request.query.get("watch") in ("true", "1")
     match request.method, bool(target.name):
-        case (("GET" | "HEAD"), False) if watching:
+        case (("GET" | "HEAD"), _) if watching:
             return await answer_watch(request, target, store, clock)
         case (("GET" | "HEAD"), False):
-            return answer_list(request, target, store, clock)
+            return answer_list(request, target, store, clock, snapshots)
         case (("GET" | "HEAD"), True):
             return answer_get(request, target, store, clock)
         case "POST", False:

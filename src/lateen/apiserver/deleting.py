@@ -17,7 +17,7 @@ from aiohttp import web
 from lateen.api.objects import Obj
 from lateen.apiserver.deps import Deletion, Objects
 from lateen.apiserver.faults import ApiFault, conflict, not_found, success
-from lateen.apiserver.reading import chosen, found
+from lateen.apiserver.reading import chosen, found, list_tree
 from lateen.apiserver.saving import dry_run
 from lateen.apiserver.serializing import json_response, tree_of
 from lateen.apiserver.targets import Target
@@ -63,14 +63,7 @@ async def answer_delete_collection(
     for obj in doomed:
         if not options.dry and store.get(obj.key) is not None:
             _deleted(target, obj, options, store, delete)
-    return json_response(
-        {
-            "kind": f"{target.kind.kind}List",
-            "apiVersion": target.api_version,
-            "metadata": {"resourceVersion": str(store.revision)},
-            "items": items,
-        }
-    )
+    return json_response(list_tree(target, items, {"resourceVersion": str(store.revision)}))
 
 
 async def _options(request: web.Request) -> DeleteOptions:

@@ -32,6 +32,10 @@ class Change(Protocol):
     def revision(self) -> int:
         """The revision of the change."""
 
+    @property
+    def before(self) -> Obj | None:
+        """What was there; None if nothing was, or if that is no longer known."""
+
 
 class Changes(Protocol):
     """A stream of events that ends when closed."""

@@ -30,6 +30,7 @@ REASONS = {
     500: "InternalError",
     501: "NotImplemented",
     503: "ServiceUnavailable",
+    504: "Timeout",
 }
 
 
@@ -44,6 +45,7 @@ class ApiFault(LateenError):
         self.message = message
         self.reason = reason or REASONS.get(code, "")
         self.details = details
+        self.metadata: dict[str, Any] = {}
 
 
 def status_of(fault: ApiFault) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def status_of(fault: ApiFault) -> dict[str, Any]:
     status: dict[str, Any] = {
         "kind": "Status",
         "apiVersion": "v1",
-        "metadata": {},
+        "metadata": fault.metadata,
         "status": "Failure",
         "message": fault.message,
         "reason": fault.reason,

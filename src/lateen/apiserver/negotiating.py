@@ -1,9 +1,9 @@
-"""What form of answer a client asks for: an object, or a Table of it.
+"""What form of answer a client asks for: an object, a Table of it, or only its metadata.
 
 In: an Accept header.    Out: Form.
 Before: -                After: apiserver/reading.py, apiserver/watching.py
 
-Source: Kubernetes API concepts, "Receiving resources as Tables".
+Source: Kubernetes API concepts, "Receiving resources as Tables", "Alternate representations".
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from enum import Enum
 
 from lateen.apiserver.faults import ApiFault
 
+_VERSIONS = ("v1", "v1beta1")
+_JSON = ("application/json", "application/*", "*/*")
+
 
 class Form(Enum):
     """How an object travels."""
 
     OBJECT = "object"
     TABLE = "table"
+    METADATA = "metadata"
 
 
 def form_wanted(accept: str) -> Form:
@@ -27,13 +31,20 @@ def form_wanted(accept: str) -> Form:
     for choice in accept.split(","):
         media, *parameters = (part.strip() for part in choice.split(";"))
         asked = dict(p.partition("=")[::2] for p in parameters)
-        match media, asked.get("as"):
-            case "application/json", "Table" if asked.get("v") in ("v1", "v1beta1"):
-                return Form.TABLE
-            case (("application/json" | "*/*" | "application/*"), None):
+        if media not in _JSON:
+            continue
+        known = asked.get("v") in _VERSIONS and asked.get("g", "meta.k8s.io") == "meta.k8s.io"
+        match asked.get("as"):
+            case None:
                 return Form.OBJECT
+            case "Table" if known:
+                return Form.TABLE
+            case "PartialObjectMetadata" | "PartialObjectMetadataList" if known:
+                return Form.METADATA
             case _:
                 continue
     raise ApiFault(
-        406, "only the following media types are accepted: application/json (also as Table)"
+        406,
+        "only the following media types are accepted: application/json (also as Table and as "
+        "PartialObjectMetadata)",
     )

@@ -15,7 +15,8 @@ from lateen.api.pod import Pod
 from lateen.apiserver.ages import parse_time
 from lateen.apiserver.deps import LogRequest, Objects, ReadLog
 from lateen.apiserver.faults import ApiFault
-from lateen.apiserver.reading import found, whole_number
+from lateen.apiserver.listing import whole_number
+from lateen.apiserver.reading import found
 from lateen.apiserver.targets import Target
 from lateen.base.clock import Clock
 from lateen.base.errors import NotFound

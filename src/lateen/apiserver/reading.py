@@ -1,25 +1,33 @@
 """Answer get and list.
 
-In: a target and a query.    Out: an object, a list or a Table.
-Before: apiserver/selectors.py, apiserver/tables.py        After: apiserver/app.py
+In: a target and a query.    Out: an object, a list, a Table, or metadata alone.
+Before: apiserver/selectors.py, apiserver/listing.py, apiserver/tables.py        After: apiserver/app.py
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
 
-import msgspec
 from aiohttp import web
 
 from lateen.api.objects import Obj
 from lateen.apiserver.deps import Objects
-from lateen.apiserver.faults import ApiFault, not_found
+from lateen.apiserver.faults import expired, not_found
+from lateen.apiserver.listing import (
+    INCONSISTENT,
+    ListOptions,
+    Place,
+    Snapshots,
+    list_options,
+    piece_of,
+    too_new,
+    too_old_to_continue,
+    whole_number,
+)
 from lateen.apiserver.negotiating import Form, form_wanted
 from lateen.apiserver.selectors import Selection, parse_selection
-from lateen.apiserver.serializing import json_response, tree_of
+from lateen.apiserver.serializing import json_response, metadata_of, tree_of
 from lateen.apiserver.tables import table_of
 from lateen.apiserver.targets import Target
 from lateen.base.clock import Clock
@@ -27,39 +35,62 @@ from lateen.base.clock import Clock
 
 def answer_get(request: web.Request, target: Target, store: Objects, clock: Clock) -> web.Response:
     """One object; 404 if it is not there."""
+    asked = whole_number(request.query, "resourceVersion")
+    if asked is not None and asked > store.revision:
+        raise too_new(asked, store.revision)
     obj = found(store, target)
     tree = tree_of(obj, target)
-    if form_wanted(request.headers.get("Accept", "")) is Form.OBJECT:
-        return json_response(tree)
-    metadata = {"resourceVersion": str(obj.revision)}
-    return json_response(
-        table_of(
-            target.kind,
-            [tree],
-            now=clock.now(),
-            include=request.query.get("includeObject", "Metadata"),
-            metadata=metadata,
-        )
-    )
+    match form_wanted(request.headers.get("Accept", "")):
+        case Form.OBJECT:
+            return json_response(tree)
+        case Form.METADATA:
+            return json_response(metadata_of(tree))
+        case Form.TABLE:
+            metadata = {"resourceVersion": str(obj.revision)}
+            return json_response(_table(request, target, [tree], clock, metadata))
+        case other:
+            assert_never(other)
 
 
-def answer_list(request: web.Request, target: Target, store: Objects, clock: Clock) -> web.Response:
+def answer_list(
+    request: web.Request, target: Target, store: Objects, clock: Clock, snapshots: Snapshots
+) -> web.Response:
     """A collection, whole or in pieces of `limit`, the next one named by `continue`."""
-    page, metadata = _page(request.query, chosen(request.query, target, store), store)
-    trees = [tree_of(obj, target) for obj in page]
-    if form_wanted(request.headers.get("Accept", "")) is Form.TABLE:
-        include = request.query.get("includeObject", "Metadata")
-        return json_response(
-            table_of(target.kind, trees, now=clock.now(), include=include, metadata=metadata)
-        )
-    return json_response(
-        {
-            "kind": f"{target.kind.kind}List",
-            "apiVersion": target.api_version,
-            "metadata": metadata,
-            "items": trees,
-        }
-    )
+    options = list_options(request.query, watching=False)
+    form = form_wanted(request.headers.get("Accept", ""))
+    everything, revision = _snapshot(options, target, store, snapshots)
+    selection = selection_of(request.query, target)
+    selected = everything if selection.everything else _selected(everything, selection)
+    piece = piece_of(selected, revision, options)
+    metadata = dict(piece.metadata)
+    if not selection.everything:
+        metadata.pop("remainingItemCount", None)  # as Kubernetes, which does not count these
+    if "continue" in metadata:
+        snapshots.keep(revision, _place(target), everything)
+    trees = [tree_of(obj, target) for obj in piece.objects]
+    match form:
+        case Form.TABLE:
+            return json_response(_table(request, target, trees, clock, metadata))
+        case Form.METADATA:
+            partial = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+            items = [metadata_of(tree) for tree in trees]
+            return json_response(partial | {"metadata": metadata, "items": items})
+        case Form.OBJECT:
+            return json_response(list_tree(target, trees, metadata))
+        case other:
+            assert_never(other)
+
+
+def list_tree(
+    target: Target, trees: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`PodList` and so on."""
+    return {
+        "kind": f"{target.kind.kind}List",
+        "apiVersion": target.api_version,
+        "metadata": metadata,
+        "items": trees,
+    }
 
 
 def found(store: Objects, target: Target) -> Obj:
@@ -72,50 +103,58 @@ def found(store: Objects, target: Target) -> Obj:
 
 def chosen(query: Mapping[str, str], target: Target, store: Objects) -> tuple[Obj, ...]:
     """The objects of a collection that the query's selectors select, sorted by key."""
-    selection = selection_of(query, target)
-    everything = store.list(
+    return _selected(everything_of(target, store), selection_of(query, target))
+
+
+def everything_of(target: Target, store: Objects) -> tuple[Obj, ...]:
+    """All objects of the collection, sorted by key."""
+    return store.list(
         group=target.kind.group, kind=target.kind.kind, namespace=target.namespace or None
     )
-    return tuple(obj for obj in everything if selection.matches(obj))
 
 
 def selection_of(query: Mapping[str, str], target: Target) -> Selection:
-    """The query's selectors."""
-    return parse_selection(
-        target.kind, query.get("labelSelector", ""), query.get("fieldSelector", "")
-    )
+    """The query's selectors; a watch or list of one name selects that."""
+    fields = query.get("fieldSelector", "")
+    if target.name:
+        fields = ",".join(filter(None, (fields, f"metadata.name={target.name}")))
+    return parse_selection(target.kind, query.get("labelSelector", ""), fields)
 
 
-def whole_number(query: Mapping[str, str], name: str) -> int | None:
-    """A query parameter that counts something; raises ApiFault 400 if it is not a number."""
-    text = query.get(name, "")
-    if not text:
-        return None
-    if not text.isdecimal() or len(text) > 18:
-        raise ApiFault(400, f"{name}: {text[:40]!r} is not a whole number")
-    return int(text)
+def _selected(objects: tuple[Obj, ...], selection: Selection) -> tuple[Obj, ...]:
+    return tuple(obj for obj in objects if selection.matches(obj))
 
 
-def _page(
-    query: Mapping[str, str], objects: tuple[Obj, ...], store: Objects
-) -> tuple[tuple[Obj, ...], dict[str, Any]]:
-    """The piece asked for. A later piece shows objects as they are then, in the order of keys."""
-    metadata: dict[str, Any] = {"resourceVersion": str(store.revision)}
-    if token := query.get("continue", ""):
-        after = _read_token(token)
-        objects = tuple(o for o in objects if (o.key.namespace, o.key.name) > after)
-    limit = whole_number(query, "limit")
-    if not limit or len(objects) <= limit:
-        return objects, metadata
-    page = objects[:limit]
-    last = page[-1].key
-    token = base64.urlsafe_b64encode(msgspec.json.encode([last.namespace, last.name])).decode()
-    return page, metadata | {"continue": token, "remainingItemCount": len(objects) - limit}
+def _place(target: Target) -> Place:
+    return (target.kind.group, target.kind.kind, target.namespace)
 
 
-def _read_token(token: str) -> tuple[str, str]:
-    try:
-        namespace, name = msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[str, str])
-    except (binascii.Error, ValueError):
-        raise ApiFault(400, "continue key is not valid") from None
-    return namespace, name
+def _snapshot(
+    options: ListOptions, target: Target, store: Objects, snapshots: Snapshots
+) -> tuple[tuple[Obj, ...], int]:
+    """The collection at the revision asked for, and that revision; raises ApiFault 410 or 504."""
+    newest, token = store.revision, options.after
+    asked = token.rv if token else options.revision
+    if asked is not None and asked > newest:
+        raise too_new(asked, newest)
+    exact = options.exact or (token is not None and token.rv != INCONSISTENT)
+    if not exact or asked in (newest, None):
+        return everything_of(target, store), newest
+    assert asked is not None  # noqa: S101 - an exact one is named
+    kept = snapshots.find(asked, _place(target))
+    if kept is not None:
+        return kept, asked
+    if token:
+        raise too_old_to_continue(token)
+    raise expired("The resourceVersion for the provided list is too old.")
+
+
+def _table(
+    request: web.Request,
+    target: Target,
+    trees: Sequence[Mapping[str, Any]],
+    clock: Clock,
+    metadata: Mapping[str, Any],
+) -> dict[str, Any]:
+    include = request.query.get("includeObject", "Metadata")
+    return table_of(target.kind, trees, now=clock.now(), include=include, metadata=metadata)

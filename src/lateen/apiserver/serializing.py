@@ -6,6 +6,7 @@ Before: api/objects.py        After: apiserver/reading.py, writing.py, watching.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -29,6 +30,12 @@ def tree_of(obj: Obj, target: Target, revision: int | None = None) -> dict[str, 
         "kind": target.kind.kind,
         "metadata": metadata,
     }
+
+
+def metadata_of(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree as PartialObjectMetadata: for clients that need nothing else."""
+    partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+    return partial | {"metadata": tree.get("metadata", {})}
 
 
 def to_json(value: Any) -> bytes:

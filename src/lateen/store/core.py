@@ -168,7 +168,12 @@ class ObjectStore:
         if before is None:
             raise NotFound(str(key))
         _check_expected(key, before, expect)
-        event = Event(type=EventType.DELETED, obj=before.obj, revision=self._revision + 1)
+        event = Event(
+            type=EventType.DELETED,
+            obj=before.obj,
+            revision=self._revision + 1,
+            before=before.obj,
+        )
         self._apply(Change(key=key, before=before, after=None, event=event))
         return before.obj
 
@@ -218,7 +223,12 @@ class ObjectStore:
         before: Record | None,
     ) -> Obj:
         obj = restored(tree, places, self._revision + 1)
-        event = Event(type=happened, obj=obj, revision=self._revision + 1)
+        event = Event(
+            type=happened,
+            obj=obj,
+            revision=self._revision + 1,
+            before=before.obj if before else None,
+        )
         after = Record(obj=obj, source=source)
         self._apply(Change(key=obj.key, before=before, after=after, event=event))
         return obj

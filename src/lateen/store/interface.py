@@ -28,11 +28,15 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A change: the object after it (before it, for DELETED) at the revision of the change."""
+    """A change: the object after it (before it, for DELETED) at the revision of the change.
+
+    `before` is what was there; None if nothing was, or if that is no longer known.
+    """
 
     type: EventType
     obj: Obj
     revision: int
+    before: Obj | None = None
 
 
 class Watch(Protocol):

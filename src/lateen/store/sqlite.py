@@ -14,14 +14,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from lateen.api.objects import FieldPlaces
+from lateen.api.objects import FieldPlaces, Obj
 from lateen.base.clock import Clock
 from lateen.base.errors import EnvironmentFault, StoreError
+from lateen.base.origin import ObjectKey
 from lateen.store.core import (
     Batch,
     Change,
@@ -123,7 +125,7 @@ class _File(Persistence):
         rows = self._db.execute(
             "SELECT revision, type, raw, object_revision, places FROM events ORDER BY revision"
         )
-        return tuple(_event(*row) for row in rows)
+        return tuple(_with_before(_event(*row) for row in rows))
 
     def commit(self, batch: Batch) -> None:
         try:
@@ -172,6 +174,20 @@ class _File(Persistence):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+
+def _with_before(events: Iterable[Event]) -> Iterator[Event]:
+    """Each with the object before it, as far as the events themselves tell."""
+    latest: dict[ObjectKey, Obj] = {}
+    for event in events:
+        key = event.obj.key
+        deleted = event.type is EventType.DELETED
+        before = event.obj if deleted else latest.get(key)
+        yield replace(event, before=before)
+        if deleted:
+            latest.pop(key, None)
+        else:
+            latest[key] = event.obj
 
 
 def _event(revision: int, happened: str, raw: bytes, number: int, places: bytes | None) -> Event:
