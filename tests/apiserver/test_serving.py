@@ -131,7 +131,7 @@ async def test_tls_takes_a_token_or_an_admins_certificate(tmp_path: Path) -> Non
         assert await status(context(), "wrong") == 401
         assert await status(context(), TOKEN) == 200
         assert await status(context(admin, admin_key)) == 200
-        assert await status(context(other, other_key)) == 401
+        assert await status(context(other, other_key)) == 403  # known, and allowed nothing
 
 
 async def test_a_taken_port_is_said(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from lateen.api.event import Event
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.pod import Pod
+from lateen.api.rbac import RBAC, ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import EndpointSlice, Service
 from lateen.api.serviceentry import ServiceEntry
@@ -112,7 +113,6 @@ KINDS: tuple[Kind, ...] = (
         struct=ReplicaSet,
         short_names=("rs",),
     ),
-    Kind(
     Kind(group="batch", versions=("v1",), kind="Job", plural="jobs", struct=Job),
     Kind(
         group="batch",
@@ -122,6 +122,7 @@ KINDS: tuple[Kind, ...] = (
         struct=CronJob,
         short_names=("cj",),
     ),
+    Kind(
         group=NETWORKING,
         versions=NETWORKING_VERSIONS,
         kind="Gateway",
@@ -168,6 +169,36 @@ KINDS: tuple[Kind, ...] = (
         plural="authorizationpolicies",
         struct=AuthorizationPolicy,
         short_names=("ap",),
+    ),
+    Kind(
+        group=RBAC,
+        versions=("v1",),
+        kind="Role",
+        plural="roles",
+        struct=Role,
+    ),
+    Kind(
+        group=RBAC,
+        versions=("v1",),
+        kind="ClusterRole",
+        plural="clusterroles",
+        struct=ClusterRole,
+        namespaced=False,
+    ),
+    Kind(
+        group=RBAC,
+        versions=("v1",),
+        kind="RoleBinding",
+        plural="rolebindings",
+        struct=RoleBinding,
+    ),
+    Kind(
+        group=RBAC,
+        versions=("v1",),
+        kind="ClusterRoleBinding",
+        plural="clusterrolebindings",
+        struct=ClusterRoleBinding,
+        namespaced=False,
     ),
 )
 

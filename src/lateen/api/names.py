@@ -91,7 +91,19 @@ def name_fault(group: str, kind: str, name: str) -> str | None:
             return label_fault(name)
         case "", "Service":
             return label_1035_fault(name)
+        case "rbac.authorization.k8s.io", _:
+            return path_segment_fault(name)
     return subdomain_fault(name)
+
+
+def path_segment_fault(name: str) -> str | None:
+    """A name that stands alone in a URL's path, such as `system:controller:x`."""
+    if name in (".", ".."):
+        return f"may not be '{name}'"
+    if len(name) > 253:
+        return "must be no more than 253 characters"
+    found = next((c for c in "/%" if c in name), None)
+    return f"may not contain '{found}'" if found else None
 
 
 def label_faults(labels: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -1,10 +1,7 @@
-"""Decide who may speak to the API.
+"""Where a request came in, and what it shows.
 
-In: a request and where it came in.    Out: whether it is let through.
-Before: -        After: apiserver/app.py, console/page.py
-
-A Unix socket is guarded by its 0600 mode and asks for nothing more. Over TCP a caller shows the
-admin token, or a client certificate of `O=system:masters` that the listener's TLS has verified.
+In: a request.    Out: its bearer token; whether it came by the owner's own socket, or names loopback.
+Before: -        After: apiserver/authenticating.py, guarding.py, console/page.py
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ from asyncio import BaseTransport
 
 from aiohttp import web
 
-MASTERS = "system:masters"
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -36,15 +32,6 @@ def bearer_of(request: web.Request) -> str:
     """The bearer token of the request, or ""."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def has_master_certificate(transport: BaseTransport | None) -> bool:
-    """Whether TLS has verified a client certificate of the admin's."""
-    if transport is None:
-        return False
-    certificate = transport.get_extra_info("peercert") or {}
-    subject = certificate.get("subject", ())
-    return any(pair == ("organizationName", MASTERS) for entry in subject for pair in entry)
 
 
 def is_loopback_host(host: str | None) -> bool:

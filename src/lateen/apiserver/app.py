@@ -10,15 +10,10 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
-from lateen.apiserver.access import (
-    bearer_of,
-    has_master_certificate,
-    is_local_socket,
-    is_loopback_host,
-    same_token,
-)
+from lateen.apiserver.accessreviews import access_review_routes
+from lateen.apiserver.accounttokens import AccountKey
+from lateen.apiserver.authenticating import Authenticator
 from lateen.apiserver.deleting import answer_delete, answer_delete_collection
 from lateen.apiserver.deps import ApiDeps, Objects
 from lateen.apiserver.discovery import (
@@ -30,6 +25,7 @@ from lateen.apiserver.discovery import (
     version_info,
 )
 from lateen.apiserver.faults import ApiFault, expired, status_of, unknown_path
+from lateen.apiserver.guarding import Guard
 from lateen.apiserver.listing import Snapshots
 from lateen.apiserver.meshroutes import reading_routes, writing_routes
 from lateen.apiserver.openapi import openapi_v2, openapi_v2_wire, openapi_v3, openapi_v3_index
@@ -38,6 +34,7 @@ from lateen.apiserver.reading import answer_get, answer_list
 from lateen.apiserver.scaling import answer_scale
 from lateen.apiserver.serializing import json_response
 from lateen.apiserver.targets import Target, parse_target
+from lateen.apiserver.tokenrequests import token_routes
 from lateen.apiserver.watching import answer_watch
 from lateen.apiserver.writing import answer_create, answer_patch, answer_update
 from lateen.base.clock import Clock, SystemClock
@@ -45,19 +42,27 @@ from lateen.base.errors import Conflict, Expired, NotFound
 
 LARGEST_BODY = 3 * 1024 * 1024  # bytes, as Kubernetes
 _OPENAPI_WIRE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-_WITHOUT_TOKEN = frozenset({"/healthz", "/livez", "/readyz"})
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(
-    store: Objects, deps: ApiDeps, *, token: str = "", clock: Clock | None = None
+    store: Objects,
+    deps: ApiDeps,
+    *,
+    token: str = "",
+    key: AccountKey | None = None,
+    clock: Clock | None = None,
 ) -> web.Application:
-    """The application. `token` guards what comes in over TCP; "" lets nothing in that way."""
+    """The application. `token` is the admin's over TCP ("": none); `key` signs accounts' tokens."""
     time = clock or SystemClock()
+    authenticator = Authenticator(
+        store=store, key=key or AccountKey.make(), clock=time, admin_token=token
+    )
+    guard = Guard(authenticator=authenticator, store=store)
     app = web.Application(
-        middlewares=[_answering_faults, _letting_in(token)], client_max_size=LARGEST_BODY
+        middlewares=[_answering_faults, guard.middleware()], client_max_size=LARGEST_BODY
     )
 
     snapshots = Snapshots()
@@ -71,6 +76,8 @@ def make_app(
     app.router.add_routes(reading_routes(store, deps, time))
     app.router.add_routes(writing_routes(deps))
     app.router.add_routes(_plain_routes())
+    app.router.add_routes(access_review_routes(store))
+    app.router.add_routes(token_routes(authenticator))
     for path in ("/api", "/apis", "/api/{rest:.*}", "/apis/{rest:.*}"):
         app.router.add_route("*", path, kubernetes)
     return app
@@ -225,18 +232,3 @@ def _refusal(fault: ApiFault) -> web.Response:
     if fault.code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
-
-
-def _letting_in(token: str) -> Middleware:
-    @web.middleware
-    async def letting_in(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if is_local_socket(request.transport):
-            return await handler(request)
-        if not is_loopback_host(request.host):
-            raise ApiFault(403, "this API answers only to 127.0.0.1 and localhost")
-        known = same_token(bearer_of(request), token) or has_master_certificate(request.transport)
-        if not known and request.path not in _WITHOUT_TOKEN:
-            raise ApiFault(401, "Unauthorized")
-        return await handler(request)
-
-    return letting_in

@@ -19,6 +19,7 @@ from lateen.apiserver.discovery import has_status
 from lateen.apiserver.faults import ApiFault, invalid_option, not_found
 from lateen.apiserver.managers import entries_of, managers_from
 from lateen.apiserver.managing import applied, applier, rules_for
+from lateen.apiserver.reviewing import require_create
 from lateen.apiserver.saving import (
     Asked,
     asked_of,
@@ -83,6 +84,7 @@ def _created(
     admitted = admit(target, wanted, None, asked.validation)
     if admitted.expect:
         raise not_found(target.kind, target.name)
+    require_create(store, asked.user, target)
     require_open_namespace(store, target, target.name)
     _, managers = applied(
         {},

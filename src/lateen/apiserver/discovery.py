@@ -12,7 +12,9 @@ import platform
 from typing import Any
 
 import lateen
+from lateen.api.authentication import AUTHENTICATION
 from lateen.api.kinds import KINDS, Kind
+from lateen.apiserver.questions import QUESTIONS, Question
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _IN_ALL = frozenset({"Pod", "Service", "Deployment", "ReplicaSet", "Job", "CronJob"})
@@ -54,12 +56,14 @@ def group_list() -> dict[str, Any]:
 
 def groups_known() -> tuple[str, ...]:
     """Every group but the core one, in order of registration."""
-    return tuple(dict.fromkeys(kind.group for kind in KINDS if kind.group))
+    groups = [*(kind.group for kind in KINDS), *(question.group for question in QUESTIONS)]
+    return tuple(dict.fromkeys(group for group in groups if group))
 
 
 def versions_of(group: str) -> tuple[str, ...]:
     """The versions of a group, the preferred one first."""
-    return tuple(dict.fromkeys(v for kind in KINDS if kind.group == group for v in kind.versions))
+    stored = [v for kind in KINDS if kind.group == group for v in kind.versions]
+    return tuple(dict.fromkeys([*stored, *(q.version for q in QUESTIONS if q.group == group)]))
 
 
 def group_info(group: str) -> dict[str, Any] | None:
@@ -79,14 +83,26 @@ def group_info(group: str) -> dict[str, Any] | None:
 def resource_list(group: str, version: str) -> dict[str, Any] | None:
     """`/api/v1` or `/apis/GROUP/VERSION`, or None for an unknown one."""
     kinds = [k for k in KINDS if k.group == group and version in k.versions]
-    if not kinds:
+    questions = [q for q in QUESTIONS if (q.group, q.version) == (group, version)]
+    if not kinds and not questions:
         return None
     resources = [entry for kind in kinds for entry in _entries(kind)]
+    resources += [_question(question) for question in questions]
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
         "groupVersion": f"{group}/{version}" if group else version,
         "resources": resources,
+    }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    return {
+        "name": question.plural,
+        "singularName": question.kind.lower(),
+        "namespaced": question.namespaced,
+        "kind": question.kind,
+        "verbs": ["create"],
     }
 
 
@@ -107,6 +123,9 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
     if has_status(kind):
         status = {"name": f"{kind.plural}/status", "kind": kind.kind}
         entries.append(status | below | {"verbs": ["get", "patch", "update"]})
+    if kind.kind == "ServiceAccount":
+        token = {"name": "serviceaccounts/token", "kind": "TokenRequest", "verbs": ["create"]}
+        entries.append(token | below | {"group": AUTHENTICATION, "version": "v1"})
     if kind.kind == "Pod":
         entries.append({"name": "pods/log", "kind": "Pod", "verbs": ["get"]} | below)
     if kind.kind in SCALED:

@@ -30,9 +30,12 @@ from lateen.apiserver.faults import (
     namespace_ending,
     not_found,
 )
+from lateen.apiserver.guarding import user_of
+from lateen.apiserver.identity import User
 from lateen.apiserver.managers import Managers, entries_of, manager_name, managers_from, updater
 from lateen.apiserver.managing import rules_for, updated
 from lateen.apiserver.reading import found
+from lateen.apiserver.reviewing import review
 from lateen.apiserver.serializing import json_response, tree_of
 from lateen.apiserver.targets import Target
 from lateen.base.clock import Clock
@@ -44,8 +47,9 @@ SOURCE = "api"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The options of a write; `manager` is the field manager's name."""
+    """Who writes and with which options; `manager` is the field manager's name."""
 
+    user: User
     manager: str
     dry: bool
     validation: Validation
@@ -65,6 +69,7 @@ def asked_of(request: web.Request, clock: Clock) -> Asked:
         words = f'fieldValidation: Invalid value: "{given[:40]}": fieldValidation parameter must be'
         raise invalid_option("WriteOptions", f"{words} one of [Ignore, Warn, Strict]")
     return Asked(
+        user=user_of(request),
         manager=manager_name(query.get("fieldManager", ""), request.headers.get("User-Agent", "")),
         dry=dry_run(query),
         validation=Validation(given),
@@ -104,16 +109,16 @@ def created(
     raw = admitted.raw
     if entries is None:
         entries = entries_of(_managers_after(target, asked, {}, raw, {}))
-    raw = with_managers(raw, entries)
+    reviewed = review(store, asked.user, target, with_managers(raw, entries), None)
     try:
         with storing(store, dry=asked.dry):
-            obj = store.put(raw, expect=0, source=SOURCE)
+            obj = store.put(reviewed.raw, expect=0, source=SOURCE)
     except Conflict:
         raise already_exists(target.kind, raw["metadata"]["name"]) from None
     tree = tree_of(obj, target)
     if asked.dry:
         tree["metadata"].pop("resourceVersion", None)
-    return json_response(tree, 201, admitted.warnings)
+    return json_response(tree, 201, admitted.warnings + reviewed.warnings)
 
 
 def changed(
@@ -153,13 +158,14 @@ def stored(
     warnings: tuple[str, ...],
 ) -> web.Response:
     """200 with the object in place of `current`, whose owner it keeps."""
+    reviewed = review(store, asked.user, target, raw, current)
     try:
         with storing(store, dry=asked.dry):
-            obj = store.put(raw, expect=current.revision)
+            obj = store.put(reviewed.raw, expect=current.revision)
     except Conflict:
         raise conflict(target.kind, target.name) from None
     revision = current.revision if asked.dry else None
-    return json_response(tree_of(obj, target, revision), warnings=warnings)
+    return json_response(tree_of(obj, target, revision), warnings=warnings + reviewed.warnings)
 
 
 def check_revision(target: Target, admitted: Admitted, current: Obj) -> None:

@@ -11,13 +11,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from lateen.apiserver.accounttokens import AccountKey
 from lateen.apiserver.app import make_app
 from lateen.apiserver.deps import ApiDeps
 from lateen.apiserver.kubeconfig import kubeconfig, write_kubeconfig
 from lateen.apiserver.serving import TlsListener, serving
 from lateen.app.access import Access, open_access
+from lateen.app.clients import Clients, open_clients
 from lateen.app.settings import Settings
 from lateen.base.clock import Clock
+from lateen.cluster.roles import provide_roles
 from lateen.store.interface import Store
 
 Listener = Callable[[Store, ApiDeps], AbstractAsyncContextManager[str]]
@@ -39,12 +42,20 @@ async def opened(
 ) -> AsyncIterator[Opened]:
     """Serve while the context is open; raises EnvironmentFault when a port is taken."""
     access = open_access(settings.state_dir / "access", clock)
-    app = make_app(store, deps, token=access.api_token, clock=clock)
-    tls = TlsListener(port=settings.api_port, certificate=access.certificate, key=access.key)
+    clients = open_clients(settings.state_dir / "access", clock)
+    provide_roles(store)
+    key = AccountKey.open(settings.state_dir / "access" / "serviceaccounts.key")
+    app = make_app(store, deps, token=access.api_token, key=key, clock=clock)
+    tls = TlsListener(
+        port=settings.api_port,
+        certificate=access.certificate,
+        key=access.key,
+        client_ca=clients.authority,
+    )
     async with AsyncExitStack() as stack:
         serve = serving(app, unix=settings.api_socket, tls=tls)
         port = await stack.enter_async_context(serve)
-        _say_where(settings, port, access)
+        _say_where(settings, port, access, clients)
         if console is None:
             yield Opened(api_port=port)
             return
@@ -53,8 +64,12 @@ async def opened(
         yield Opened(api_port=port, console_port=urlsplit(url).port or 0, console=url)
 
 
-def _say_where(settings: Settings, port: int, access: Access) -> None:
+def _say_where(settings: Settings, port: int, access: Access, clients: Clients) -> None:
     tree = kubeconfig(
-        name=settings.name, port=port, ca_pem=access.certificate, token=access.api_token
+        name=settings.name,
+        port=port,
+        ca_pem=access.certificate,
+        certificate=clients.certificate,
+        key=clients.key,
     )
     write_kubeconfig(settings.run_dir / "kubeconfig", tree)

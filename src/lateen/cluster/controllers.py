@@ -23,6 +23,7 @@ from lateen.cluster.jobs import reconcile_job
 from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
 from lateen.cluster.observing import SERVICE_NAME, Observed
 from lateen.cluster.replicasets import reconcile_replicaset
+from lateen.cluster.roles import reconcile_sums
 from lateen.cluster.scheduling import schedule
 from lateen.cluster.services import allocate, service_of
 
@@ -92,6 +93,10 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     Whole(
         reads=frozenset({"Event"}),
         reconcile=lambda observed, now: forget_events(observed.all("Event"), now),
+    ),
+    Whole(
+        reads=frozenset({"ClusterRole"}),
+        reconcile=lambda observed, _: reconcile_sums(observed.all("ClusterRole")),
     ),
     # Before the Deployments, so that these never count on pods that are no longer available.
     PerObject(

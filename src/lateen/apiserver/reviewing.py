@@ -1,0 +1,52 @@
+"""Look at a write once more, with the whole store and its author in view, before it is done.
+
+In: who writes, what stands there, what shall stand there.    Out: what may, with warnings; ApiFault.
+Before: apiserver/escalating.py, guarding.py        After: apiserver/saving.py, applying.py
+
+This is Kubernetes' admission: what one object alone cannot tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lateen.api.objects import Obj
+from lateen.apiserver.attributes import Attributes
+from lateen.apiserver.deps import Objects
+from lateen.apiserver.escalating import check_escalation
+from lateen.apiserver.guarding import forbidden
+from lateen.apiserver.identity import User
+from lateen.apiserver.rbac import decide
+from lateen.apiserver.targets import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """The tree that may be stored, and what its author should know."""
+
+    raw: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+def review(
+    store: Objects, user: User, target: Target, raw: dict[str, Any], old: Obj | None
+) -> Reviewed:
+    """Let a write through, perhaps changed; raises ApiFault 403, 404 or 422."""
+    check_escalation(store, user, target.kind, raw, old.raw if old else None)
+    return Reviewed(raw=raw)
+
+
+def require_create(store: Objects, user: User, target: Target) -> None:
+    """Who makes an object by a patch needs leave to create it, too; raises ApiFault 403."""
+    wanted = Attributes(
+        verb="create",
+        group=target.kind.group,
+        version=target.version,
+        resource=target.kind.plural,
+        namespace=target.namespace,
+        name=target.name,
+    )
+    decision = decide(store, user, wanted)
+    if not decision.allowed:
+        raise forbidden(user, wanted, decision.reason)
