@@ -18,6 +18,7 @@ from pathlib import Path
 from lateen.apiserver.client import Client
 from lateen.app.settings import directories
 from lateen.base.errors import LateenError, Unreachable
+from lateen.cli.finding import running_meshes
 
 PATIENCE = 60.0  # seconds
 POLL = 0.05  # seconds
@@ -32,7 +33,8 @@ def run_down(name: str) -> int:
     except Unreachable:
         if not _runs(state):
             shutil.rmtree(run, ignore_errors=True)  # what a power cut left
-            print(f"lateen {name} does not run")
+            others = ", ".join(running_meshes(run.parent))
+            print(f"lateen {name} does not run" + (f"; these do: {others}" if others else ""))
             return 0
         _signal(run)
     deadline = time.monotonic() + PATIENCE

@@ -14,14 +14,14 @@ from typing import Annotated
 
 import typer
 
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 app = typer.Typer(
     name="lateen",
     help="Run the Kubernetes and Istio YAML you have, on this machine, with real Envoys and strict mTLS.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_SETTINGS,
 )
 proxy = typer.Typer(
     help="What the Envoys were told, and what they said to it.",
@@ -29,6 +29,11 @@ proxy = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(proxy, name="proxy")
+
+
+def examples(*lines: str) -> str:
+    """Examples below a command's help, a line each."""
+    return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)])
 
 
 class Output(StrEnum):
@@ -41,29 +46,96 @@ class Output(StrEnum):
 Name = Annotated[str, typer.Option("--name", help="Which mesh, when several run.", metavar="MESH")]
 Form = Annotated[Output, typer.Option("-o", "--output", help="text or json.")]
 Namespace = Annotated[
-    str, typer.Option("-n", "--namespace", help="Namespace of objects that name none.")
+    str,
+    typer.Option(
+        "-n", "--namespace", help="Namespace of objects that name none.", metavar="NAMESPACE"
+    ),
+]
+PodNamespace = Annotated[
+    str, typer.Option("-n", "--namespace", help="The pod's namespace.", metavar="NAMESPACE")
 ]
 
 
+def complete_pods(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The pods of the running mesh, for the shell; none when it does not answer."""
+    from lateen.base.errors import LateenError
+    from lateen.cli.finding import client_of
+
+    try:
+        pods = client_of(ctx.params.get("name") or "default").get("/lateen/v1/status")["pods"]
+    except LateenError:
+        return []
+    names = [pod["name"] for pod in pods] + [f"{pod['namespace']}/{pod['name']}" for pod in pods]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+PodWord = Annotated[
+    str,
+    typer.Argument(
+        metavar="POD",
+        help="POD, NAMESPACE/POD or deployment/NAME; the beginning of a name will do.",
+        autocompletion=complete_pods,
+    ),
+]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Options before any command."""
+
+
 @app.command(
-    epilog="Examples:  lateen up k8s/ istio/    lateen up app.yaml -d    cat *.yaml | lateen up -"
+    short_help="Run YAML; on a running mesh, apply the difference.",
+    epilog=examples(
+        "lateen up k8s/ istio/             run two folders, with a live view, until Ctrl-C",
+        "lateen up app.yaml -d             return when all is ready; `lateen down` ends it",
+        "kubectl kustomize . | lateen up -",
+        "lateen up . --name b --port 80=9080 --port 443=9443    a second mesh beside the first",
+    ),
 )
 def up(
-    paths: Annotated[list[str], typer.Argument(help="Files and folders of YAML; - for stdin.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files and folders of YAML; - for stdin.", metavar="PATH")
+    ],
     namespace: Namespace = "default",
     detach: Annotated[
         bool, typer.Option("-d", "--detach", help="Return when all is ready; keep running.")
     ] = False,
     port: Annotated[
         list[str] | None,
-        typer.Option("--port", help="GATEWAY=HOST, e.g. 80=9080. Default: 80=8080, 443=8443."),
+        typer.Option(
+            "--port",
+            help="Where a Gateway's port answers on 127.0.0.1, e.g. 80=9080; 0 is any free port. "
+            "Default: 80=8080, 443=8443, others as they are; lateen.yaml may say so, too.",
+            metavar="GATEWAY=HOST",
+        ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds to wait for readiness with -d.")
-    ] = 600.0,
+        float,
+        typer.Option(
+            "--timeout", help="How long to wait for readiness with -d.", min=0, metavar="SECONDS"
+        ),
+    ] = 600,
     name: Name = "default",
 ) -> None:
-    """Run everything in PATHS; on a running mesh, apply the difference."""
+    """Run everything in the files and folders given; on a running mesh, apply the difference.
+
+    Images are built from their source: lateen.yaml beside the files names the folders, else a folder
+    named like the image is taken. What changes in the files is applied as you save.
+
+    Exit status: 0 well, 1 some input was refused or some pod cannot run, 2 wrong usage, 130 Ctrl-C.
+    """
     from lateen.cli.up import run_up
 
     raise typer.Exit(
@@ -78,7 +150,10 @@ def up(
     )
 
 
-@app.command()
+@app.command(
+    short_help="End the mesh; returns when nothing is left.",
+    epilog=examples("lateen down", "lateen down --name b"),
+)
 def down(name: Name = "default") -> None:
     """End the mesh: pods in order, then everything else; returns when nothing is left."""
     from lateen.cli.down import run_down
@@ -86,7 +161,12 @@ def down(name: Name = "default") -> None:
     raise typer.Exit(run_down(name))
 
 
-@app.command()
+@app.command(
+    short_help="Show pods, addresses and problems.",
+    epilog=examples(
+        "lateen status", "lateen status -o json | jq '.pods[] | select(.isReady | not)'"
+    ),
+)
 def status(output: Form = Output.TEXT, name: Name = "default") -> None:
     """Show pods, proxies, addresses and problems. Exit status 1 unless all is ready."""
     from lateen.cli.show import run_status
@@ -95,29 +175,53 @@ def status(output: Form = Output.TEXT, name: Name = "default") -> None:
 
 
 @app.command(
-    epilog="Examples:  lateen logs go-service-5d9c7-x2x9k    lateen logs shop/web-0 -c istio-proxy -f"
+    short_help="Print what a pod's container wrote.",
+    epilog=examples(
+        "lateen logs go-service -f                 some pod of that name, as it comes",
+        "lateen logs shop/web-0 -c istio-proxy     its Envoy",
+        "lateen logs deployment/web --previous     the container before it was restarted",
+    ),
 )
 def logs(
-    pod: Annotated[
-        str, typer.Argument(help="POD or NAMESPACE/POD; the beginning of a name will do.")
-    ],
+    pod: PodWord,
     container: Annotated[
-        str, typer.Option("-c", "--container", help="Which container; istio-proxy for the Envoy.")
+        str,
+        typer.Option(
+            "-c",
+            "--container",
+            help="Which container; istio-proxy for the Envoy.",
+            metavar="CONTAINER",
+        ),
     ] = "",
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")] = False,
-    tail: Annotated[int, typer.Option("--tail", help="Only the last lines; -1 for all.")] = -1,
+    previous: Annotated[
+        bool, typer.Option("-p", "--previous", help="Of the container before its last restart.")
+    ] = False,
+    tail: Annotated[
+        int, typer.Option("--tail", help="Only so many last lines; -1 for all.", metavar="LINES")
+    ] = -1,
     timestamps: Annotated[bool, typer.Option("--timestamps", help="Print times.")] = False,
+    namespace: PodNamespace = "",
     name: Name = "default",
 ) -> None:
     """Print what a pod's container wrote."""
-    from lateen.cli.logs import run_logs
+    from lateen.cli.logs import Wanted, run_logs
 
-    raise typer.Exit(
-        run_logs(name, pod, container=container, follow=follow, tail=tail, timestamps=timestamps)
+    wanted = Wanted(
+        container=container,
+        follow=follow,
+        previous=previous,
+        tail=tail if tail >= 0 else None,
+        timestamps=timestamps,
     )
+    raise typer.Exit(run_logs(name, pod, namespace=namespace, wanted=wanted))
 
 
-@proxy.command("status")
+@proxy.command(
+    "status",
+    short_help="Show what each proxy acknowledged or refused.",
+    epilog=examples("lateen proxy status", "lateen proxy status -o json"),
+)
 def proxy_status(output: Form = Output.TEXT, name: Name = "default") -> None:
     """Show each proxy: connected, programmed, refused and why, certificate."""
     from lateen.cli.show import run_proxy_status
@@ -138,26 +242,38 @@ class Part(StrEnum):
 
 @proxy.command(
     "config",
-    epilog="Examples:  lateen proxy config go-service-5d9c7-x2x9k routes    … clusters -o json",
+    short_help="Show the configuration an Envoy runs now.",
+    epilog=examples(
+        "lateen proxy config go-service routes",
+        "lateen proxy config shop/web-0 clusters -o json",
+        "lateen proxy config istio-ingressgateway listeners",
+    ),
 )
 def proxy_config(
-    pod: Annotated[
-        str, typer.Argument(help="POD or NAMESPACE/POD; the beginning of a name will do.")
-    ],
-    part: Annotated[Part, typer.Argument(help="What to show.")] = Part.ALL,
+    pod: PodWord,
+    part: Annotated[
+        Part,
+        typer.Argument(
+            metavar="PART",
+            help="all (the default), listeners, routes, clusters, endpoints or secrets.",
+            show_default=False,
+        ),
+    ] = Part.ALL,
     output: Form = Output.TEXT,
+    namespace: PodNamespace = "",
     name: Name = "default",
 ) -> None:
     """Show the configuration an Envoy runs now, as it tells it itself; private keys are left out."""
     from lateen.cli.show import run_proxy_config
 
-    raise typer.Exit(run_proxy_config(name, pod, part.value, as_json=output is Output.JSON))
+    as_json = output is Output.JSON
+    raise typer.Exit(run_proxy_config(name, pod, part.value, namespace=namespace, as_json=as_json))
 
 
-@app.command(epilog='Example:  kubectl --kubeconfig "$(lateen kubeconfig)" get pods -A')
+@app.command(epilog=examples('kubectl --kubeconfig "$(lateen kubeconfig)" get pods -A'))
 def kubeconfig(name: Name = "default") -> None:
     """Print the path of the kubeconfig of a running mesh."""
-    from lateen.cli.show import client_of
+    from lateen.cli.finding import client_of
 
     print(client_of(name).get("/lateen/v1/status")["kubeconfig"])
 
@@ -179,6 +295,8 @@ def main() -> None:
     except LateenError as fault:
         print(f"lateen: {fault}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(141) from None

@@ -1,7 +1,7 @@
 """`lateen status`, `lateen proxy status`, `lateen proxy config`.
 
 In: the control plane's answers.    Out: tables or JSON.
-Before: cli/main.py     After: apiserver/client.py
+Before: cli/finding.py     After: apiserver/client.py
 """
 
 from __future__ import annotations
@@ -10,16 +10,8 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from lateen.apiserver.client import Client
-from lateen.app.settings import directories
-from lateen.base.errors import NotFound
+from lateen.cli.finding import client_of, find_pod
 from lateen.cli.view import age, print_columns, print_result
-
-
-def client_of(name: str) -> Client:
-    """The client of a running mesh."""
-    run, _, _ = directories(name)
-    return Client(run / "api.sock")
 
 
 def run_status(name: str, *, as_json: bool) -> int:
@@ -62,27 +54,10 @@ def run_proxy_status(name: str, *, as_json: bool) -> int:
     return 0 if all(row["state"] == "programmed" for row in proxies) else 1
 
 
-def find_pod(client: Client, word: str) -> dict[str, Any]:
-    """The pod of that name, or the only one whose name begins so; raises NotFound."""
-    namespace, _, name = word.rpartition("/")
-    pods = [
-        pod
-        for pod in client.get("/lateen/v1/status")["pods"]
-        if not namespace or pod["namespace"] == namespace
-    ]
-    exact = [pod for pod in pods if pod["name"] == name]
-    found = exact or [pod for pod in pods if pod["name"].startswith(name)]
-    if not found:
-        raise NotFound(f"no pod {word}; `lateen status` lists them")
-    found.sort(key=lambda pod: (not pod["isReady"], pod["namespace"], pod["name"]))
-    chosen: dict[str, Any] = found[0]
-    return chosen
-
-
-def run_proxy_config(name: str, word: str, part: str, *, as_json: bool) -> int:
+def run_proxy_config(name: str, word: str, part: str, *, namespace: str, as_json: bool) -> int:
     """One Envoy's running configuration."""
     client = client_of(name)
-    pod = find_pod(client, word)
+    pod = find_pod(client, word, namespace)
     where = quote(f"{pod['namespace']}/{pod['name']}", safe="")
     config = client.get(f"/lateen/v1/proxies/{where}/config?kind={part}")
     if as_json:
