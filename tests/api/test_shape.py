@@ -78,10 +78,12 @@ def test_one_value_where_a_list_is_wanted() -> None:
 
 
 def test_a_field_not_yet_honoured_is_named_unless_it_asks_for_nothing() -> None:
-    shaped = shape(VirtualService, virtual_service(exportTo=["."], tcp=[], http=[]))
+    shaped = shape(
+        VirtualService, virtual_service(http=[{"fault": {"abort": {"http2Error": "x"}}}], tcp=[])
+    )
     (fault,) = shaped.faults
-    assert (fault.path, fault.kind) == ("spec.exportTo", FaultKind.NOT_YET)
-    assert shaped.raw["spec"]["exportTo"] == ["."]
+    assert (fault.path, fault.kind) == ("spec.http[0].fault.abort.http2Error", FaultKind.NOT_YET)
+    assert shaped.raw["spec"]["http"][0]["fault"]["abort"] == {"http2Error": "x"}
 
 
 def test_nulls_are_absent_fields() -> None:

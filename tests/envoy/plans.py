@@ -366,11 +366,13 @@ def sidecar_plan(otherwise: Mtls = Mtls.PERMISSIVE, allow_any: bool = True) -> P
             HttpOut(port=443, table="80", origin=SERVICE),
             SniOut(
                 port=443,
-                by_host=(("api.example.com", OUT_TLS), ("*.example.com", TCP)),
+                by_host=(("api.example.com", (split(OUT_TLS),)), ("*.example.com", (split(TCP),))),
                 origin=SERVICE,
             ),
-            TcpOut(address="198.19.0.5", port=5432, backend=TCP, origin=SERVICE),
-            SniffOut(address="198.19.0.6", port=7000, table="7000", backend=SNIFF, origin=SERVICE),
+            TcpOut(address="198.19.0.5", port=5432, to=(split(TCP),), origin=SERVICE),
+            SniffOut(
+                address="198.19.0.6", port=7000, table="7000", to=(split(SNIFF),), origin=SERVICE
+            ),
         ),
         inbound=inbound(otherwise),
         tables=(TABLE, BLOCKED),

@@ -3,15 +3,18 @@
 In: addresses, names, certificates.    Out: Envoy's JSON.
 
 A pod answers HTTP of any version, in the clear or inside TLS, and tells in headers who it is and what
-it got; to anything else it says its name and hangs up. A request can ask for trouble: `x-fail: N`
+it got; to anything else it says its name. A request can ask for trouble: `x-fail: N`
 makes the first N attempts fail with 503, `x-envoy-fault-delay-request: MS` makes the answer late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingUnixStreamServer
+from threading import Thread
 from typing import Any
 
 from tests.envoy import pki
@@ -107,19 +110,62 @@ def _tls(pod: Pod, root: bytes, alpn: Sequence[str]) -> Json:
     )
 
 
+def greeting(pod: Pod, how: str) -> Path:
+    """The socket of whoever speaks for the pod where no HTTP is spoken."""
+    return pod.socket.with_name(f"{pod.socket.name}-{how}")
+
+
+def clusters(pod: Pod) -> list[Json]:
+    """The way to those who speak for the pod."""
+    made = []
+    for how in ("tls", "raw"):
+        address = {"pipe": {"path": str(greeting(pod, how))}}
+        places = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+        name = greeting(pod, how).name
+        assignment = {"cluster_name": name, "endpoints": places}
+        made.append({"name": name, "type": "STATIC", "load_assignment": assignment})
+    return made
+
+
+def _tcp(pod: Pod, how: str) -> Json:
+    return extension(
+        "envoy.filters.network.tcp_proxy",
+        "filters.network.tcp_proxy.v3.TcpProxy",
+        stat_prefix="pod",
+        cluster=greeting(pod, how).name,
+    )
+
+
+class _Greeter(BaseRequestHandler):
+    """Says what it was told to, and waits for the other side to hang up."""
+
+    words = b""
+
+    def handle(self) -> None:
+        self.request.sendall(self.words)
+        self.request.recv(1)
+
+
+@contextmanager
+def greeting_for(pods: Iterable[Pod]) -> Iterator[None]:
+    """Someone to speak for each pod where no HTTP is spoken: its name, and whether it ended TLS."""
+    with ExitStack() as stack:
+        for pod in pods:
+            for how in ("tls", "raw"):
+                words = {"words": f"{pod.name} {how}".encode()}
+                speaker = type("Speaker", (_Greeter,), words)
+                server = ThreadingUnixStreamServer(str(greeting(pod, how)), speaker)
+                server.daemon_threads = True
+                stack.callback(server.server_close)
+                stack.callback(server.shutdown)
+                Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield
+
+
 def listener(pod: Pod, root: bytes, told: Iterable[str], log: Path) -> Json:
     """What stands at one pod's address."""
     http = _http(pod, told, log)
-    words = extension(
-        "envoy.filters.network.direct_response",
-        "filters.network.direct_response.v3.Config",
-        response={"inline_string": f"{pod.name} tls"},
-    )
-    plain = extension(
-        "envoy.filters.network.direct_response",
-        "filters.network.direct_response.v3.Config",
-        response={"inline_string": f"{pod.name} raw"},
-    )
+    inside_tls, plain = _tcp(pod, "tls"), _tcp(pod, "raw")
     http_names = ["http/1.0", "http/1.1", "h2c"]
     chains = [
         {
@@ -133,7 +179,7 @@ def listener(pod: Pod, root: bytes, told: Iterable[str], log: Path) -> Json:
         {
             "filter_chain_match": {"transport_protocol": "tls"},
             "transport_socket": _tls(pod, root, []),
-            "filters": [words],
+            "filters": [inside_tls],
         },
         {
             "filter_chain_match": {

@@ -141,6 +141,8 @@ def shown(resources: Resources, parts: tuple[str, ...]) -> str:
             made.setdefault(kind.short, []).extend(
                 short(real.as_json(kind, each))
                 for each in chosen
-                if not name or name in {each.name, each.name.rpartition("|")[2].partition(".")[0]}
+                if not name
+                or each.name.endswith(f"_{name}")
+                or name in {each.name, each.name.rpartition("|")[2].partition(".")[0]}
             )
     return yaml.safe_dump(made, sort_keys=False, width=110, default_flow_style=None)

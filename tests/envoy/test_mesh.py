@@ -99,9 +99,13 @@ def caller_plan() -> ProxyPlan:
         proxy=plans.SIDECAR,
         outbound=(
             HttpOut(port=80, table="80", origin=plans.SERVICE),
-            TcpOut(address="198.19.0.5", port=5432, backend=DB, origin=plans.SERVICE),
+            TcpOut(address="198.19.0.5", port=5432, to=(plans.split(DB),), origin=plans.SERVICE),
             SniffOut(
-                address="198.19.0.6", port=7000, table="7000", backend=ANY, origin=plans.SERVICE
+                address="198.19.0.6",
+                port=7000,
+                table="7000",
+                to=(plans.split(ANY),),
+                origin=plans.SERVICE,
             ),
         ),
         tables=(

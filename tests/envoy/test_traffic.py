@@ -22,7 +22,7 @@ from lateen.explain.request import (
 )
 from lateen.explain.walk_envoy import walk_envoy
 from lateen.explain.walk_ir import walk_ir
-from lateen.ir.backends import Outside
+from lateen.ir.backends import Balance, Outside
 from lateen.ir.plan import ProxyPlan
 from lateen.translate.plan import plan_for, proxies
 from lateen.world.model import World
@@ -54,7 +54,8 @@ def _plan(world: World, sender: str) -> ProxyPlan:
 def _pods_of(world: World, plan: ProxyPlan, cluster: str) -> set[str]:
     """Who stands behind a cluster."""
     id = names.backend_of(cluster)
-    if id is None:
+    passed = {b.id for b in plan.backends if b.balance is Balance.PASSTHROUGH}
+    if id is None or id in passed:
         return {"dialled"}
     by_address = {w.address: w.name for w in world.workloads.values()}
     found = {
@@ -137,7 +138,7 @@ def test_traffic_goes_as_written(folder: Path, short: Path) -> None:
         at = short / str(number)
         at.mkdir()
         resources = emit(plan)
-        with traffic.running(case.world, plan, at, traffic.told_in(own)) as rig:
+        with traffic.running(case.world, plan, at, own) as rig:
             for each in own:
                 request = traffic.made_up(case.world, plan, each)
                 outcome = walk_ir(plan, request)

@@ -10,7 +10,6 @@ a pod named after the host outside.
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -102,6 +101,7 @@ def made_up(world: World, plan: ProxyPlan, asked: Asked) -> Request:
         headers=tuple((k.lower(), v) for k, v in asked.headers.items()),
         address=address_of(world, plan, asked),
         tls=asked.scheme in ("https", "tls"),
+        raw=asked.scheme in ("tcp", "tls"),
     )
 
 
@@ -209,6 +209,7 @@ class Rig:
         log = self.folder / "pods.log"
         for pod in self.found.values():
             static["listeners"].append(pods.listener(pod, AUTHORITY.root, self.told, log))
+            static["clusters"] += pods.clusters(pod)
         return made
 
 
@@ -226,11 +227,14 @@ def _put_certificates(config: Json) -> None:
 
 
 @contextmanager
-def running(world: World, plan: ProxyPlan, folder: Path, told: frozenset[str]) -> Iterator[Rig]:
-    """A real Envoy with the plan, and its pods."""
+def running(world: World, plan: ProxyPlan, folder: Path, asked: tuple[Asked, ...]) -> Iterator[Rig]:
+    """A real Envoy with the plan, and pods that can answer what is asked."""
+    told = frozenset(name for each in asked for name in each.expected.get("got", {}))
     resources = emit(plan, system_roots=str(roots(folder)))
     rig = Rig(folder=folder, world=world, plan=plan, resources=resources, told=told)
-    with real.running(rig.config(), folder):
+    config = rig.config()
+    raw = any(each.scheme in ("tcp", "tls") for each in asked)
+    with pods.greeting_for(rig.found.values() if raw else ()), real.running(config, folder):
         yield rig
 
 
@@ -300,10 +304,8 @@ def send(rig: Rig, request: Request, asked: Asked) -> Seen:
 
 
 def _said(link: socket.socket, served: str) -> Seen:
-    link.sendall(b"hello, this is no HTTP\n")
-    heard = b""
-    while piece := link.recv(4096):
-        heard += piece
+    """What a pod says of itself: it speaks first, so nothing is sent to it."""
+    heard = link.recv(4096)
     pod, _, how = heard.decode().partition(" ")
     return Seen(pod=pod, body=how, certificate=served, closed=not heard)
 
@@ -318,13 +320,3 @@ def _answered(link: _Link, asked: Asked, served: str) -> Seen:
     body = answer.read().decode()
     pod = headers.get("x-pod", "")
     return Seen(status=answer.status, pod=pod, headers=headers, body=body, certificate=served)
-
-
-def told_in(asked: tuple[Asked, ...]) -> frozenset[str]:
-    """The request headers that a case wants to hear of from its pods."""
-    return frozenset(name for each in asked for name in each.expected.get("got", {}))
-
-
-def shown(value: object) -> str:
-    """A value for the message of a failed check."""
-    return json.dumps(value, indent=1, default=str)

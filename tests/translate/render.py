@@ -43,6 +43,8 @@ def _part(plan: ProxyPlan, problems: tuple[Problem, ...], part: str) -> Any:
         return [plain(each) for each in hosts if each.name.startswith(host)]
     if field == "tables" and name:
         return next(plain(table) for table in plan.tables if table.name == name)
+    if field == "outbound" and name:
+        return [plain(each) for each in plan.outbound if str(each.port) == name]
     if field == "backends" and name:
         return [plain(b) for b in plan.backends if b.id.host.startswith(f"{name}.")]
     if field == "endpoints" and name:

@@ -216,7 +216,7 @@ class TLSMatchAttributes(Api, frozen=True, kw_only=True):
     """Connections by server name and by whose they are."""
 
     sni_hosts: tuple[str, ...] = ()
-    destination_subnets: tuple[str, ...] = ()
+    destination_subnets: NotYet = None
     port: int | None = None
     source_labels: Labels = {}
     gateways: tuple[str, ...] = ()
@@ -233,7 +233,7 @@ class TLSRoute(Api, frozen=True, kw_only=True):
 class L4MatchAttributes(Api, frozen=True, kw_only=True):
     """Connections by port and by whose they are."""
 
-    destination_subnets: tuple[str, ...] = ()
+    destination_subnets: NotYet = None
     port: int | None = None
     source_labels: Labels = {}
     gateways: tuple[str, ...] = ()
@@ -254,8 +254,8 @@ class VirtualServiceSpec(Api, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     http: tuple[HTTPRoute, ...] = ()
-    tls: NotYet = None
-    tcp: NotYet = None
+    tls: tuple[TLSRoute, ...] = ()
+    tcp: tuple[TCPRoute, ...] = ()
     export_to: tuple[str, ...] = ()
 
 

@@ -32,14 +32,30 @@ def check_virtual_service_references(
     service: VirtualService, at: At, inventory: Inventory
 ) -> Iterator[Problem]:
     """Destinations, and the gateways it is bound to."""
-    for index, route in enumerate(service.spec.http):
-        for number, split in enumerate(route.route):
-            here = at.key("spec", "http").item(index).key("route").item(number)
-            yield from _destination(split.destination, here.key("destination"), inventory)
+    for destination, here in _destinations(service, at.key("spec")):
+        yield from _destination(destination, here, inventory)
     for index, name in enumerate(service.spec.gateways):
         if name != MESH:
             here = at.key("spec", "gateways").item(index)
             yield from _gateway(service, name, here, inventory)
+
+
+def _destinations(service: VirtualService, at: At) -> Iterator[tuple[Destination, At]]:
+    """Every destination it names, mirrors among them, and where."""
+    for index, route in enumerate(service.spec.http):
+        here = at.key("http").item(index)
+        for number, split in enumerate(route.route):
+            yield split.destination, here.key("route").item(number).key("destination")
+        if route.mirror:
+            yield route.mirror, here.key("mirror")
+        for number, mirror in enumerate(route.mirrors):
+            yield mirror.destination, here.key("mirrors").item(number).key("destination")
+    raw = [("tls", index, each.route) for index, each in enumerate(service.spec.tls)]
+    raw += [("tcp", index, each.route) for index, each in enumerate(service.spec.tcp)]
+    for kind, index, shares in raw:
+        for number, share in enumerate(shares):
+            here = at.key(kind).item(index).key("route").item(number)
+            yield share.destination, here.key("destination")
 
 
 def _destination(destination: Destination, at: At, inventory: Inventory) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from lateen.base.problem import Problem
 from lateen.check.at import At
 from lateen.check.hosts import covers, gateway_name_fault, is_ip, wildcard_host_fault
 from lateen.check.httproute import check_http_route
+from lateen.check.rawroute import check_tcp_route, check_tls_route
 
 MESH = "mesh"
 
@@ -31,6 +32,10 @@ def check_virtual_service(service: VirtualService, at: At) -> Iterator[Problem]:
             yield at.key("gateways").item(index).error(fault)
     for index, route in enumerate(spec.http):
         yield from check_http_route(route, at.key("http").item(index))
+    for index, tls in enumerate(spec.tls):
+        yield from check_tls_route(tls, spec.hosts, at.key("tls").item(index))
+    for index, tcp in enumerate(spec.tcp):
+        yield from check_tcp_route(tcp, at.key("tcp").item(index))
     yield from _unreachable(spec.http, at.key("http"))
 
 

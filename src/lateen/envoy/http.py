@@ -87,24 +87,28 @@ def http_manager(
 def tcp_proxy(
     *,
     stat: str,
-    cluster: str,
+    cluster: str | tuple[tuple[str, int], ...],
     tags: Mapping[str, str],
     idle_timeout: float | None = None,
     after_handshake: bool = False,
 ) -> Filter:
-    """Bytes as they are. `after_handshake`: the far side is dialled once the peer is verified."""
+    """Bytes as they are, to one cluster or to several by share. `after_handshake`: the far side is dialled once the peer is verified."""
     connect = (
         tcp_proxy_pb2.ON_DOWNSTREAM_TLS_HANDSHAKE if after_handshake else tcp_proxy_pb2.IMMEDIATE
     )
     early = u32(_EARLY_BYTES) if after_handshake else None
     proxy = tcp_proxy_pb2.TcpProxy(
         stat_prefix=stat,
-        cluster=cluster,
         access_log=tcp_logs(tags),
         idle_timeout=maybe_duration(idle_timeout),
         upstream_connect_mode=connect,
         max_early_data_bytes=early,
     )
+    if isinstance(cluster, str):
+        proxy.cluster = cluster
+    else:
+        for name, weight in cluster:
+            proxy.weighted_clusters.clusters.add(name=name, weight=weight)
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 

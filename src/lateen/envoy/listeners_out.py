@@ -31,8 +31,9 @@ from lateen.envoy.sniffing import (
     tls_inspector,
 )
 from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
-from lateen.ir.backends import Backend, BackendId, MeshMtls
+from lateen.ir.backends import Backend, BackendId, MeshMtls, Wire
 from lateen.ir.plan import HttpOut, Outbound, Proxy, SniffOut, SniOut, TcpOut
+from lateen.ir.routes import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class TcpTarget:
 
     id: BackendId
     idle_timeout: float | None = None
-    mesh: bool = False
+    http: bool = False  # a cluster of the mesh that tells the far proxy to expect HTTP
 
 
 def target_of(id: BackendId, backends: Mapping[BackendId, Backend]) -> TcpTarget:
@@ -52,7 +53,7 @@ def target_of(id: BackendId, backends: Mapping[BackendId, Backend]) -> TcpTarget
     return TcpTarget(
         id=id,
         idle_timeout=backend.limits.tcp_idle_timeout,
-        mesh=isinstance(backend.security, MeshMtls),
+        http=isinstance(backend.security, MeshMtls) and backend.wire is not Wire.TCP,
     )
 
 
@@ -77,17 +78,17 @@ def _backends_in(part: Outbound) -> tuple[BackendId, ...]:
         case HttpOut():
             return ()
         case TcpOut() | SniffOut():
-            return (part.backend,)
+            return tuple(split.backend for split in part.to)
         case SniOut():
-            return tuple(dict.fromkeys(backend for _, backend in part.by_host))
+            return tuple(dict.fromkeys(split.backend for _, to in part.by_host for split in to))
     assert_never(part)
 
 
 def _place(part: Outbound) -> tuple[str, int]:
     match part:
-        case HttpOut() | SniOut():
+        case HttpOut():
             return names.ANY_ADDRESS, part.port
-        case TcpOut() | SniffOut():
+        case TcpOut() | SniffOut() | SniOut():
             return part.address, part.port
     assert_never(part)
 
@@ -128,9 +129,18 @@ def _elsewhere(tags: Mapping[str, str], allow_any: bool) -> Filter:
     return tcp_proxy(stat=cluster, cluster=cluster, tags=tags)
 
 
-def _to(target: TcpTarget, tags: Mapping[str, str]) -> Filter:
-    cluster = names.outbound_cluster(target.id)
-    return tcp_proxy(stat=cluster, cluster=cluster, tags=tags, idle_timeout=target.idle_timeout)
+def to_splits(to: tuple[Split, ...], target: TcpTarget, tags: Mapping[str, str]) -> Filter:
+    """Raw connections to backends by share; `target` is the first of them."""
+    first = names.outbound_cluster(target.id)
+    shares = tuple((names.outbound_cluster(split.backend), split.weight) for split in to)
+    cluster = first if len(shares) == 1 else shares
+    return tcp_proxy(stat=first, cluster=cluster, tags=tags, idle_timeout=target.idle_timeout)
+
+
+def _raw(listener: ListenerOut, to: tuple[Split, ...], tags: Mapping[str, str]) -> list[Filter]:
+    targets = [listener.target(split.backend) for split in to]
+    first_say = [says_tcp()] if any(target.http for target in targets) else []
+    return [*first_say, to_splits(to, targets[0], tags)]
 
 
 def _http(listener: ListenerOut, table: str, tags: Mapping[str, str]) -> Filter:
@@ -141,13 +151,14 @@ def _http(listener: ListenerOut, table: str, tags: Mapping[str, str]) -> Filter:
 def _sni_chains(
     listener: ListenerOut, part: SniOut, tags: Mapping[str, str]
 ) -> Iterable[FilterChain]:
-    hosts: dict[BackendId, list[str]] = {}
-    for host, backend in part.by_host:
-        hosts.setdefault(backend, []).append(host)
-    for backend, servers in hosts.items():
+    hosts: dict[tuple[Split, ...], list[str]] = {}
+    for host, to in part.by_host:
+        hosts.setdefault(to, []).append(host)
+    for to, servers in hosts.items():
         match = FilterChainMatch(transport_protocol="tls", server_names=servers)
-        to = _to(listener.target(backend), tags)
-        yield _chain(names.outbound_cluster(backend), part.origin, to, match=match)
+        proxy = _raw(listener, to, tags)
+        name = names.outbound_cluster(to[0].backend)
+        yield _chain(f"{name} {servers[0]}", to[0].origin, *proxy, match=match)
 
 
 def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
@@ -175,21 +186,20 @@ def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
                 http = _http(listener, part.table, tags)
                 made.filter_chains.append(_chain("http", part.origin, http, match=only_raw))
             case TcpOut():
-                to = _to(listener.target(part.backend), tags)
-                made.filter_chains.append(_chain("tcp", part.origin, to))
+                to = _raw(listener, part.to, tags)
+                made.filter_chains.append(_chain("tcp", part.origin, *to))
             case SniffOut():
                 inspectors |= {"tls": tls_inspector(), "http": http_inspector()}
                 http = _http(listener, part.table, tags)
                 made.filter_chains.append(_chain("http", part.origin, http, match=RAW_HTTP))
-                target = listener.target(part.backend)
-                first_say = [says_tcp()] if target.mesh else []
-                raw = _chain("tcp", part.origin, *first_say, _to(target, tags))
+                raw = _chain("tcp", part.origin, *_raw(listener, part.to, tags))
                 made.default_filter_chain.CopyFrom(raw)
             case SniOut():
                 inspectors |= {"tls": tls_inspector()}
                 made.filter_chains.extend(_sni_chains(listener, part, tags))
-                unknown = _elsewhere(tags, listener.allow_any)
-                made.default_filter_chain.CopyFrom(_chain("unknown", BUILT_IN, unknown))
+                if part.address == names.ANY_ADDRESS:
+                    unknown = _elsewhere(tags, listener.allow_any)
+                    made.default_filter_chain.CopyFrom(_chain("unknown", BUILT_IN, unknown))
             case _:
                 assert_never(part)
     made.listener_filters.extend(inspectors.values())

@@ -23,7 +23,9 @@ class Request:
     """An HTTP request as it reaches a proxy. `path` has the query; header names in lower case.
 
     `address` is the address dialled where that decides (a port that declares no protocol); `peer`
-    the caller's SPIFFE identity, "" without mTLS; `tls` whether a gateway's client spoke TLS.
+    the caller's SPIFFE identity, "" without mTLS; `tls` whether the client spoke TLS; `raw` that what
+    it says (inside TLS, if any) is not HTTP. A sidecar sees nothing but the server name of its app's
+    TLS.
     """
 
     way: Way
@@ -35,6 +37,7 @@ class Request:
     address: str = ""
     peer: str = ""
     tls: bool = False
+    raw: bool = False
 
     @property
     def scheme(self) -> str:

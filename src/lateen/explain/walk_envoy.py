@@ -105,7 +105,12 @@ def _chain(listener: Listener, request: Request) -> FilterChain | None:
         chain = _closest(chains, request, "tls", (ALPN_HTTP,))
         if chain is not None and chain.HasField("transport_socket"):
             return chain
-    chain = _closest(chains, request, "raw_buffer", HTTP_NAMES)
+    chain = _closest(
+        chains,
+        request,
+        "tls" if request.tls else "raw_buffer",
+        () if request.raw or request.tls else HTTP_NAMES,
+    )
     if chain is None and listener.HasField("default_filter_chain"):
         return listener.default_filter_chain
     return chain
@@ -251,9 +256,22 @@ def _http(config: Any, request: Request, resources: Resources) -> Outcome:
     return _routed(_table(manager, resources), seen)
 
 
+def _opaque(request: Request) -> bool:
+    """Whether the proxy cannot see inside the connection."""
+    return request.tls and request.way is Way.OUTBOUND
+
+
+def _shares(proxy: TcpProxy) -> tuple[tuple[str, int], ...]:
+    if proxy.WhichOneof("cluster_specifier") == "cluster":
+        return ((proxy.cluster, 100),)
+    return tuple((each.name, each.weight) for each in proxy.weighted_clusters.clusters)
+
+
 def _through(chain: FilterChain, request: Request, resources: Resources) -> Outcome:
     for each in chain.filters:
         config = each.typed_config
+        if config.Is(_Manager.DESCRIPTOR) and (request.raw or _opaque(request)):
+            return NO_CHAIN
         if config.Is(_Manager.DESCRIPTOR):
             return _http(config, request, resources)
         if config.Is(tcp_rbac_pb2.RBAC.DESCRIPTOR):
@@ -264,7 +282,7 @@ def _through(chain: FilterChain, request: Request, resources: Resources) -> Outc
             return Forwarded(
                 route="",
                 origin=origin_of(chain.metadata),
-                shares=((TcpProxy.FromString(config.value).cluster, 100),),
+                shares=_shares(TcpProxy.FromString(config.value)),
                 path=request.path,
                 authority=request.authority,
             )

@@ -33,9 +33,19 @@ from lateen.explain.request import (
 )
 from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
 from lateen.ir.match import Exact, Prefix, Present, Regex, RequestMatch, StringMatch, Suffix
-from lateen.ir.plan import HttpOut, Inbound, Mtls, ProxyPlan, SniffOut, SniOut, Speech, TcpOut
+from lateen.ir.plan import (
+    HttpOut,
+    Inbound,
+    Mtls,
+    Outbound,
+    ProxyPlan,
+    SniffOut,
+    SniOut,
+    Speech,
+    TcpOut,
+)
 from lateen.ir.policy import EVERYTHING_ALLOWED, Ask, Authorization, Clause, Peer, Policy, Verdict
-from lateen.ir.routes import Elsewhere, Fault, Forward, Redirect, Respond, Route, VirtualHost
+from lateen.ir.routes import Elsewhere, Fault, Forward, Redirect, Respond, Route, Split, VirtualHost
 
 
 def matches(match: StringMatch, text: str) -> bool:
@@ -316,12 +326,18 @@ def _unknown(request: Request) -> Request:
     return replace(request, peer="")
 
 
-def _raw(cluster: str, origin: Origin, request: Request) -> Forwarded:
-    """The bytes as they are, to one cluster."""
+def _poured(to: tuple[Split, ...], origin: Origin, request: Request) -> Forwarded:
+    """The bytes as they are, to backends by share."""
+    shares = tuple((names.outbound_cluster(each.backend), each.weight) for each in to)
+    return _raw(shares, origin, request)
+
+
+def _raw(shares: tuple[tuple[str, int], ...], origin: Origin, request: Request) -> Forwarded:
+    """The bytes as they are, to clusters by share."""
     return Forwarded(
         route="",
         origin=origin_text(origin),
-        shares=((cluster, 100),),
+        shares=shares if len(shares) > 1 else ((shares[0][0], 100),),
         path=request.path,
         authority=request.authority,
     )
@@ -330,22 +346,42 @@ def _raw(cluster: str, origin: Origin, request: Request) -> Forwarded:
 def _outbound(plan: ProxyPlan, request: Request) -> Outcome:
     """What listens at the address dialled, or else at any; what nobody claims goes elsewhere."""
     for address in (request.address, names.ANY_ADDRESS):
-        raw: Outcome | None = None
-        for part in plan.outbound:
-            match part:
-                case HttpOut() if (names.ANY_ADDRESS, part.port) == (address, request.port):
-                    return _route(plan, part.table, _seen(request, EVERYTHING_ALLOWED))
-                case SniffOut() if (part.address, part.port) == (address, request.port):
-                    return _route(plan, part.table, _seen(request, EVERYTHING_ALLOWED))
-                case TcpOut() if (part.address, part.port) == (address, request.port):
-                    raw = _raw(names.outbound_cluster(part.backend), part.origin, request)
-                case SniOut() if (names.ANY_ADDRESS, part.port) == (address, request.port):
-                    raw = _raw(_elsewhere(plan), BUILT_IN, request)
-                case _:
-                    pass
-        if raw:
-            return raw
-    return _raw(_elsewhere(plan), BUILT_IN, request)
+        here = [p for p in plan.outbound if _stands_at(p, address, request.port)]
+        if here:
+            return _taken(plan, here, request)
+    return _raw(((_elsewhere(plan), 100),), BUILT_IN, request)
+
+
+def _stands_at(part: Outbound, address: str, port: int) -> bool:
+    own = names.ANY_ADDRESS if isinstance(part, HttpOut) else part.address
+    return (own, part.port) == (address, port)
+
+
+def _taken(plan: ProxyPlan, here: list[Outbound], request: Request) -> Outcome:
+    """What the parts of one listener do with a connection."""
+    named = next((part for part in here if isinstance(part, SniOut)), None)
+    other = next((part for part in here if not isinstance(part, SniOut)), None)
+    if named and request.tls:
+        by_host = dict(named.by_host)
+        host = best_domain(by_host, request.host)
+        if host:
+            return _poured(by_host[host], by_host[host][0].origin, request)
+    match other:
+        case TcpOut():
+            return _poured(other.to, other.origin, request)
+        case SniffOut() if request.raw or request.tls:
+            return _poured(other.to, other.origin, request)
+        case HttpOut() if (named and request.tls) or request.raw or request.tls:
+            return (
+                _raw(((_elsewhere(plan), 100),), BUILT_IN, request)
+                if named and request.tls
+                else NO_CHAIN
+            )
+        case HttpOut() | SniffOut():
+            return _route(plan, other.table, _seen(request, EVERYTHING_ALLOWED))
+        case _ if named and named.address != names.ANY_ADDRESS:
+            return NO_CHAIN
+    return _raw(((_elsewhere(plan), 100),), BUILT_IN, request)
 
 
 def _elsewhere(plan: ProxyPlan) -> str:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lateen.base.origin import Origin
-from lateen.ir.backends import Backend, BackendId, EndpointSet, Wire
+from lateen.ir.backends import Backend, EndpointSet, Wire
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
-from lateen.ir.routes import RouteTable
+from lateen.ir.routes import RouteTable, Split
+
+ANYWHERE = "0.0.0.0"  # noqa: S104 - a listener's address inside a pod, as Istio names it
 
 
 class Role(StrEnum):
@@ -52,7 +54,7 @@ class TcpOut:
 
     address: str
     port: int
-    backend: BackendId
+    to: tuple[Split, ...]
     origin: Origin
 
 
@@ -63,16 +65,21 @@ class SniffOut:
     address: str
     port: int
     table: str
-    backend: BackendId
+    to: tuple[Split, ...]
     origin: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SniOut:
-    """TLS left as it is, told apart by SNI: listener `0.0.0.0_PORT`."""
+    """TLS left as it is, told apart by SNI.
+
+    At any address (listener `0.0.0.0_PORT`) unknown names go where unknown traffic goes; at a
+    service's own address they are refused.
+    """
 
     port: int
-    by_host: tuple[tuple[str, BackendId], ...]
+    by_host: tuple[tuple[str, tuple[Split, ...]], ...]
+    address: str = ANYWHERE
     origin: Origin
 
 

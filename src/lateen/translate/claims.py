@@ -51,6 +51,17 @@ def visible(rule: Owned[VirtualService], namespace: str) -> bool:
     return exported(rule.typed.spec.export_to, rule.namespace, namespace)
 
 
+def _source_keys(rule: VirtualService) -> set[str]:
+    """The labels its conditions look at."""
+    spec = rule.spec
+    labels = [
+        *(match.source_labels for rule in spec.http for match in rule.match),
+        *(match.source_labels for rule in spec.tls for match in rule.match),
+        *(match.source_labels for rule in spec.tcp for match in rule.match),
+    ]
+    return {key for each in labels for key in each}
+
+
 def _breadth(rule: Owned[VirtualService]) -> int:
     """How widely a rule is exported: to its own namespace, to some, to all."""
     to = rule.typed.spec.export_to
@@ -60,8 +71,10 @@ def _breadth(rule: Owned[VirtualService]) -> int:
 
 
 def _meet(one: Owned[VirtualService], other: Owned[VirtualService]) -> bool:
-    """Whether some proxy sees both and neither is closer to it."""
-    if _breadth(one) != _breadth(other):
+    """Whether both have rules of one kind, some proxy sees both and neither is closer to it."""
+    mine, others = one.typed.spec, other.typed.spec
+    alike = any((mine.http and others.http, mine.tls and others.tls, mine.tcp and others.tcp))
+    if not alike or _breadth(one) != _breadth(other):
         return False
     return _breadth(one) == 2 or bool(_namespaces(one) & _namespaces(other))
 
@@ -76,11 +89,9 @@ def mesh_rules(rules: tuple[Owned[VirtualService], ...]) -> MeshRules:
     keys: set[str] = set()
     problems: list[Problem] = []
     for rule in rules:
-        if MESH not in bound_gateways(rule) or not rule.typed.spec.http:
+        if MESH not in bound_gateways(rule):
             continue
-        for http in rule.typed.spec.http:
-            for match in http.match:
-                keys.update(match.source_labels)
+        keys.update(_source_keys(rule.typed))
         for index, written in enumerate(rule.typed.spec.hosts):
             host = full_host(written, rule.namespace)
             same = by_host.setdefault(host, [])

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
-from lateen.ir.backends import Backend, BackendId, EndpointSet
-from lateen.ir.plan import HttpOut, Outbound, Role, SniffOut, SniOut, TcpOut
-from lateen.ir.routes import RouteTable
+from lateen.ir.backends import Backend, EndpointSet
+from lateen.ir.plan import ANYWHERE, HttpOut, Outbound, Role, SniffOut, SniOut, TcpOut
+from lateen.ir.routes import RouteTable, Split
 from lateen.translate.backends import service_backends
 from lateen.translate.faults import range_ignored, taken
+from lateen.translate.matches import Place
+from lateen.translate.rawroutes import RawOutbound, raw_outbound
 from lateen.translate.tables import TableMaker, aliases_of, sniffed_or_http
 from lateen.translate.views import Index, Sight
 from lateen.world.model import Port, Protocol, Service, Shape, Workload
-
-ANYWHERE = "0.0.0.0"  # noqa: S104 - a listener's address inside a pod, as Istio names it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -57,19 +57,19 @@ def view_of(index: Index, workload: Workload, *, allow_any: bool = True) -> View
 class _Listeners:
     """Listeners by address and port, while they are collected; the first to come has the place."""
 
-    at: dict[tuple[str, int], TcpOut | SniffOut] = field(default_factory=dict)
+    at: dict[tuple[str, int], TcpOut | SniffOut | SniOut] = field(default_factory=dict)
     http: dict[int, Origin] = field(default_factory=dict)
-    sni: dict[int, dict[str, BackendId]] = field(default_factory=dict)
+    sni: dict[int, dict[str, tuple[Split, ...]]] = field(default_factory=dict)
     sni_origin: dict[int, Origin] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def put(self, listener: TcpOut | SniffOut) -> None:
+    def put(self, listener: TcpOut | SniffOut | SniOut) -> None:
         key = (listener.address, listener.port)
         if key not in self.at:
             self.at[key] = listener
             return
         winner = self.at[key]
-        if winner.backend != listener.backend:
+        if winner != listener:
             what = f"{listener.address}:{listener.port}"
             self.problems.append(taken(listener.origin, what, winner.origin))
 
@@ -98,7 +98,7 @@ def outbound_view(index: Index, view: View) -> OutboundView:
         problems.extend(made.problems)
         problems.extend(range_ignored(service.origin, text) for text in service.ranges)
         for port in service.ports:
-            _listen(index, service, port, listeners)
+            _listen(maker, service, port, listeners)
     outbound = _settled(listeners)
     tables, found = _tables(maker, services, outbound)
     return OutboundView(
@@ -111,37 +111,41 @@ def outbound_view(index: Index, view: View) -> OutboundView:
     )
 
 
-def _listen(index: Index, service: Service, port: Port, listeners: _Listeners) -> None:
+def _listen(maker: TableMaker, service: Service, port: Port, listeners: _Listeners) -> None:
     """Add what one port of a service needs."""
     if port.protocol.is_http:
         listeners.http.setdefault(port.number, port.origin)
         return
-    backend = BackendId(host=service.host, port=port.number)
+    place = Place(port=port.number, namespace=maker.sight.namespace, labels=maker.labels)
+    rules = maker.rules.claims(service.host, maker.sight.namespace)
+    raw = raw_outbound(service, port, rules, place, maker.sight.known)
+    listeners.problems.extend(raw.problems)
     addresses = service.addresses
     if service.shape is Shape.HEADLESS:
-        addresses = tuple(i.address for i in index.world.instances_of(service) if i.ready)
+        instances = maker.sight.index.world.instances_of(service)
+        addresses = tuple(i.address for i in instances if i.ready)
     elif service.is_entry and not addresses:
         if port.protocol.is_tls:
-            listeners.sni.setdefault(port.number, {}).setdefault(service.host, backend)
+            named = listeners.sni.setdefault(port.number, {})
+            for host, to in raw.by_host or ((service.host, raw.to),):
+                named.setdefault(host, to)
             listeners.sni_origin.setdefault(port.number, port.origin)
             return
         addresses = (ANYWHERE,)
     for address in addresses:
-        if port.protocol is Protocol.UNKNOWN:
-            table = f"{service.host}:{port.number}"
-            listeners.put(
-                SniffOut(
-                    address=address,
-                    port=port.number,
-                    table=table,
-                    backend=backend,
-                    origin=port.origin,
-                )
-            )
-        else:
-            listeners.put(
-                TcpOut(address=address, port=port.number, backend=backend, origin=port.origin)
-            )
+        listeners.put(_at(address, service, port, raw))
+
+
+def _at(address: str, service: Service, port: Port, raw: RawOutbound) -> TcpOut | SniffOut | SniOut:
+    """The listener of one address that is not plain HTTP."""
+    if port.protocol is Protocol.UNKNOWN:
+        table = f"{service.host}:{port.number}"
+        return SniffOut(
+            address=address, port=port.number, table=table, to=raw.to, origin=port.origin
+        )
+    if raw.by_host:
+        return SniOut(address=address, port=port.number, by_host=raw.by_host, origin=port.origin)
+    return TcpOut(address=address, port=port.number, to=raw.to, origin=port.origin)
 
 
 def _settled(listeners: _Listeners) -> tuple[Outbound, ...]:
@@ -154,12 +158,12 @@ def _settled(listeners: _Listeners) -> tuple[Outbound, ...]:
     for port, origin in listeners.http.items():
         found[port, ANYWHERE] = HttpOut(port=port, table=str(port), origin=origin)
     for (address, port), listener in listeners.at.items():
-        if (port, address) in found:
+        if (port, address) in found and not isinstance(listener, SniOut):
             found[port, address] = SniffOut(
                 address=address,
                 port=port,
                 table=str(port),
-                backend=listener.backend,
+                to=listener.to,
                 origin=listener.origin,
             )
         else:
@@ -186,7 +190,7 @@ def _tables(
         if isinstance(listener, TcpOut | SniOut) or listener.table in made:
             continue
         if isinstance(listener, SniffOut) and listener.table != str(listener.port):
-            owner = by_host[listener.backend.host]
+            owner = by_host[listener.table.rpartition(":")[0]]
             made[listener.table], found = maker.own_table(owner, listener.port)
         else:
             here = tuple(s for s in services if _routable(s, listener.port))
