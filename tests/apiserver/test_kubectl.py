@@ -186,6 +186,10 @@ async def test_describe_logs_and_discovery(tmp_path: Path) -> None:
         assert "virtualservices" in resources
         assert "REPLICAS" not in await kubectl("explain", "pods")
         assert "replicas" in await kubectl("explain", "deployment.spec")
+        old = await kubectl(
+            "explain", "deployment.spec.template.spec", "--output=plaintext-openapiv2"
+        )
+        assert "containers" in old
         assert "Server Version: v1." in await kubectl("version")
 
 

@@ -16,19 +16,12 @@ from lateen.apiserver.accounttokens import AccountKey
 from lateen.apiserver.authenticating import Authenticator
 from lateen.apiserver.deleting import answer_delete, answer_delete_collection
 from lateen.apiserver.deps import ApiDeps, Objects
-from lateen.apiserver.discovery import (
-    SCALED,
-    api_versions,
-    group_info,
-    group_list,
-    resource_list,
-    version_info,
-)
+from lateen.apiserver.discovery import SCALED
 from lateen.apiserver.faults import ApiFault, expired, status_of, unknown_path
 from lateen.apiserver.guarding import Guard
 from lateen.apiserver.listing import Snapshots
 from lateen.apiserver.meshroutes import reading_routes, writing_routes
-from lateen.apiserver.openapi import openapi_v2, openapi_v2_wire, openapi_v3, openapi_v3_index
+from lateen.apiserver.plainroutes import discovered, plain_routes
 from lateen.apiserver.podlogs import answer_log
 from lateen.apiserver.reading import answer_get, answer_list
 from lateen.apiserver.scaling import answer_scale
@@ -41,7 +34,6 @@ from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import Conflict, Expired, NotFound
 
 LARGEST_BODY = 3 * 1024 * 1024  # bytes, as Kubernetes
-_OPENAPI_WIRE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -70,12 +62,12 @@ def make_app(
     async def kubernetes(request: web.Request) -> web.StreamResponse:
         target = parse_target(request.path)
         if target is None:
-            return _discovered(request)
+            return discovered(request)
         return await _dispatch(request, target, store, deps, time, snapshots)
 
     app.router.add_routes(reading_routes(store, deps, time))
     app.router.add_routes(writing_routes(deps))
-    app.router.add_routes(_plain_routes())
+    app.router.add_routes(plain_routes(store))
     app.router.add_routes(access_review_routes(store))
     app.router.add_routes(token_routes(authenticator))
     for path in ("/api", "/apis", "/api/{rest:.*}", "/apis/{rest:.*}"):
@@ -141,66 +133,6 @@ def _require_namespace_named(request: web.Request, target: Target) -> None:
 
 def _not_allowed() -> ApiFault:
     return ApiFault(405, "the server does not allow this method on the requested resource")
-
-
-def _discovered(request: web.Request) -> web.Response:
-    if request.method not in ("GET", "HEAD"):
-        raise unknown_path()
-    parts = request.path.strip("/").split("/")
-    match parts:
-        case ["api"]:
-            return json_response(api_versions(request.host))
-        case ["apis"]:
-            return json_response(group_list())
-        case ["api", version]:
-            document = resource_list("", version)
-        case ["apis", group]:
-            document = group_info(group)
-        case ["apis", group, version]:
-            document = resource_list(group, version)
-        case _:
-            document = None
-    if document is None:
-        raise unknown_path()
-    return json_response(document)
-
-
-def _plain_routes() -> list[web.RouteDef]:
-    async def healthy(_: web.Request) -> web.Response:
-        return web.Response(text="ok")
-
-    async def version(_: web.Request) -> web.Response:
-        return json_response(version_info())
-
-    async def paths(request: web.Request) -> web.Response:
-        known = {r.canonical for r in request.app.router.resources() if "{" not in r.canonical}
-        return json_response({"paths": sorted(known)})
-
-    async def v2(request: web.Request) -> web.Response:
-        if _OPENAPI_WIRE in request.headers.get("Accept", ""):
-            return web.Response(body=openapi_v2_wire(), headers={"Content-Type": _OPENAPI_WIRE})
-        return json_response(openapi_v2())
-
-    async def v3_index(_: web.Request) -> web.Response:
-        return json_response(openapi_v3_index())
-
-    async def v3(request: web.Request) -> web.Response:
-        document = openapi_v3(request.match_info["path"])
-        if document is None:
-            raise unknown_path()
-        return json_response(document)
-
-    gets: dict[str, Handler] = {
-        "/": paths,
-        "/healthz": healthy,
-        "/livez": healthy,
-        "/readyz": healthy,
-        "/version": version,
-        "/openapi/v2": v2,
-        "/openapi/v3": v3_index,
-        "/openapi/v3/{path:.+}": v3,
-    }
-    return [web.get(path, handler) for path, handler in gets.items()]
 
 
 @web.middleware

@@ -1,7 +1,7 @@
 """OpenAPI documents, made of the API structs, so that clients know the fields.
 
-In: KINDS.    Out: /openapi/v3 (index and one document for each group version), a minimal /openapi/v2.
-Before: api/kinds.py        After: apiserver/app.py
+In: KINDS.    Out: /openapi/v3 (index and one document for each group version).
+Before: api/kinds.py        After: apiserver/swagger.py, apiserver/plainroutes.py
 
 kubectl reads from v3 whether PATCH takes `fieldValidation` (then it leaves validation to the server),
 and `kubectl explain` reads the schemas. PATCH names no strategic merge here: clients then
@@ -11,6 +11,7 @@ use the rules they have built in, which apiserver/strategic.py follows.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -23,7 +24,8 @@ from lateen.apiserver.discovery import groups_known, versions_of
 from lateen.apiserver.faults import resource
 
 _REFERENCE = "#/components/schemas/{name}"
-_TITLE = "lateen"
+TITLE = "lateen"
+QUERY = ("dryRun", "fieldManager", "fieldValidation")  # what writes take beside their body
 _ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _METHODS = {
     "list": ("get", False, "list"),
@@ -34,17 +36,6 @@ _METHODS = {
     "delete": ("delete", True, "delete"),
     "deletecollection": ("delete", False, "deletecollection"),
 }
-
-
-def openapi_v2() -> dict[str, Any]:
-    """The smallest Swagger document: clients of it skip validation, the server's own stays."""
-    return {"swagger": "2.0", "info": _info(), "paths": {}, "definitions": {}}
-
-
-def openapi_v2_wire() -> bytes:
-    """The same as a gnostic `openapi.v2.Document` message (swagger = 1, info = 2 {title, version}, paths = 8)."""
-    info = _text(1, _TITLE) + _text(2, lateen.__version__)
-    return _text(1, "2.0") + _bytes(2, info) + _bytes(8, b"")
 
 
 def openapi_v3_index() -> dict[str, Any]:
@@ -83,17 +74,22 @@ def _all_paths() -> list[str]:
 
 
 def _info() -> dict[str, str]:
-    return {"title": _TITLE, "version": lateen.__version__}
+    return {"title": TITLE, "version": lateen.__version__}
 
 
 def _schemas(kinds: list[Kind], version: str) -> dict[str, Any]:
-    _, components = msgspec.json.schema_components(
-        [kind.struct for kind in kinds], schema_hook=_schema_of_own, ref_template=_REFERENCE
-    )
-    schemas: dict[str, Any] = {name: _plain(schema) for name, schema in components.items()}
+    schemas = plain_schemas(kinds, _REFERENCE)
     for kind in kinds:
-        schemas[kind.struct.__name__] |= {"x-kubernetes-group-version-kind": [_gvk(kind, version)]}
+        schemas[kind.struct.__name__] |= {"x-kubernetes-group-version-kind": [gvk(kind, version)]}
     return schemas
+
+
+def plain_schemas(kinds: Iterable[Kind], reference: str) -> dict[str, Any]:
+    """A schema for each struct of the kinds, by name; `reference` is how one names another."""
+    _, components = msgspec.json.schema_components(
+        [kind.struct for kind in kinds], schema_hook=_schema_of_own, ref_template=reference
+    )
+    return {name: _plain(schema) for name, schema in components.items()}
 
 
 def _schema_of_own(kind: type) -> dict[str, Any]:
@@ -124,7 +120,8 @@ def _plain(schema: Any) -> Any:
     return plain or _ANYTHING
 
 
-def _gvk(kind: Kind, version: str) -> dict[str, str]:
+def gvk(kind: Kind, version: str) -> dict[str, str]:
+    """The mark by which clients find a kind's schema."""
     return {"group": kind.group, "version": version, "kind": kind.kind}
 
 
@@ -150,12 +147,11 @@ def _operation(kind: Kind, version: str, action: str) -> dict[str, Any]:
         "description": f"{action} {resource(kind)}",
         "responses": {"200": {"description": "OK", "content": content}},
         "x-kubernetes-action": action,
-        "x-kubernetes-group-version-kind": _gvk(kind, version),
+        "x-kubernetes-group-version-kind": gvk(kind, version),
     }
     if action in ("post", "put", "patch"):
-        names = ("dryRun", "fieldManager", "fieldValidation")
         operation["parameters"] = [
-            {"name": name, "in": "query", "schema": {"type": "string"}} for name in names
+            {"name": name, "in": "query", "schema": {"type": "string"}} for name in QUERY
         ]
         operation["requestBody"] = {"content": content if action != "patch" else _PATCHES}
     return operation
@@ -163,14 +159,9 @@ def _operation(kind: Kind, version: str, action: str) -> dict[str, Any]:
 
 _PATCHES = {
     media: {"schema": {"type": "object"}}
-    for media in ("application/json-patch+json", "application/merge-patch+json")
+    for media in (
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/apply-patch+yaml",
+    )
 }
-
-
-def _bytes(field: int, value: bytes) -> bytes:
-    """One length-delimited protobuf field, shorter than 128 bytes."""
-    return bytes([field << 3 | 2, len(value)]) + value
-
-
-def _text(field: int, value: str) -> bytes:
-    return _bytes(field, value.encode())
