@@ -29,6 +29,8 @@ from lateen.cluster.podstatus import merge_report
 from lateen.cluster.statuses import timestamp
 from lateen.store.memory import MemoryStore
 
+VOLUMES = "/state/volumes"
+
 
 def read(*documents: str) -> tuple[Obj, ...]:
     """The objects of YAML documents; they must be sound."""
@@ -87,7 +89,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(clock=self.clock)
-        self.controllers = Controllers(store=self.store, clock=self.clock)
+        self.controllers = Controllers(store=self.store, clock=self.clock, volumes=VOLUMES)
 
     def apply(self, *documents: str) -> Applied:
         """Apply files and settle."""
@@ -99,7 +101,7 @@ class Cluster:
         """Let the controllers come to rest; there must be nothing left they want."""
         due = self.controllers.settle()
         revision = self.store.revision
-        Controllers(store=self.store, clock=self.clock).settle()
+        Controllers(store=self.store, clock=self.clock, volumes=VOLUMES).settle()
         assert self.store.revision == revision, "a settled world wants nothing"
         return due
 
@@ -164,6 +166,9 @@ class Cluster:
 
     def slices(self) -> tuple[Obj, ...]:
         return self.store.list(group="discovery.k8s.io", kind="EndpointSlice", namespace="shop")
+
+    def volumes(self) -> tuple[Obj, ...]:
+        return self.store.list(group="", kind="PersistentVolume")
 
     def events(self, namespace: str = "shop") -> tuple[Obj, ...]:
         return self.store.list(group="", kind="Event", namespace=namespace)

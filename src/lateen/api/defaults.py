@@ -27,6 +27,10 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
         case "apps", "ReplicaSet":
             spec = {"replicas": 1, **raw["spec"], "template": _template(raw["spec"]["template"])}
             return raw | {"spec": spec}
+        case "apps", "StatefulSet":
+            return raw | {"spec": _stateful_spec(raw["spec"])}
+        case "", "PersistentVolumeClaim":
+            return raw | {"spec": {"volumeMode": "Filesystem", **raw["spec"]}}
         case "batch", "Job":
             return raw | {"spec": _job_spec(raw["spec"])}
         case "batch", "CronJob":
@@ -66,6 +70,15 @@ def _container(container: dict[str, Any]) -> dict[str, Any]:
     if "ports" not in container:
         return container
     return container | {"ports": [{"protocol": "TCP", **port} for port in container["ports"]]}
+
+
+def _stateful_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    defaults = {"replicas": 1, "podManagementPolicy": "OrderedReady", "revisionHistoryLimit": 10}
+    strategy = {"type": "RollingUpdate", **spec.get("updateStrategy", {})}
+    if strategy["type"] == "RollingUpdate":
+        strategy["rollingUpdate"] = {"partition": 0, **strategy.get("rollingUpdate", {})}
+    made = {**defaults, **spec, "updateStrategy": strategy}
+    return made | {"template": _template(spec["template"])}
 
 
 def _job_spec(spec: dict[str, Any]) -> dict[str, Any]:

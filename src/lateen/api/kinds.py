@@ -19,6 +19,8 @@ from lateen.api.rbac import RBAC, ClusterRole, ClusterRoleBinding, Role, RoleBin
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import EndpointSlice, Service
 from lateen.api.serviceentry import ServiceEntry
+from lateen.api.sets import ControllerRevision, StatefulSet
+from lateen.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
 
@@ -112,6 +114,47 @@ KINDS: tuple[Kind, ...] = (
         plural="replicasets",
         struct=ReplicaSet,
         short_names=("rs",),
+    ),
+    Kind(
+        group="apps",
+        versions=("v1",),
+        kind="StatefulSet",
+        plural="statefulsets",
+        struct=StatefulSet,
+        short_names=("sts",),
+    ),
+    Kind(
+        group="apps",
+        versions=("v1",),
+        kind="ControllerRevision",
+        plural="controllerrevisions",
+        struct=ControllerRevision,
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="PersistentVolumeClaim",
+        plural="persistentvolumeclaims",
+        struct=PersistentVolumeClaim,
+        short_names=("pvc",),
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="PersistentVolume",
+        plural="persistentvolumes",
+        struct=PersistentVolume,
+        namespaced=False,
+        short_names=("pv",),
+    ),
+    Kind(
+        group="storage.k8s.io",
+        versions=("v1",),
+        kind="StorageClass",
+        plural="storageclasses",
+        struct=StorageClass,
+        namespaced=False,
+        short_names=("sc",),
     ),
     Kind(group="batch", versions=("v1",), kind="Job", plural="jobs", struct=Job),
     Kind(

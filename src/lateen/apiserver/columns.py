@@ -151,7 +151,8 @@ def _slice_endpoints(raw: Tree) -> str:
     return ",".join(addresses[:3]) + more
 
 
-def _deployment_ready(raw: Tree) -> str:
+def replicas_cell(raw: Tree) -> str:
+    """Replicas that are ready, of those wanted."""
     wanted = at(raw, "spec", "replicas")
     return f"{at(raw, 'status', 'readyReplicas') or 0}/{1 if wanted is None else wanted}"
 
@@ -214,7 +215,7 @@ COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
         shown_column("Endpoints", _slice_endpoints),
     ),
     ("apps", "Deployment"): (
-        shown_column("Ready", _deployment_ready),
+        shown_column("Ready", replicas_cell),
         number_column("Up-to-date", "status", "updatedReplicas"),
         number_column("Available", "status", "availableReplicas"),
         *IMAGES,

@@ -22,6 +22,8 @@ from lateen.apiserver.columns import (
     Column,
     Tree,
     at,
+    number_column,
+    replicas_cell,
     shown_column,
     text_column,
 )
@@ -80,6 +82,32 @@ def _since(name: str, *path: str, wide: bool = False) -> Column:
     return Column(name=name, cell=cell, priority=int(wide), description=".".join(path))
 
 
+def _controller(raw: Tree) -> str:
+    owners = at(raw, "metadata", "ownerReferences") or ()
+    owner = next((o for o in owners if o.get("controller")), None)
+    if owner is None:
+        return NONE
+    group = str(owner.get("apiVersion", "")).rpartition("/")[0]
+    return f"{str(owner['kind']).lower()}.{group}/{owner['name']}"
+
+
+def _access_modes(raw: Tree) -> str:
+    short = {
+        "ReadWriteOnce": "RWO",
+        "ReadOnlyMany": "ROX",
+        "ReadWriteMany": "RWX",
+        "ReadWriteOncePod": "RWOP",
+    }
+    status = at(raw, "status", "accessModes") if raw.get("kind") != "PersistentVolume" else None
+    modes = status or at(raw, "spec", "accessModes") or ()
+    return ",".join(short.get(mode, mode) for mode in modes)
+
+
+def _claim(raw: Tree) -> str:
+    claim = at(raw, "spec", "claimRef") or {}
+    return f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else ""
+
+
 def _object(raw: Tree) -> str:
     kind = str(at(raw, "involvedObject", "kind") or "").lower()
     return f"{kind}/{at(raw, 'involvedObject', 'name') or ''}"
@@ -102,6 +130,43 @@ WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
         _since("First Seen", "firstTimestamp", wide=True),
         Column(name="Count", cell=lambda raw, _: at(raw, "count") or 1, type="integer", priority=1),
         text_column("Name", "metadata", "name", wide=True),
+    ),
+    ("apps", "StatefulSet"): (shown_column("Ready", replicas_cell), *IMAGES[:2]),
+    ("apps", "ControllerRevision"): (
+        shown_column("Controller", _controller),
+        number_column("Revision", "revision"),
+    ),
+    ("", "PersistentVolumeClaim"): (
+        text_column("Status", "status", "phase", default=""),
+        text_column("Volume", "spec", "volumeName", default=""),
+        text_column("Capacity", "status", "capacity", "storage", default=""),
+        shown_column("Access Modes", _access_modes),
+        text_column("StorageClass", "spec", "storageClassName", default=""),
+        text_column(
+            "VolumeAttributesClass", "spec", "volumeAttributesClassName", default="<unset>"
+        ),
+        text_column("VolumeMode", "spec", "volumeMode", default="Filesystem", wide=True),
+    ),
+    ("", "PersistentVolume"): (
+        text_column("Capacity", "spec", "capacity", "storage", default=""),
+        shown_column("Access Modes", _access_modes),
+        text_column("Reclaim Policy", "spec", "persistentVolumeReclaimPolicy", default="Retain"),
+        text_column("Status", "status", "phase", default=""),
+        shown_column("Claim", _claim),
+        text_column("StorageClass", "spec", "storageClassName", default=""),
+        text_column(
+            "VolumeAttributesClass", "spec", "volumeAttributesClassName", default="<unset>"
+        ),
+        text_column("Reason", "status", "reason", default=""),
+        text_column("VolumeMode", "spec", "volumeMode", default="Filesystem", wide=True),
+    ),
+    ("storage.k8s.io", "StorageClass"): (
+        text_column("Provisioner", "provisioner", default=""),
+        text_column("ReclaimPolicy", "reclaimPolicy", default="Delete"),
+        text_column("VolumeBindingMode", "volumeBindingMode", default="Immediate"),
+        shown_column(
+            "AllowVolumeExpansion", lambda raw: str(bool(raw.get("allowVolumeExpansion"))).lower()
+        ),
     ),
     ("batch", "Job"): (
         shown_column("Status", _job_status),

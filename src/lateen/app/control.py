@@ -14,6 +14,7 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -50,6 +51,7 @@ from lateen.stages.nodes import NodeLink
 from lateen.stages.planning import Planned, Planning, directory_of
 from lateen.stages.programming import Programming, remembered
 from lateen.stages.quarantining import Quarantine
+from lateen.stages.reclaiming import reclaimed
 from lateen.stages.running import Running, Seams
 from lateen.stages.securing import Securing
 from lateen.stages.sourcing import Request, Sourcing
@@ -135,8 +137,12 @@ class ControlPlane:
             build=self.building.result,
             proxy_for=lambda obj: self.bootstraps.proxy_run(obj, self.planning.latest),
             settled=self._settled,
-            kept_volumes=str(self.settings.state_dir / "volumes"),
+            kept_volumes=self._volumes,
         )
+
+    @property
+    def _volumes(self) -> str:
+        return str(self.settings.state_dir / "volumes")
 
     def _hear(self, message: ToControl) -> None:
         self.running.hear(message)
@@ -157,7 +163,9 @@ class ControlPlane:
             console=self._console,
         ) as at:
             self._answering(at)
-            self._controllers = named("controllers", controlling(self.store, self.clock))
+            self._controllers = named(
+                "controllers", controlling(self.store, self.clock, self._volumes)
+            )
             tasks = [
                 self._controllers,
                 named("watch", self._watching()),
@@ -216,6 +224,8 @@ class ControlPlane:
             async for event in watch:
                 if traffic.changes(event):
                     self._traffic = True
+                if folder := reclaimed(event, Path(self._volumes)):
+                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
                 self._wake.set()
         finally:
             watch.close()

@@ -19,6 +19,7 @@ from lateen.api.objects import Obj
 from lateen.api.pod import Pod, PodSpec
 from lateen.api.service import Service
 from lateen.api.serviceentry import ServiceEntry
+from lateen.api.sets import StatefulSet
 from lateen.api.workload import Deployment, ReplicaSet
 from lateen.check.hosts import covers
 
@@ -168,7 +169,12 @@ def _workload(obj: Obj) -> Workload | None:
     match obj.typed:
         case Pod(metadata=metadata, spec=spec):
             return _workload_of(obj, metadata.labels, spec)
-        case Deployment(spec=workload) | ReplicaSet(spec=workload) | Job(spec=workload):
+        case (
+            Deployment(spec=workload)
+            | ReplicaSet(spec=workload)
+            | Job(spec=workload)
+            | StatefulSet(spec=workload)
+        ):
             return _workload_of(obj, workload.template.metadata.labels, workload.template.spec)
     return None
 

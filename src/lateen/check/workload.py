@@ -34,7 +34,7 @@ def check_deployment(deployment: Deployment, at: At) -> Iterator[Problem]:
     yield from between(at.key("replicas"), spec.replicas, 0)
     yield from between(at.key("minReadySeconds"), spec.min_ready_seconds, 0)
     yield from between(at.key("revisionHistoryLimit"), spec.revision_history_limit, 0)
-    yield from _selector_and_template(spec.selector, spec.template, at)
+    yield from check_selector_and_template(spec.selector, spec.template, at)
     yield from _strategy(spec.strategy, at.key("strategy"))
 
 
@@ -43,12 +43,13 @@ def check_replica_set(replica_set: ReplicaSet, at: At) -> Iterator[Problem]:
     spec, at = replica_set.spec, at.key("spec")
     yield from between(at.key("replicas"), spec.replicas, 0)
     yield from between(at.key("minReadySeconds"), spec.min_ready_seconds, 0)
-    yield from _selector_and_template(spec.selector, spec.template, at)
+    yield from check_selector_and_template(spec.selector, spec.template, at)
 
 
-def _selector_and_template(
+def check_selector_and_template(
     selector: LabelSelector, template: PodTemplateSpec, at: At
 ) -> Iterator[Problem]:
+    """A selector that matches its template, whose pods are always restarted."""
     labels = template.metadata.labels
     where = at.key("selector")
     if selector == LabelSelector():
@@ -96,14 +97,15 @@ def _strategy(strategy: DeploymentStrategy, at: At) -> Iterator[Problem]:
         words = "may not be specified when strategy `type` is 'Recreate'"
         yield here.error(f"Forbidden: {words}")
         return
-    yield from _share(rolling.max_surge, here.key("maxSurge"))
-    yield from _share(rolling.max_unavailable, here.key("maxUnavailable"))
-    if _is_zero(rolling.max_surge) and _is_zero(rolling.max_unavailable):
+    yield from check_share(rolling.max_surge, here.key("maxSurge"))
+    yield from check_share(rolling.max_unavailable, here.key("maxUnavailable"))
+    if is_zero(rolling.max_surge) and is_zero(rolling.max_unavailable):
         words = "may not be 0 when `maxSurge` is 0"
         yield here.key("maxUnavailable").invalid(rolling.max_unavailable, words)
 
 
-def _share(value: IntOrString, at: At) -> Iterator[Problem]:
+def check_share(value: IntOrString, at: At) -> Iterator[Problem]:
+    """A number of pods, or a percentage."""
     if isinstance(value, int):
         yield from between(at, value, 0)
     elif not _PERCENT.fullmatch(value):
@@ -111,5 +113,6 @@ def _share(value: IntOrString, at: At) -> Iterator[Problem]:
         yield at.invalid(value, words)
 
 
-def _is_zero(value: IntOrString) -> bool:
+def is_zero(value: IntOrString) -> bool:
+    """Whether it is none, as a number or a percentage."""
     return value in (0, "0%")

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from lateen.api.objects import Obj
 from lateen.cluster.actions import PROVIDED, Action
+from lateen.cluster.claims import provided_classes, reconcile_claims, release_claims
 from lateen.cluster.cronjobs import reconcile_cronjob
 from lateen.cluster.deployments import reconcile_deployment
 from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
@@ -26,6 +27,7 @@ from lateen.cluster.replicasets import reconcile_replicaset
 from lateen.cluster.roles import reconcile_sums
 from lateen.cluster.scheduling import schedule
 from lateen.cluster.services import allocate, service_of
+from lateen.cluster.statefulsets import reconcile_statefulset
 
 Inputs = tuple[tuple[Obj, ...], ...]
 
@@ -61,6 +63,20 @@ def _endpoint_inputs(observed: Observed, service: Obj) -> Inputs:
         pods = observed.selected("Pod", namespace, typed.spec.selector)
     label = {SERVICE_NAME: service.key.name}
     return pods, observed.selected("EndpointSlice", namespace, label)
+
+
+def _stateful_inputs(observed: Observed, owner: Obj) -> Inputs:
+    return (
+        observed.owned("Pod", owner),
+        observed.owned("ControllerRevision", owner),
+        observed.all("PersistentVolumeClaim", owner.key.namespace),
+    )
+
+
+def _claims(observed: Observed, now: datetime) -> tuple[Action, ...]:
+    claims, volumes = observed.all("PersistentVolumeClaim"), observed.all("PersistentVolume")
+    classes = observed.all("StorageClass")
+    return reconcile_claims(claims, volumes, classes, observed.volumes, now)
 
 
 def _namespaces(observed: Observed, _: datetime) -> tuple[Action, ...]:
@@ -111,6 +127,28 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         inputs=_deployment_inputs,
         reconcile=lambda deployment, inputs, now: reconcile_deployment(
             deployment, inputs[0], inputs[1], now
+        ),
+    ),
+    PerObject(
+        kind="StatefulSet",
+        reads=frozenset({"StatefulSet", "Pod", "ControllerRevision", "PersistentVolumeClaim"}),
+        inputs=_stateful_inputs,
+        reconcile=lambda owner, inputs, now: reconcile_statefulset(
+            owner, inputs[0], inputs[1], {claim.key.name for claim in inputs[2]}, now
+        ),
+    ),
+    Whole(
+        reads=frozenset({"Namespace", "StorageClass"}),
+        reconcile=lambda observed, _: provided_classes(observed.all("StorageClass")),
+    ),
+    Whole(
+        reads=frozenset({"PersistentVolumeClaim", "PersistentVolume", "StorageClass"}),
+        reconcile=_claims,
+    ),
+    Whole(
+        reads=frozenset({"PersistentVolumeClaim", "Pod"}),
+        reconcile=lambda observed, _: release_claims(
+            observed.all("PersistentVolumeClaim"), observed.all("Pod")
         ),
     ),
     PerObject(

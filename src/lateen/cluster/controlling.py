@@ -37,11 +37,12 @@ class Controllers:
 
     store: Store
     clock: Clock
+    volumes: str = ""  # the folder in which folders for claims are made
     _observed: Observed = field(init=False)
     _rest: dict[tuple[int, ObjectKey], tuple[Obj, Inputs]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._observed = Observed(self.store)
+        self._observed = Observed(self.store, self.volumes)
 
     def settle(self, changed: Changed | None = None) -> float | None:
         """Run rounds until no controller wants anything; None as `changed` means: look at all.
@@ -131,9 +132,9 @@ def _same(one: Inputs, other: Inputs) -> bool:
     )
 
 
-async def controlling(store: Store, clock: Clock) -> None:
-    """Keep the store settled, until cancelled."""
-    controllers = Controllers(store=store, clock=clock)
+async def controlling(store: Store, clock: Clock, volumes: str = "") -> None:
+    """Keep the store settled, until cancelled; `volumes` is the folder for claims."""
+    controllers = Controllers(store=store, clock=clock, volumes=volumes)
     while True:
         async with store.watch() as watch:
             heard = _Heard(clock=clock)

@@ -23,7 +23,8 @@ _Index = Mapping[tuple[str, str], tuple[Obj, ...]]
 class Observed:
     """Reads of the store. An index is made anew only when the objects under it changed."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, volumes: str = "") -> None:
+        self.volumes = volumes  # the folder in which folders for claims are made
         self._store = store
         self._indexes: dict[tuple[str, str, str], tuple[tuple[Obj, ...], _Index]] = {}
 

@@ -1,0 +1,73 @@
+"""Check one StatefulSet or PersistentVolumeClaim, in Kubernetes' words.
+
+In: the object.         Out: problems.    Source: Kubernetes pkg/apis/apps/validation, .../core/validation.
+Before: check/workload.py    After: check/objects.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lateen.api.names import label_fault
+from lateen.api.quantity import exact
+from lateen.api.sets import StatefulSet
+from lateen.api.storage import ClaimSpec, PersistentVolumeClaim
+from lateen.base.problem import Problem
+from lateen.check.at import At, between, one_of
+from lateen.check.workload import check_selector_and_template
+
+STRATEGIES = ("OnDelete", "RollingUpdate")
+MANAGEMENT = ("OrderedReady", "Parallel")
+RETENTION = ("Delete", "Retain")
+ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+
+
+def check_stateful_set(stateful_set: StatefulSet, at: At) -> Iterator[Problem]:
+    """Every fault of the object, taken alone. The mounts of its claims count as declared volumes."""
+    spec, here = stateful_set.spec, at.key("spec")
+    yield from between(here.key("replicas"), spec.replicas, 0)
+    yield from between(here.key("minReadySeconds"), spec.min_ready_seconds, 0)
+    yield from between(here.key("ordinals", "start"), spec.ordinals.start, 0)
+    yield from one_of(here.key("podManagementPolicy"), spec.pod_management_policy, MANAGEMENT)
+    strategy = here.key("updateStrategy")
+    yield from one_of(strategy.key("type"), spec.update_strategy.type, STRATEGIES)
+    partition = spec.update_strategy.rolling_update.partition
+    yield from between(strategy.key("rollingUpdate", "partition"), partition, 0)
+    retention, kept = (
+        spec.persistent_volume_claim_retention_policy,
+        here.key("persistentVolumeClaimRetentionPolicy"),
+    )
+    yield from one_of(kept.key("whenDeleted"), retention.when_deleted, RETENTION)
+    yield from one_of(kept.key("whenScaled"), retention.when_scaled, RETENTION)
+    names = frozenset(claim.metadata.name for claim in spec.volume_claim_templates)
+    for index, claim in enumerate(spec.volume_claim_templates):
+        place = here.key("volumeClaimTemplates").item(index)
+        if words := label_fault(claim.metadata.name):
+            yield place.key("metadata", "name").invalid(claim.metadata.name, words)
+        yield from _claim(claim.spec, place.key("spec"))
+    for problem in check_selector_and_template(spec.selector, spec.template, here):
+        if not any(problem.message == f'Not found: "{name}"' for name in names):
+            yield problem
+
+
+def check_claim(claim: PersistentVolumeClaim, at: At) -> Iterator[Problem]:
+    """Every fault of the object, taken alone."""
+    return _claim(claim.spec, at.key("spec"))
+
+
+def _claim(spec: ClaimSpec, at: At) -> Iterator[Problem]:
+    if not spec.access_modes:
+        yield at.key("accessModes").required("at least 1 access mode is required")
+    for index, mode in enumerate(spec.access_modes):
+        yield from one_of(at.key("accessModes").item(index), mode, ACCESS_MODES)
+    here = at.key("resources", "requests", "storage")
+    if "storage" not in spec.resources.requests:
+        yield here.required()
+        return
+    try:
+        size = exact(spec.resources.requests["storage"])
+    except ValueError as fault:
+        yield here.invalid(spec.resources.requests["storage"], str(fault))
+        return
+    if size <= 0:
+        yield here.invalid(spec.resources.requests["storage"], "must be greater than zero")
