@@ -100,6 +100,7 @@ class Reporting:
         """Everything wrong now, errors first, each once."""
         planned = self.planning.latest
         found: dict[Problem, None] = dict.fromkeys(self.sourcing.problems)
+        found.update(dict.fromkeys(self.building.problems()))
         found.update(dict.fromkeys(planned.problems if planned else ()))
         found.update(dict.fromkeys(self.quarantine.problems(self._origin_of)))
         if self.fault:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Made by tools, large, and made again by the build; a COPY that names one of them takes it along.
-_MADE = frozenset(
+MADE = frozenset(
     [
         "node_modules",
         "target",
@@ -67,7 +67,7 @@ def read_ignore(folder: Path, copied: Iterable[str] = ()) -> Ignore:
         pattern = line.removeprefix("!").strip().strip("/").removeprefix("./")
         rules.append((_pattern(pattern), again))
     named = {part for source in copied for part in source.split("/")}
-    return Ignore(tuple(rules), _MADE - named)
+    return Ignore(tuple(rules), MADE - named)
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
