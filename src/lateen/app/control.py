@@ -354,6 +354,7 @@ class ControlPlane:
             config_dump=report.config_dump,
             traffic=self.measuring.traffic,
             metrics=self.measuring.metrics,
+            open_stream=self.link.streams.open_for,
             drain=self._drain,
             shutdown=self._shutdown,
         )
