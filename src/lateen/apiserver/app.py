@@ -26,7 +26,6 @@ from lateen.apiserver.podlogs import answer_log
 from lateen.apiserver.reading import answer_get, answer_list
 from lateen.apiserver.scaling import answer_scale
 from lateen.apiserver.serializing import json_response
-from lateen.apiserver.streaming import answer_stream
 from lateen.apiserver.targets import Target, parse_target
 from lateen.apiserver.tokenrequests import token_routes
 from lateen.apiserver.watching import answer_watch
@@ -116,8 +115,6 @@ async def _dispatch_below(
     match target.kind.kind, target.subresource:
         case "Pod", "log" if request.method == "GET":
             return await answer_log(request, target, store, deps.read_log, clock)
-        case "Pod", "exec" | "attach" | "portforward" if request.method in ("GET", "POST"):
-            return await answer_stream(request, target, store, deps.open_stream)
         case kind, "scale" if kind in SCALED:
             return await answer_scale(request, target, store, clock)
         case "Pod", (

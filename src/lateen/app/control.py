@@ -52,6 +52,7 @@ from lateen.stages.planning import Planned, Planning, directory_of
 from lateen.stages.programming import Programming, remembered
 from lateen.stages.quarantining import Quarantine
 from lateen.stages.reclaiming import reclaimed
+from lateen.stages.restarting import restart
 from lateen.stages.running import Running, Seams
 from lateen.stages.securing import Securing
 from lateen.stages.sourcing import Request, Sourcing
@@ -96,10 +97,15 @@ class ControlPlane:
             refused=self.quarantine.refused,
         )
         self.ads.ledger.listen(self.programming.hear)
-        self.building = Building(cache=settings.cache_dir, changed=self._wake_only)
+        self.news = News()
+        self.building = Building(
+            cache=settings.cache_dir,
+            changed=self._wake_only,
+            rebuilt=self._rebuilt,
+            tell=self.news.tell,
+        )
         self.link = NodeLink(settings.run_dir / "node.sock", self._hear)
         self.running = Running(store=self.store, clock=self.clock, seams=self._seams())
-        self.news = News()
         self.sourcing = Sourcing(
             store=self.store,
             clock=self.clock,
@@ -171,6 +177,7 @@ class ControlPlane:
                 named("watch", self._watching()),
                 named("rounds", self._rounds()),
                 named("sources", self._sources()),
+                named("rebuilding", self.building.rebuilding()),
                 named("certificates", self.securing.renewing(self.ads.refresh)),
                 named("statuses", self.programming.programming()),
                 named("ending", _wait(ending)),
@@ -300,6 +307,11 @@ class ControlPlane:
                 self.sourcing.read(self._request())
                 if paths != [path for path in self.settings.paths if path != "-"]:
                     break
+
+    def _rebuilt(self, image: str) -> None:
+        """Roll out what runs an older build; a pod of its own is made again from its file."""
+        if not self._draining and restart(self.store, self.clock, image):
+            self.sourcing.read(self._request())
 
     async def _apply(self, sources: Sources) -> dict[str, Any]:
         self.settings = msgspec.structs.replace(
