@@ -39,3 +39,20 @@ def test_the_random_mark_is_taken_out() -> None:
 
 def test_a_long_dump_is_cut() -> None:
     assert len(clean("x" * 10_000)) == 2000
+
+
+def test_the_dump_before_a_reason_is_left_out() -> None:
+    raw = """Error adding/updating cluster(s) a|b:
+goo.gle/debugproto   common_tls_context {
+  validation_context {
+    trusted_ca {
+      filename: "/etc/ssl/cert.pem"
+    }
+  }
+}
+sni: "xyz"
+: Proto constraint validation failed (Sni: value length must be at most 255 bytes)"""
+    assert clean(raw) == (
+        "Error adding/updating cluster(s) a|b: "
+        "Proto constraint validation failed (Sni: value length must be at most 255 bytes)"
+    )

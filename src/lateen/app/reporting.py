@@ -67,7 +67,11 @@ class Reporting:
         refused = {*self.sourcing.refused, *self.quarantine.refused()}
         return {
             "name": settings.name,
-            "phase": phase_of(pods, applied=self.sourcing.applied and self._complete()),
+            "phase": phase_of(
+                pods,
+                applied=self.sourcing.applied and self._complete(),
+                sound=not (self.fault or self.quarantine.unexplained),
+            ),
             "pods": pods,
             "urls": self._urls(settings),
             "ports": {str(gateway): host for gateway, host in settings.ports.items()},
@@ -79,7 +83,12 @@ class Reporting:
         }
 
     def _complete(self) -> bool:
-        """Whether every workload has its pods, every proxy its resources, every refusal a cause."""
+        """Whether every workload has its pods, every proxy its resources, every refusal a cause.
+
+        Or there is no use in waiting: a bug of ours keeps it from becoming so.
+        """
+        if self.fault:
+            return True
         for obj in self.store.list(group="apps", kind="Deployment"):
             status = obj.raw.get("status") or {}
             wanted = (obj.raw.get("spec") or {}).get("replicas", 1)
@@ -91,10 +100,13 @@ class Reporting:
         if planned is None or self.quarantine.undecided:
             return False
         states = {state.proxy: state for state in self.ledger.states()}
-        return all(
-            node not in states or states[node].connected_since is None or states[node].programmed
-            for node in planned.plans
-        )
+        return all(node not in states or self._settled(states[node]) for node in planned.plans)
+
+    def _settled(self, state: ProxyState) -> bool:
+        """Whether nothing more is to be expected of a proxy now."""
+        if state.connected_since is None or state.programmed:
+            return True
+        return bool(state.refusals) and self.quarantine.unexplained
 
     def problems(self) -> dict[str, Any]:
         """Everything wrong now, errors first, each once."""

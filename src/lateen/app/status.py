@@ -82,10 +82,15 @@ def age_of(stamp: str | None, now: datetime) -> float:
     return max(0.0, (now - datetime.fromisoformat(stamp)).total_seconds())
 
 
-def phase_of(pods: Iterable[Mapping[str, Any]], *, applied: bool) -> str:
-    """`starting`, `ready`, or `degraded` when some pod cannot get ready by itself."""
+def phase_of(pods: Iterable[Mapping[str, Any]], *, applied: bool, sound: bool) -> str:
+    """`starting`, `ready`, or `degraded` when some pod cannot get ready by itself.
+
+    `sound` is False when the proxies cannot be given what they should run; that is degraded, too.
+    """
     if not applied:
         return "starting"
+    if not sound:
+        return "degraded"
     ended = ("Succeeded", "Failed")
     rows = [pod for pod in pods if pod["state"] != "Terminating" and pod["phase"] not in ended]
     if all(row["isReady"] for row in rows):

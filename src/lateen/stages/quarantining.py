@@ -226,8 +226,13 @@ class Quarantine:
 
     @property
     def undecided(self) -> bool:
-        """Whether it is still being found out which object is to blame."""
-        return any(held.among > 1 for held in self._held.values())
+        """Whether it is still being found out which object is to blame, or about to be left out."""
+        return not self._tried or any(held.among > 1 for held in self._held.values())
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether something is refused although nothing in it can be left out."""
+        return bool(self._beyond)
 
     def refused(self) -> Mapping[ObjectKey, str]:
         """The objects set aside for certain, with Envoy's words."""

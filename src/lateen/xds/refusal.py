@@ -16,12 +16,17 @@ from collections.abc import Iterable
 _NAMING = re.compile(r"^Error adding/updating (?:listener|cluster)\(s\) ", re.MULTILINE)
 # Protobuf text meant for people begins with a random mark, so that no program relies on its form.
 _DEBUG_MARK = re.compile(r"goo\.gle/debug\w+[ \t]*")
+# The whole message that broke a constraint, between who says so and which constraint it is.
+_DUMP = re.compile(r":\n(?:[a-z]\w*(?: \{|: [^\n]*)\n|\}\n)+: ")
 _SPACES = re.compile(r"[ \t]*\n\s*")
 
 
 def clean(message: str, *, limit: int = 2000) -> str:
-    """Envoy's text without its randomised mark, on one line per fault, at most `limit` characters."""
-    text = _SPACES.sub("\n", _DEBUG_MARK.sub("", message)).strip()
+    """Envoy's text without its randomised mark, on one line per fault, at most `limit` characters.
+
+    A dump of the refused message is left out where the reason follows it.
+    """
+    text = _DUMP.sub(": ", _SPACES.sub("\n", _DEBUG_MARK.sub("", message))).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
