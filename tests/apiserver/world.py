@@ -10,9 +10,9 @@ from typing import Any
 from lateen.api.decode import decode_raw
 from lateen.api.objects import Obj
 from lateen.apiserver.crilog import log_reader
-from lateen.apiserver.deps import ApiDeps, LogRequest, Sources
+from lateen.apiserver.deps import ApiDeps, LogRequest, PodStream, Sources
 from lateen.base.clock import Clock, SystemClock
-from lateen.base.errors import NotFound
+from lateen.base.errors import EnvironmentFault, NotFound
 from lateen.base.origin import ObjectKey
 from lateen.store.memory import MemoryStore
 
@@ -41,6 +41,10 @@ class Calls:
 async def no_log(request: LogRequest, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
     raise NotFound("no log")
     yield b""
+
+
+async def no_stream(asked: object) -> PodStream:
+    raise EnvironmentFault("the node agent does not answer")
 
 
 def deps_for(store: MemoryStore, calls: Calls | None = None, logs: Path | None = None) -> ApiDeps:
@@ -83,6 +87,7 @@ def deps_for(store: MemoryStore, calls: Calls | None = None, logs: Path | None =
         config_dump=config_dump,
         traffic=traffic,
         metrics=metrics,
+        open_stream=no_stream,
         drain=drain,
         shutdown=shutdown,
     )

@@ -16,7 +16,7 @@ from lateen.apiserver.accounttokens import AccountKey
 from lateen.apiserver.authenticating import Authenticator
 from lateen.apiserver.deleting import answer_delete, answer_delete_collection
 from lateen.apiserver.deps import ApiDeps, Objects
-from lateen.apiserver.discovery import SCALED
+from lateen.apiserver.discovery import has_scale
 from lateen.apiserver.faults import ApiFault, expired, status_of, unknown_path
 from lateen.apiserver.guarding import Guard
 from lateen.apiserver.listing import Snapshots
@@ -26,6 +26,7 @@ from lateen.apiserver.podlogs import answer_log
 from lateen.apiserver.reading import answer_get, answer_list
 from lateen.apiserver.scaling import answer_scale
 from lateen.apiserver.serializing import json_response
+from lateen.apiserver.streaming import answer_stream
 from lateen.apiserver.targets import Target, parse_target
 from lateen.apiserver.tokenrequests import token_routes
 from lateen.apiserver.watching import answer_watch
@@ -115,7 +116,9 @@ async def _dispatch_below(
     match target.kind.kind, target.subresource:
         case "Pod", "log" if request.method == "GET":
             return await answer_log(request, target, store, deps.read_log, clock)
-        case kind, "scale" if kind in SCALED:
+        case "Pod", "exec" | "attach" | "portforward" if request.method in ("GET", "POST"):
+            return await answer_stream(request, target, store, deps.open_stream)
+        case _, "scale" if has_scale(target.kind):
             return await answer_scale(request, target, store, clock)
         case "Pod", (
             "exec" | "attach" | "portforward" | "proxy" | "eviction" | "ephemeralcontainers"

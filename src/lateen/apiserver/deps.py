@@ -94,6 +94,51 @@ class LogRequest:
 ReadLog = Callable[[LogRequest, Callable[[], bool]], AsyncIterator[bytes]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecRequest:
+    """Run a command in a container of the pod with this uid."""
+
+    uid: str
+    container: str
+    command: tuple[str, ...]
+    stdin: bool = False
+    tty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachRequest:
+    """Read, and with `stdin` write to, what a container's first process does."""
+
+    uid: str
+    container: str
+    stdin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardRequest:
+    """Connect to a TCP port of the pod."""
+
+    uid: str
+    port: int
+
+
+class PodStream(Protocol):
+    """Pieces on channels: 0 stdin, 1 stdout, 2 stderr, 3 the end (JSON: exit_code, error), 4 resize,
+    255 (content: a channel that has ended). A forwarded connection sends on 0 and hears on 1."""
+
+    async def receive(self) -> tuple[int, bytes] | None:
+        """The next piece from the pod; None when the node has gone."""
+
+    async def send(self, channel: int, data: bytes) -> None:
+        """Pass a piece on, when there is room."""
+
+    def close(self) -> None:
+        """Be done with it."""
+
+
+OpenPodStream = Callable[[ExecRequest | AttachRequest | ForwardRequest], Awaitable[PodStream]]
+
+
 class Deletion(Protocol):
     """Deletes an object as its kind demands (a pod drains first, an owner takes its own along)."""
 
@@ -128,6 +173,7 @@ class ApiDeps:
                    NotFound.
     `traffic`      {"edges": [...], "proxies": [...]}, request counters since each proxy started.
     `metrics`      the whole mesh as one Prometheus text page.
+    `open_stream`  a stream into a pod; raises EnvironmentFault when its node does not answer.
     `drain`        ends the pods in order; returns when they are gone.
     `shutdown`     begins the orderly end and returns at once.
     """
@@ -141,5 +187,6 @@ class ApiDeps:
     config_dump: Callable[[str, str], Awaitable[Any]]
     traffic: Callable[[], Awaitable[Any]]
     metrics: Callable[[], Awaitable[str]]
+    open_stream: OpenPodStream
     drain: Callable[[], Awaitable[Any]]
     shutdown: Callable[[], None]

@@ -57,7 +57,7 @@ def _wanted(request: web.Request, pod: Obj, clock: Clock) -> LogRequest:
         namespace=pod.key.namespace,
         pod=pod.key.name,
         uid=pod.meta.uid,
-        container=_container(query.get("container", ""), pod),
+        container=chosen_container(query.get("container", ""), pod),
         tail_lines=whole_number(query, "tailLines"),
         since_seconds=seconds,
         limit_bytes=whole_number(query, "limitBytes"),
@@ -67,8 +67,11 @@ def _wanted(request: web.Request, pod: Obj, clock: Clock) -> LogRequest:
     )
 
 
-def _container(asked: str, pod: Obj) -> str:
+def chosen_container(asked: str, pod: Obj) -> str:
+    """The container meant, the only or default one when none is named; 400 says which there are."""
     names = _containers(pod)
+    if asked in _init_containers(pod):
+        return asked
     if asked:
         if asked not in names:
             raise ApiFault(400, f"container {asked} is not valid for pod {pod.key.name}")
@@ -93,12 +96,17 @@ def _containers(pod: Obj) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _init_containers(pod: Obj) -> list[str]:
+    assert isinstance(pod.typed, Pod)  # noqa: S101 - only pods have containers
+    return [c.name for c in pod.typed.spec.init_containers]
+
+
 def _why_none(pod: Obj, wanted: LogRequest) -> str:
     typed = pod.typed
     assert isinstance(typed, Pod)  # noqa: S101 - only pods have logs
     if wanted.previous:
         return ""
-    for status in typed.status.container_statuses:
+    for status in (*typed.status.init_container_statuses, *typed.status.container_statuses):
         if status.name == wanted.container and status.state.waiting is not None:
             reason = status.state.waiting.reason or "waiting"
             who = f'container "{status.name}" in pod "{pod.key.name}"'
@@ -113,5 +121,6 @@ def _has_ended(store: Objects, pod: Obj, container: str) -> bool:
         return True
     if now.typed.status.phase in ("Succeeded", "Failed"):
         return True
-    found = (s for s in now.typed.status.container_statuses if s.name == container)
+    statuses = (*now.typed.status.init_container_statuses, *now.typed.status.container_statuses)
+    found = (s for s in statuses if s.name == container)
     return any(s.state.terminated is not None for s in found)

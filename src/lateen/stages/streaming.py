@@ -13,7 +13,9 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable
+from typing import assert_never
 
+from lateen.apiserver.deps import AttachRequest, ExecRequest, ForwardRequest
 from lateen.base.errors import EnvironmentFault
 from lateen.node import frames
 from lateen.node.protocol import Attach, Execute, Forward, OpenStream, ToNode
@@ -53,6 +55,25 @@ class Streams:
     def __init__(self, send: Callable[[ToNode], None]) -> None:
         self._send = send
         self._dialling: dict[str, asyncio.Future[PodStream]] = {}
+
+    async def open_for(self, asked: ExecRequest | AttachRequest | ForwardRequest) -> PodStream:
+        """What the API asks for; raises EnvironmentFault as `open`."""
+        what: Execute | Attach | Forward
+        match asked:
+            case ExecRequest():
+                what = Execute(
+                    container=asked.container,
+                    argv=asked.command,
+                    stdin=asked.stdin,
+                    tty=asked.tty,
+                )
+            case AttachRequest():
+                what = Attach(container=asked.container, stdin=asked.stdin)
+            case ForwardRequest():
+                what = Forward(port=asked.port)
+            case _:
+                assert_never(asked)
+        return await self.open(asked.uid, what)
 
     async def open(self, uid: str, what: Execute | Attach | Forward) -> PodStream:
         """Have the agent dial; raises EnvironmentFault when it does not within DIAL_SECONDS."""
