@@ -31,6 +31,7 @@ from lateen.app.opening import MakeConsole, Opened, opened
 from lateen.app.reporting import Reporting
 from lateen.app.settings import Settings, load_settings
 from lateen.base.clock import SystemClock
+from lateen.base.errors import EnvironmentFault
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.ca.authority import Authority
@@ -154,43 +155,47 @@ class ControlPlane:
         self.running.hear(message)
 
     async def run(self) -> None:
-        """Serve until told to end."""
+        """Serve until told to end; raises EnvironmentFault where it cannot."""
         self._forget_the_last_boot()
-        await self.link.start()
-        await self.ads.start(self.settings.run_dir / "xds.sock")
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
-        async with opened(
-            self.settings,
-            store=self.store,
-            deps=self._deps(),
-            clock=self.clock,
-            console=self._console,
-        ) as at:
-            self._answering(at)
-            self._controllers = named(
-                "controllers", controlling(self.store, self.clock, self._volumes)
-            )
-            tasks = [
-                self._controllers,
-                named("watch", self._watching()),
-                named("rounds", self._rounds()),
-                named("sources", self._sources()),
-                named("rebuilding", self.building.rebuilding()),
-                named("certificates", self.securing.renewing(self.ads.refresh)),
-                named("statuses", self.programming.programming()),
-                named("ending", _wait(ending)),
-            ]
-            # What start-up made stays: collecting it over and over would only cost time.
-            gc.collect()
-            gc.freeze()
-            done = await self._first_of(tasks)
+        try:
+            await self.link.start()
+            await self.ads.start(self.settings.run_dir / "xds.sock")
+            async with opened(
+                self.settings,
+                store=self.store,
+                deps=self._deps(),
+                clock=self.clock,
+                console=self._console,
+            ) as at:
+                self._answering(at)
+                done = await self._first_of(self._tasks(ending))
+        finally:
             await self.ads.stop()
             await self.link.stop()
             self.store.close()
-            for task in done:
-                task.result()
+        for task in done:
+            task.result()
+
+    def _tasks(self, ending: asyncio.Event) -> list[asyncio.Task[None]]:
+        """All that goes on for as long as the control plane lives."""
+        self._controllers = named("controllers", controlling(self.store, self.clock, self._volumes))
+        tasks = [
+            self._controllers,
+            named("watch", self._watching()),
+            named("rounds", self._rounds()),
+            named("sources", self._sources()),
+            named("rebuilding", self.building.rebuilding()),
+            named("certificates", self.securing.renewing(self.ads.refresh)),
+            named("statuses", self.programming.programming()),
+            named("ending", _wait(ending)),
+        ]
+        # What start-up made stays: collecting it over and over would only cost time.
+        gc.collect()
+        gc.freeze()
+        return tasks
 
     def _answering(self, at: Opened) -> None:
         self.reporting.console = at.console
@@ -387,8 +392,12 @@ def main(console: MakeConsole | None = None) -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     settings = load_settings(Path(sys.argv[1]))
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_main(settings, console))
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_main(settings, console))
+    except EnvironmentFault as fault:
+        log.critical("%s", fault)
+        sys.exit(1)
 
 
 async def _main(settings: Settings, console: MakeConsole | None) -> None:
