@@ -387,13 +387,13 @@ def gateway_plan(secret: TlsSecret | None = None) -> ProxyPlan:
     tls = (
         GatewayTls(
             hosts=("shop.example.com", "*.shop.example.com"),
-            secret=name,
+            secrets=(name,),
             min_version="TLSV1_2",
             max_version="TLSV1_3",
             table="http.80",
             origin=origin("Gateway", "shop", "spec.servers[1]"),
         ),
-        GatewayTls(hosts=("*",), secret=name, table="http.80", origin=SERVICE),
+        GatewayTls(hosts=("*",), secrets=(name,), table="http.80", origin=SERVICE),
     )
     http = GatewayHttp(table="http.80", origin=origin("Gateway", "shop", "spec.servers[0]"))
     return ProxyPlan(

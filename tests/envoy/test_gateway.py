@@ -68,7 +68,7 @@ def gateway_plan(app: int) -> ProxyPlan:
     endpoint = Endpoint(address="127.0.0.1", port=app, mtls=False)
     host = VirtualHost(name="shop", domains=("*",), routes=ROUTES, origin=plans.RULES)
     server = GatewayTls(
-        hosts=("shop.example.com",), secret=SECRET.name, table="http.80", origin=plans.SERVICE
+        hosts=("shop.example.com",), secrets=(SECRET.name,), table="http.80", origin=plans.SERVICE
     )
     return ProxyPlan(
         proxy=plans.GATEWAY,

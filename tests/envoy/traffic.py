@@ -102,6 +102,7 @@ def made_up(world: World, plan: ProxyPlan, asked: Asked) -> Request:
         address=address_of(world, plan, asked),
         tls=asked.scheme in ("https", "tls"),
         raw=asked.scheme in ("tcp", "tls"),
+        peer=asked.expected.get("client", ""),
     )
 
 

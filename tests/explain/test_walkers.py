@@ -292,7 +292,7 @@ def test_they_agree_at_gateways(
     tls: bool,
     request: Request,
 ) -> None:
-    server = GatewayTls(hosts=(host,), secret="s", table="https.443", origin=plans.SERVICE)
+    server = GatewayTls(hosts=(host,), secrets=("s",), table="https.443", origin=plans.SERVICE)
     plan = ProxyPlan(
         proxy=plans.GATEWAY,
         gateway=(

@@ -9,6 +9,27 @@ from __future__ import annotations
 from lateen.api.fields import Api, Informative, Labels, NotYet
 from lateen.api.meta import ObjectMeta
 
+# Source: Istio pkg/security, the suites it lets through to Envoy.
+CIPHERS = frozenset(
+    [
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+        "ECDHE-ECDSA-AES128-SHA",
+        "ECDHE-RSA-AES128-SHA",
+        "ECDHE-ECDSA-AES256-SHA",
+        "ECDHE-RSA-AES256-SHA",
+        "AES128-GCM-SHA256",
+        "AES256-GCM-SHA384",
+        "AES128-SHA",
+        "AES256-SHA",
+        "DES-CBC3-SHA",
+    ]
+)
+
 
 class Port(Api, frozen=True, kw_only=True):
     """A port: `protocol` is HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP or TLS."""
@@ -25,20 +46,20 @@ class ServerTLSSettings(Api, frozen=True, kw_only=True):
     https_redirect: bool = False
     mode: str = "PASSTHROUGH"
     credential_name: str = ""
-    credential_names: NotYet = None
+    credential_names: tuple[str, ...] = ()
     server_certificate: NotYet = None
     private_key: NotYet = None
     ca_certificates: NotYet = None
     ca_crl: NotYet = None
-    ca_cert_credential_name: NotYet = None
+    ca_cert_credential_name: str = ""
     tls_certificates: NotYet = None
-    subject_alt_names: NotYet = None
-    verify_certificate_spki: NotYet = None
-    verify_certificate_hash: NotYet = None
+    subject_alt_names: tuple[str, ...] = ()
+    verify_certificate_spki: tuple[str, ...] = ()
+    verify_certificate_hash: tuple[str, ...] = ()
     min_protocol_version: str = ""
     max_protocol_version: str = ""
-    cipher_suites: NotYet = None
-    ecdh_curves: NotYet = None
+    cipher_suites: tuple[str, ...] = ()
+    ecdh_curves: tuple[str, ...] = ()
     insecure_skip_verify: NotYet = None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lateen.api.gateway import Gateway, Server, ServerTLSSettings
+from lateen.api.gateway import CIPHERS, Gateway, Server, ServerTLSSettings
 from lateen.api.names import label_fault, label_faults
 from lateen.base.problem import Problem
 from lateen.check.at import At, one_of, port_number
@@ -26,7 +26,7 @@ TLS_MODES = (
     "OPTIONAL_MUTUAL",
 )
 TLS_VERSIONS = ("", "TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3")
-_HONOURED_MODES = ("PASSTHROUGH", "SIMPLE")
+_HONOURED_MODES = tuple(mode for mode in TLS_MODES if mode != "AUTO_PASSTHROUGH")
 
 
 def check_gateway(gateway: Gateway, at: At) -> Iterator[Problem]:
@@ -99,13 +99,25 @@ def _tls(tls: ServerTLSSettings, at: At) -> Iterator[Problem]:
     files = bool(tls.server_certificate and tls.private_key)
     if tls.mode in TLS_MODES and tls.mode not in _HONOURED_MODES:
         words = f"mode {tls.mode} is not yet honoured by lateen"
-        yield at.key("mode").error(words, "SIMPLE and PASSTHROUGH are")
+        yield at.key("mode").error(
+            words, "PASSTHROUGH, SIMPLE, MUTUAL, OPTIONAL_MUTUAL and ISTIO_MUTUAL are"
+        )
     if tls.mode == "ISTIO_MUTUAL" and named:
         words = "ISTIO_MUTUAL TLS cannot have associated credentialName"
         yield at.key("credentialName").error(words)
     if tls.mode in ("PASSTHROUGH", "AUTO_PASSTHROUGH") and (named or files):
         words = f"{tls.mode} mode does not use certificates, they will be ignored"
         yield at.key("mode").warning(words, "mode: SIMPLE")
+    for name, hashes in (
+        ("verifyCertificateSpki", tls.verify_certificate_spki),
+        ("verifyCertificateHash", tls.verify_certificate_hash),
+    ):
+        if hashes and tls.mode not in ("MUTUAL", "OPTIONAL_MUTUAL"):
+            yield at.key(name).warning(f"{name} is only looked at with MUTUAL")
+    for index, suite in enumerate(tls.cipher_suites):
+        if suite not in CIPHERS:
+            words = f"ignoring invalid cipher suites: [{suite}]"
+            yield at.key("cipherSuites").item(index).warning(words)
     if sum((bool(tls.credential_name), bool(tls.credential_names), files)) > 1:
         yield at.error(
             "only one of credential_name, credential_names, server_certificate/private_key,"

@@ -19,18 +19,20 @@ from lateen.base.origin import ObjectKey, Origin
 from lateen.envoy import names
 from lateen.envoy.clusters import emit_backend, emit_fixed, emit_inbound_port
 from lateen.envoy.endpoints import emit_endpoints
-from lateen.envoy.gateway import emit_gateway_port
+from lateen.envoy.gateway import emit_gateway_port, raw_backends
 from lateen.envoy.listeners_in import emit_inbound
 from lateen.envoy.listeners_out import (
     ListenerOut,
+    TcpTarget,
     emit_outbound,
     emit_virtual_outbound,
     outbound_listeners,
+    target_of,
 )
 from lateen.envoy.memo import Memo
 from lateen.envoy.resources import Resource, Resources, ResourceType, version_of
 from lateen.envoy.routes import emit_table
-from lateen.envoy.tls import emit_secret
+from lateen.envoy.tls import emit_root, emit_secret
 from lateen.ir.backends import Backend, EndpointSet
 from lateen.ir.plan import (
     GatewayPort,
@@ -39,6 +41,7 @@ from lateen.ir.plan import (
     Proxy,
     ProxyPlan,
     Role,
+    RootSecret,
     TlsSecret,
 )
 from lateen.ir.policy import Authorization
@@ -110,14 +113,22 @@ def _inbound(inbound: Inbound, proxy: Proxy) -> Resource:
 
 
 def _gateway_port(
-    port: GatewayPort, authorization: Authorization, proxy: Proxy, socket: str
+    port: GatewayPort,
+    targets: tuple[TcpTarget, ...],
+    authorization: Authorization,
+    proxy: Proxy,
+    socket: str,
 ) -> tuple[Resource, ...]:
-    made = emit_gateway_port(port, authorization, proxy, socket)
+    made = emit_gateway_port(port, targets, authorization, proxy, socket)
     return tuple(resource(listener.name, listener, (port, authorization)) for listener in made)
 
 
 def _secret(secret: TlsSecret) -> Resource:
     return emit_secret(secret.name, secret.certificate, secret.key)
+
+
+def _root(secret: RootSecret) -> Resource:
+    return emit_root(secret.name, secret.pem)
 
 
 def _by_name(resources: Iterable[Resource]) -> dict[str, Resource]:
@@ -143,7 +154,8 @@ def _listeners(plan: ProxyPlan, memo: Memo, gateway_socket: str) -> Iterator[Res
         yield memo.once(_inbound, plan.inbound, proxy)
     for port in plan.gateway:
         socket = gateway_socket.replace(PORT, str(port.port))
-        yield from memo.once(_gateway_port, port, plan.authorization, proxy, socket)
+        targets = tuple(target_of(id, backends) for id in raw_backends(port))
+        yield from memo.once(_gateway_port, port, targets, plan.authorization, proxy, socket)
 
 
 def emit(
@@ -166,5 +178,10 @@ def emit(
         ResourceType.ENDPOINTS: _by_name(memo.once(_endpoints, each) for each in plan.endpoints),
         ResourceType.LISTENER: _by_name(_listeners(plan, memo, gateway_socket)),
         ResourceType.ROUTES: _by_name(memo.once(_table, each, edge) for each in plan.tables),
-        ResourceType.SECRET: _by_name(memo.once(_secret, each) for each in plan.secrets),
+        ResourceType.SECRET: _by_name(
+            [
+                *(memo.once(_secret, each) for each in plan.secrets),
+                *(memo.once(_root, each) for each in plan.roots),
+            ]
+        ),
     }

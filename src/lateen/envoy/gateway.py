@@ -12,9 +12,11 @@ from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
 from lateen.envoy.access import labels
 from lateen.envoy.filters.kind import HttpSite, Side
-from lateen.envoy.http import http_manager
+from lateen.envoy.http import gates, http_manager
+from lateen.envoy.listeners_out import TcpTarget, raw_filters
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import OUTBOUND
 from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
+    Filter,
     FilterChain,
     FilterChainMatch,
 )
@@ -22,19 +24,26 @@ from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
 from lateen.envoy.sniffing import INBOUND_WAIT, proxy_protocol, tls_inspector
 from lateen.envoy.tls import gateway_server
 from lateen.envoy.wire import made_by, pipe_address, socket_address
-from lateen.ir.plan import GatewayPort, GatewayTls, Proxy
+from lateen.ir.backends import BackendId
+from lateen.ir.plan import GatewayPort, Proxy
 from lateen.ir.policy import Authorization
+from lateen.ir.routes import Split
 
 _ONLY_OWNER = 0o600
 
 
-def _match(server: GatewayTls) -> FilterChainMatch:
+def _match(hosts: tuple[str, ...]) -> FilterChainMatch:
     """`*` stands for every name and for none."""
-    hosts = () if "*" in server.hosts else server.hosts
-    return FilterChainMatch(transport_protocol="tls", server_names=hosts)
+    return FilterChainMatch(transport_protocol="tls", server_names=() if "*" in hosts else hosts)
 
 
-def _chains(port: GatewayPort, site: HttpSite, proxy: Proxy) -> Iterator[FilterChain]:
+def _chains(
+    port: GatewayPort, targets: tuple[TcpTarget, ...], site: HttpSite, proxy: Proxy
+) -> Iterator[FilterChain]:
+    def raw(to: tuple[Split, ...]) -> list[Filter]:
+        by_id = {target.id: target for target in targets}
+        return [*gates(site.authorization), *raw_filters(by_id.__getitem__, to, tags)]
+
     tags = labels(proxy, inbound=False)
     stat = f"outbound_{names.ANY_ADDRESS}_{port.port}"
     if port.http:
@@ -43,29 +52,51 @@ def _chains(port: GatewayPort, site: HttpSite, proxy: Proxy) -> Iterator[FilterC
             filters=[http_manager(site, stat=stat, table=port.http.table, tags=tags)],
             metadata=made_by(port.http.origin),
         )
+    if port.tcp:
+        yield FilterChain(name="tcp", filters=raw(port.tcp.to), metadata=made_by(port.tcp.origin))
+    for passed in port.passed:
+        yield FilterChain(
+            name=",".join(passed.hosts),
+            filter_chain_match=_match(passed.hosts),
+            filters=raw(passed.to),
+            metadata=made_by(passed.origin),
+        )
     for server in port.tls:
+        http = [] if server.to else [http_manager(site, stat=stat, table=server.table, tags=tags)]
         yield FilterChain(
             name=",".join(server.hosts),
-            filter_chain_match=_match(server),
-            filters=[http_manager(site, stat=stat, table=server.table, tags=tags)],
+            filter_chain_match=_match(server.hosts),
+            filters=http or raw(server.to),
             transport_socket=gateway_server(server),
             metadata=made_by(server.origin),
         )
 
 
 def _origin(port: GatewayPort) -> Origin:
-    if port.http:
-        return port.http.origin
-    return port.tls[0].origin if port.tls else BUILT_IN
+    parts = (port.http, port.tcp, *port.tls, *port.passed)
+    return next((part.origin for part in parts if part), BUILT_IN)
+
+
+def raw_backends(port: GatewayPort) -> tuple[BackendId, ...]:
+    """The backends that get raw connections."""
+    parts = (*((port.tcp,) if port.tcp else ()), *port.tls, *port.passed)
+    return tuple(dict.fromkeys(split.backend for part in parts for split in part.to))
 
 
 def emit_gateway_port(
-    port: GatewayPort, authorization: Authorization, proxy: Proxy, socket: str
+    port: GatewayPort,
+    targets: tuple[TcpTarget, ...],
+    authorization: Authorization,
+    proxy: Proxy,
+    socket: str,
 ) -> tuple[Listener, ...]:
-    """The listener in the mesh and, where `socket` (a path) is given, its twin for the border."""
+    """The listener in the mesh and, where `socket` (a path) is given, its twin for the border.
+
+    `targets`: what is to be known of each of the port's `raw_backends`.
+    """
     site = HttpSite(side=Side.GATEWAY, authorization=authorization)
-    chains = list(_chains(port, site, proxy))
-    inspectors = [tls_inspector()] if port.tls else []
+    chains = list(_chains(port, targets, site, proxy))
+    inspectors = [tls_inspector()] if port.tls or port.passed else []
     origin = made_by(_origin(port))
     inside = Listener(
         name=names.wildcard_listener(port.port),

@@ -6,7 +6,7 @@ Before: ir/plan.py, http.py         After: emit.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -129,18 +129,20 @@ def _elsewhere(tags: Mapping[str, str], allow_any: bool) -> Filter:
     return tcp_proxy(stat=cluster, cluster=cluster, tags=tags)
 
 
-def to_splits(to: tuple[Split, ...], target: TcpTarget, tags: Mapping[str, str]) -> Filter:
-    """Raw connections to backends by share; `target` is the first of them."""
+def _to_splits(to: tuple[Split, ...], target: TcpTarget, tags: Mapping[str, str]) -> Filter:
     first = names.outbound_cluster(target.id)
     shares = tuple((names.outbound_cluster(split.backend), split.weight) for split in to)
     cluster = first if len(shares) == 1 else shares
     return tcp_proxy(stat=first, cluster=cluster, tags=tags, idle_timeout=target.idle_timeout)
 
 
-def _raw(listener: ListenerOut, to: tuple[Split, ...], tags: Mapping[str, str]) -> list[Filter]:
-    targets = [listener.target(split.backend) for split in to]
+def raw_filters(
+    target: Callable[[BackendId], TcpTarget], to: tuple[Split, ...], tags: Mapping[str, str]
+) -> list[Filter]:
+    """Raw connections to backends by share; where one may speak HTTP, told to be none."""
+    targets = [target(split.backend) for split in to]
     first_say = [says_tcp()] if any(target.http for target in targets) else []
-    return [*first_say, to_splits(to, targets[0], tags)]
+    return [*first_say, _to_splits(to, targets[0], tags)]
 
 
 def _http(listener: ListenerOut, table: str, tags: Mapping[str, str]) -> Filter:
@@ -156,7 +158,7 @@ def _sni_chains(
         hosts.setdefault(to, []).append(host)
     for to, servers in hosts.items():
         match = FilterChainMatch(transport_protocol="tls", server_names=servers)
-        proxy = _raw(listener, to, tags)
+        proxy = raw_filters(listener.target, to, tags)
         name = names.outbound_cluster(to[0].backend)
         yield _chain(f"{name} {servers[0]}", to[0].origin, *proxy, match=match)
 
@@ -186,13 +188,13 @@ def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
                 http = _http(listener, part.table, tags)
                 made.filter_chains.append(_chain("http", part.origin, http, match=only_raw))
             case TcpOut():
-                to = _raw(listener, part.to, tags)
+                to = raw_filters(listener.target, part.to, tags)
                 made.filter_chains.append(_chain("tcp", part.origin, *to))
             case SniffOut():
                 inspectors |= {"tls": tls_inspector(), "http": http_inspector()}
                 http = _http(listener, part.table, tags)
                 made.filter_chains.append(_chain("http", part.origin, http, match=RAW_HTTP))
-                raw = _chain("tcp", part.origin, *_raw(listener, part.to, tags))
+                raw = _chain("tcp", part.origin, *raw_filters(listener.target, part.to, tags))
                 made.default_filter_chain.CopyFrom(raw)
             case SniOut():
                 inspectors |= {"tls": tls_inspector()}

@@ -7,6 +7,7 @@ Before: ir/backends.py, ir/plan.py              After: clusters.py, listeners_in
 from __future__ import annotations
 
 from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import BoolValue
 
 from lateen.envoy import names
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import DataSource, TransportSocket
@@ -32,7 +33,7 @@ from lateen.envoy.pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from lateen.envoy.resources import Resource, version_of
 from lateen.envoy.wire import TRUE, ads, packed
 from lateen.ir.backends import MeshMtls, OriginateTls
-from lateen.ir.plan import GatewayTls
+from lateen.ir.plan import ClientCheck, GatewayTls
 
 # What a proxy offers in the handshake tells the other side what is inside. Stock Envoy has no
 # filter for Istio's per-request names, and needs none: a cluster speaks either HTTP or TCP.
@@ -126,16 +127,51 @@ def ordinary_client(
 
 
 def gateway_server(server: GatewayTls) -> TransportSocket:
-    """TLS ended at a gateway with the certificate of a Secret."""
+    """TLS ended at a gateway with the certificates of Secrets, or with the workload's own."""
     common = CommonTlsContext(
-        alpn_protocols=("h2", "http/1.1"),
+        alpn_protocols=() if server.to else ("h2", "http/1.1"),
         tls_params=TlsParameters(
             tls_minimum_protocol_version=_VERSIONS.get(server.min_version, TlsParameters.TLSv1_2),
             tls_maximum_protocol_version=_VERSIONS.get(server.max_version, TlsParameters.TLS_AUTO),
+            cipher_suites=server.ciphers,
+            ecdh_curves=server.curves,
         ),
-        tls_certificate_sds_secret_configs=[SdsSecretConfig(name=server.secret, sds_config=ads())],
+        tls_certificate_sds_secret_configs=[
+            SdsSecretConfig(name=name, sds_config=ads())
+            for name in server.secrets or (names.SECRET_OWN,)
+        ],
     )
-    return _socket(DownstreamTlsContext(common_tls_context=common))
+    client = server.client
+    if client:
+        common.combined_validation_context.CopyFrom(_client_check(client))
+    required = BoolValue(value=client.required) if client else None
+    return _socket(
+        DownstreamTlsContext(common_tls_context=common, require_client_certificate=required)
+    )
+
+
+def _client_check(client: ClientCheck) -> CommonTlsContext.CombinedCertificateValidationContext:
+    """A name matches a DNS name or a URI of the certificate; a `*` at its end any ending."""
+    kinds = (SubjectAltNameMatcher.URI, SubjectAltNameMatcher.DNS)
+    wanted = [
+        SubjectAltNameMatcher(san_type=kind, matcher=_name(name))
+        for name in client.names
+        for kind in kinds
+    ]
+    return CommonTlsContext.CombinedCertificateValidationContext(
+        default_validation_context=CertificateValidationContext(
+            match_typed_subject_alt_names=wanted,
+            verify_certificate_spki=client.spki,
+            verify_certificate_hash=client.hashes,
+        ),
+        validation_context_sds_secret_config=SdsSecretConfig(
+            name=client.root or names.SECRET_ROOT, sds_config=ads()
+        ),
+    )
+
+
+def _name(text: str) -> StringMatcher:
+    return StringMatcher(prefix=text[:-1]) if text.endswith("*") else StringMatcher(exact=text)
 
 
 def _secret(secret: Secret, version: str) -> Resource:

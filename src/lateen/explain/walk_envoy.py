@@ -29,6 +29,9 @@ from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3
 )
 from lateen.envoy.pb.envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as tcp_rbac_pb2
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from lateen.envoy.pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
+    DownstreamTlsContext,
+)
 from lateen.envoy.resources import Resources, ResourceType
 from lateen.envoy.sniffing import HTTP_NAMES
 from lateen.envoy.tls import ALPN_HTTP
@@ -100,7 +103,11 @@ def _chain(listener: Listener, request: Request) -> FilterChain | None:
     chains = listener.filter_chains
     if request.way is Way.GATEWAY and request.tls:
         chain = _closest(chains, request, "tls", HTTP_NAMES)
-        return chain if chain is not None and chain.HasField("transport_socket") else None
+        if chain is None:
+            return None
+        # A chain for plain HTTP can make nothing of TLS; one for raw bytes takes anything.
+        anything = chain.HasField("filter_chain_match") or not _reads_http(chain)
+        return chain if anything and not (_wants_client(chain) and not request.peer) else None
     if request.way is Way.INBOUND and request.peer:
         chain = _closest(chains, request, "tls", (ALPN_HTTP,))
         if chain is not None and chain.HasField("transport_socket"):
@@ -114,6 +121,30 @@ def _chain(listener: Listener, request: Request) -> FilterChain | None:
     if chain is None and listener.HasField("default_filter_chain"):
         return listener.default_filter_chain
     return chain
+
+
+def _reads_http(chain: FilterChain) -> bool:
+    return any(each.typed_config.Is(_Manager.DESCRIPTOR) for each in chain.filters)
+
+
+def _tls(chain: FilterChain) -> DownstreamTlsContext | None:
+    if not chain.HasField("transport_socket"):
+        return None
+    return DownstreamTlsContext.FromString(chain.transport_socket.typed_config.value)
+
+
+def _wants_client(chain: FilterChain) -> bool:
+    tls = _tls(chain)
+    return tls is not None and tls.require_client_certificate.value
+
+
+def _knows_client(chain: FilterChain) -> bool:
+    """Whether the peer's certificate is verified, so that policies may go by it."""
+    tls = _tls(chain)
+    if tls is None:
+        return False
+    kind = tls.common_tls_context.WhichOneof("validation_context_type")
+    return kind is not None
 
 
 def _redirected(route: pb.Route, request: Request) -> Redirected:
@@ -313,6 +344,6 @@ def walk_envoy(resources: Resources, request: Request) -> Outcome:
     if chain is None:
         return NO_CHAIN
     known = request
-    if request.way is Way.INBOUND and not chain.HasField("transport_socket"):
+    if not _knows_client(chain):
         known = replace(request, peer="")
     return _through(chain, known, resources)

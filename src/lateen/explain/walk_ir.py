@@ -8,7 +8,6 @@ Before: ir/, request.py       After: cli/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
@@ -18,6 +17,7 @@ from lateen.envoy import names
 from lateen.envoy.rbac import SPIFFE, looks_at_paths
 from lateen.envoy.routes import BLACK_HOLE_STATUS
 from lateen.envoy.wire import origin_text
+from lateen.explain.ir_match import matches, request_matches
 from lateen.explain.request import (
     NO_CHAIN,
     NO_HOST,
@@ -32,8 +32,11 @@ from lateen.explain.request import (
     Way,
 )
 from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
-from lateen.ir.match import Exact, Prefix, Present, Regex, RequestMatch, StringMatch, Suffix
+from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch
 from lateen.ir.plan import (
+    GatewayPass,
+    GatewayPort,
+    GatewayTls,
     HttpOut,
     Inbound,
     Mtls,
@@ -46,67 +49,6 @@ from lateen.ir.plan import (
 )
 from lateen.ir.policy import EVERYTHING_ALLOWED, Ask, Authorization, Clause, Peer, Policy, Verdict
 from lateen.ir.routes import Elsewhere, Fault, Forward, Redirect, Respond, Route, Split, VirtualHost
-
-
-def matches(match: StringMatch, text: str) -> bool:
-    """Whether a condition holds for a text that is there."""
-    match match:
-        case Exact(wanted):
-            return text == wanted
-        case Prefix(wanted):
-            return text.startswith(wanted)
-        case Suffix(wanted):
-            return text.endswith(wanted)
-        case Regex(wanted):
-            return re.fullmatch(wanted, text) is not None
-        case Present():
-            return True
-    assert_never(match)
-
-
-def _path_matches(match: RequestMatch, path: str) -> bool:
-    wanted = match.path
-    if wanted is None:
-        return True
-    if match.ignore_case and not isinstance(wanted, Regex):
-        return matches(type(wanted)(wanted.text.lower()), path.lower())
-    return matches(wanted, path)
-
-
-def _headers_match(match: RequestMatch, request: Request) -> bool:
-    headers = dict(request.headers)
-    for wanted in match.headers:
-        value = headers.get(wanted.name)
-        if isinstance(wanted.match, Present) or not wanted.invert:
-            held = value is not None and matches(wanted.match, value)
-        else:
-            held = matches(wanted.match, value or "")  # an absent header is an empty one
-        if held is wanted.invert:
-            return False
-    return True
-
-
-def _queries_match(match: RequestMatch, query: str) -> bool:
-    given: dict[str, str] = {}
-    for pair in query.split("&") if query else ():
-        name, _, value = pair.partition("=")
-        given.setdefault(name, value)
-    return all(q.name in given and matches(q.match, given[q.name]) for q in match.queries)
-
-
-def _request_matches(match: RequestMatch, request: Request) -> bool:
-    path, _, query = request.path.partition("?")
-    pseudo = (
-        (match.method, request.method),
-        (match.authority, request.authority),
-        (match.scheme, request.scheme),
-    )
-    return (
-        _path_matches(match, path)
-        and all(wanted is None or matches(wanted, text) for wanted, text in pseudo)
-        and _headers_match(match, request)
-        and _queries_match(match, query)
-    )
 
 
 def _new_authority(route: Route, forward: Forward) -> str:
@@ -230,7 +172,7 @@ def _route(plan: ProxyPlan, table: str, request: Request) -> Outcome:
         where = f"https://{request.authority}{request.path}"
         return Redirected(route="", origin="", status=301, location=where)
     for route in host.routes:
-        if _request_matches(route.match, request):
+        if request_matches(route.match, request):
             return _act(route, request)
     return NO_ROUTE
 
@@ -392,13 +334,38 @@ def _gateway(plan: ProxyPlan, request: Request) -> Outcome:
     port = next((each for each in plan.gateway if each.port == request.port), None)
     if port is None:
         return NO_LISTENER
-    table = port.http.table if port.http and not request.tls else None
+    if port.tcp:
+        return judged(plan.authorization, request, http=False) or _poured(
+            port.tcp.to, port.tcp.origin, request
+        )
     if request.tls:
-        by_host = {host: server.table for server in port.tls for host in server.hosts}
-        host = best_domain(by_host, request.host)
-        table = by_host[host] if host else None
-    if table is None:
+        return _gateway_tls(plan, port, request)
+    if port.http is None or request.raw:
         return NO_CHAIN
+    return _gateway_http(plan, port.http.table, request)
+
+
+def _gateway_tls(plan: ProxyPlan, port: GatewayPort, request: Request) -> Outcome:
+    servers: list[GatewayTls | GatewayPass] = [*port.passed, *port.tls]
+    by_host = {host: server for server in servers for host in server.hosts}
+    host = best_domain(by_host, request.host)
+    server = by_host[host] if host else None
+    if server is None:
+        return NO_CHAIN
+    if isinstance(server, GatewayPass):
+        unseen = replace(request, peer="")
+        denied = judged(plan.authorization, unseen, http=False)
+        return denied or _poured(server.to, server.origin, request)
+    if server.client and server.client.required and not request.peer:
+        return NO_CHAIN
+    known = request if server.client else replace(request, peer="")
+    if server.to:
+        denied = judged(plan.authorization, known, http=False)
+        return denied or _poured(server.to, server.origin, request)
+    return NO_CHAIN if request.raw else _gateway_http(plan, server.table, known)
+
+
+def _gateway_http(plan: ProxyPlan, table: str, request: Request) -> Outcome:
     seen = _seen(request, plan.authorization)
     return judged(plan.authorization, seen, http=True) or _route(plan, table, seen)
 

@@ -136,14 +136,61 @@ class TlsSecret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RootSecret:
+    """The certificates that a gateway's clients are verified against, as PEM."""
+
+    name: str  # `kubernetes://NAME-cacert`, as Istio's SDS
+    pem: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCheck:
+    """What a gateway asks of its clients' certificates; `root` is a RootSecret's name.
+
+    With `root` empty they are the mesh's own. A client without one is refused if `required`.
+    """
+
+    root: str = ""
+    required: bool = True
+    names: tuple[str, ...] = ()
+    spki: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayTls:
-    """TLS ended at the gateway for these server names (`*.example.com`, `*`)."""
+    """TLS ended at the gateway for these server names (`*.example.com`, `*`).
+
+    `secrets` are the certificates to show, none for the workload's own. Inside is HTTP, routed by
+    `table`, or, with `to`, raw connections for these backends.
+    """
 
     hosts: tuple[str, ...]
-    secret: str
+    secrets: tuple[str, ...]
     min_version: str = ""  # TLSV1_2 ...; "" leaves the default
     max_version: str = ""
-    table: str
+    ciphers: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
+    client: ClientCheck | None = None
+    table: str = ""
+    to: tuple[Split, ...] = ()
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPass:
+    """TLS left as it is, sent on by server name."""
+
+    hosts: tuple[str, ...]
+    to: tuple[Split, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayTcp:
+    """A port of a gateway that takes raw connections."""
+
+    to: tuple[Split, ...]
     origin: Origin
 
 
@@ -157,11 +204,16 @@ class GatewayHttp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayPort:
-    """A port of a gateway workload: listener `0.0.0.0_PORT`. Either `http`, or `tls` servers."""
+    """A port of a gateway workload: listener `0.0.0.0_PORT`.
+
+    Either `http`, or `tcp`, or servers told apart by name: `tls` ended here, or `passed` on.
+    """
 
     port: int
     http: GatewayHttp | None = None
+    tcp: GatewayTcp | None = None
     tls: tuple[GatewayTls, ...] = ()
+    passed: tuple[GatewayPass, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,5 +233,6 @@ class ProxyPlan:
     backends: tuple[Backend, ...] = ()
     endpoints: tuple[EndpointSet, ...] = ()
     secrets: tuple[TlsSecret, ...] = ()
+    roots: tuple[RootSecret, ...] = ()
     allow_any: bool = True
     trust_domain: str = "cluster.local"

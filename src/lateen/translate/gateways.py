@@ -15,14 +15,14 @@ from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, BackendId, EndpointSet
-from lateen.ir.plan import GatewayPort, Role, TlsSecret
+from lateen.ir.plan import GatewayHttp, GatewayPort, GatewayTls, Role, RootSecret, TlsSecret
 from lateen.ir.routes import Forward, Route, RouteTable, VirtualHost
 from lateen.translate.backends import service_backends
 from lateen.translate.claims import visible
-from lateen.translate.hosts import covers, full_host
 from lateen.translate.matches import Place, is_catch_all
+from lateen.translate.rawservers import RawServers
 from lateen.translate.routes import bound_gateways, translate_routes
-from lateen.translate.servers import Opened, ServerPlace, open_servers
+from lateen.translate.servers import Opened, ServerPlace, Sort, open_servers, shared_hosts
 from lateen.translate.views import Index, Sight
 from lateen.world.model import Owned, Workload
 
@@ -36,6 +36,7 @@ class GatewayView:
     backends: tuple[Backend, ...]
     endpoints: tuple[EndpointSet, ...]
     secrets: tuple[TlsSecret, ...]
+    roots: tuple[RootSecret, ...]
 
 
 @dataclass(slots=True)
@@ -85,19 +86,25 @@ def gateway_view(index: Index, workload: Workload) -> tuple[GatewayView, tuple[P
             bound.setdefault(name, []).append(rule)
     sight = Sight(index=index, namespace=workload.namespace)
     tables: dict[str, _Hosts] = {}
+    raw = RawServers(sight=sight, workload=workload)
     for server in opened.servers:
+        if not server.table:
+            problems.extend(raw.add(server, bound.get(server.gateway, ())))
+            continue
         hosts = tables.setdefault(server.table, _Hosts(port=server.port))
         for rule in bound.get(server.gateway, ()):
             problems.extend(_serve(server, rule, hosts, sight, workload))
         _redirect_only(server, hosts)
     made = tuple(tables[name].table(name) for name in sorted(tables))
-    backends, endpoints, more = _used(made, sight)
+    ports = _ports(opened, raw)
+    backends, endpoints, more = _used(_wanted(made) | raw.backends(), sight)
     view = GatewayView(
-        ports=opened.ports,
+        ports=ports,
         tables=made,
         backends=backends,
         endpoints=endpoints,
-        secrets=_used_secrets(opened),
+        secrets=_used_secrets(opened, ports),
+        roots=opened.roots,
     )
     return view, tuple(dict.fromkeys([*problems, *more]))
 
@@ -110,7 +117,7 @@ def _serve(
     workload: Workload,
 ) -> tuple[Problem, ...]:
     """Add the routes of one VirtualService for the hosts that it and the server share."""
-    shared = _shared(server, rule)
+    shared = shared_hosts(server, rule)
     if not shared:
         return ()
     place = Place(
@@ -129,20 +136,6 @@ def _serve(
     return translated.problems
 
 
-def _shared(server: ServerPlace, rule: Owned[VirtualService]) -> list[str]:
-    """The hosts both name, the narrower of the two where one is a wildcard."""
-    served = server.hosts_for(rule.namespace)
-    found: dict[str, None] = {}
-    for written in rule.typed.spec.hosts:
-        host = full_host(written, rule.namespace)
-        for own in served:
-            if covers(own, host):
-                found[host] = None
-            elif covers(host, own):
-                found[own] = None
-    return list(found)
-
-
 def _redirect_only(server: ServerPlace, hosts: _Hosts) -> None:
     """A server that redirects to https does so for all of its hosts, routed or not."""
     if not server.https_redirect:
@@ -157,10 +150,32 @@ def _catch_all_last(routes: list[Route]) -> tuple[Route, ...]:
     return tuple(sorted(routes, key=lambda r: is_catch_all(r.match)))
 
 
-def _used(
-    tables: tuple[RouteTable, ...], sight: Sight
-) -> tuple[tuple[Backend, ...], tuple[EndpointSet, ...], list[Problem]]:
-    """The backends that some route leads to; a gateway needs no others."""
+def _ports(opened: Opened, raw: RawServers) -> tuple[GatewayPort, ...]:
+    """What listens where, of the servers that something can come of."""
+    http: dict[int, GatewayHttp] = {}
+    tls: dict[int, list[GatewayTls]] = {}
+    for server in opened.servers:
+        if server.sort is Sort.HTTP:
+            made = GatewayHttp(table=server.table, origin=server.origin)
+            http.setdefault(server.listen, made)
+        elif server.sort is Sort.HTTPS and server.ended:
+            tls.setdefault(server.listen, []).append(server.ended)
+    for port, ended in raw.tls.items():
+        tls.setdefault(port, []).extend(ended)
+    return tuple(
+        GatewayPort(
+            port=port,
+            http=http.get(port),
+            tcp=raw.tcp.get(port),
+            tls=tuple(tls.get(port, ())),
+            passed=tuple(raw.passed.get(port, ())),
+        )
+        for port in sorted({*http, *tls, *raw.tcp, *raw.passed})
+    )
+
+
+def _wanted(tables: tuple[RouteTable, ...]) -> set[BackendId]:
+    """The backends that some route leads to."""
     wanted: set[BackendId] = set()
     for table in tables:
         for host in table.hosts:
@@ -168,6 +183,13 @@ def _used(
                 if isinstance(route.action, Forward):
                     wanted.update(split.backend for split in route.action.splits)
                     wanted.update(mirror.backend for mirror in route.action.mirrors)
+    return wanted
+
+
+def _used(
+    wanted: set[BackendId], sight: Sight
+) -> tuple[tuple[Backend, ...], tuple[EndpointSet, ...], list[Problem]]:
+    """The backends that are led to; a gateway needs no others."""
     backends: list[Backend] = []
     endpoints: list[EndpointSet] = []
     problems: list[Problem] = []
@@ -186,6 +208,6 @@ def _used(
     return tuple(backends), tuple(endpoints), problems
 
 
-def _used_secrets(opened: Opened) -> tuple[TlsSecret, ...]:
-    named = {tls.secret for port in opened.ports for tls in port.tls}
+def _used_secrets(opened: Opened, ports: tuple[GatewayPort, ...]) -> tuple[TlsSecret, ...]:
+    named = {name for port in ports for tls in port.tls for name in tls.secrets}
     return tuple(s for s in opened.secrets if s.name in named)

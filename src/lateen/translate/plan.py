@@ -121,6 +121,7 @@ def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
         backends=view.backends,
         endpoints=view.endpoints,
         secrets=view.secrets,
+        roots=view.roots,
         allow_any=False,
         trust_domain=index.world.trust_domain,
     )

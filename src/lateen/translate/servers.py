@@ -1,7 +1,7 @@
 """Open the ports of a gateway workload: join the servers of all Gateways that select it.
 
-In: World, a gateway workload.    Out: Opened (ports, secrets, servers), problems.
-Before: world/model.py            After: translate/gateways.py
+In: World, a gateway workload.                             Out: Opened (servers, secrets), problems.
+Before: world/model.py, translate/credentials.py           After: translate/gateways.py
 
 A server that cannot be opened (its Secret missing, its mode not carried, its port or its hosts
 taken by an older one) is left out with a problem; the others are served.
@@ -9,31 +9,53 @@ taken by an older one) is left out with a problem; the others are served.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
-from lateen.api.gateway import Gateway, Server
+from lateen.api.gateway import CIPHERS, Gateway, Server, ServerTLSSettings
+from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
-from lateen.ir.plan import GatewayHttp, GatewayPort, GatewayTls, TlsSecret
-from lateen.translate.faults import not_carried, not_found, taken
+from lateen.ir.plan import GatewayTls, RootSecret, TlsSecret
+from lateen.translate.credentials import credentials_of
+from lateen.translate.faults import not_carried, taken
+from lateen.translate.hosts import covers, full_host
 from lateen.translate.inbound import services_of
-from lateen.world.model import Owned, Protocol, SecretData, Workload, World
+from lateen.world.model import Owned, Protocol, Workload, World
 from lateen.world.protocols import protocol_named
 
-_CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
+
+class Sort(StrEnum):
+    """What a server does with a connection."""
+
+    HTTP = "http"
+    HTTPS = "https"
+    TCP = "tcp"
+    TLS = "tls"  # ended here, raw connections inside
+    PASSED = "passed"  # left as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerPlace:
-    """One opened server: its table and port, and the hosts as (namespace or `*`, host)."""
+    """One opened server: what it does, its table, its port and the pod's (`listen`).
 
+    Its hosts are (namespace or `*`, host); `ended` says how TLS is ended, if it is.
+    """
+
+    sort: Sort
     gateway: str
     table: str
     port: int
+    listen: int
     hosts: tuple[tuple[str, str], ...]
-    https_redirect: bool
-    tls: bool
+    https_redirect: bool = False
+    ended: GatewayTls | None = None
     origin: Origin
+
+    @property
+    def tls(self) -> bool:
+        """Whether clients speak TLS here."""
+        return self.sort not in (Sort.HTTP, Sort.TCP)
 
     def hosts_for(self, namespace: str) -> list[str]:
         """The hosts that VirtualServices of a namespace may bind to."""
@@ -44,9 +66,9 @@ class ServerPlace:
 class Opened:
     """All that is open at a gateway."""
 
-    ports: tuple[GatewayPort, ...]
-    secrets: tuple[TlsSecret, ...]
     servers: tuple[ServerPlace, ...]
+    secrets: tuple[TlsSecret, ...]
+    roots: tuple[RootSecret, ...]
 
 
 @dataclass(slots=True)
@@ -55,9 +77,8 @@ class _Opening:
 
     world: World
     workload: Workload
-    http: dict[int, GatewayHttp] = field(default_factory=dict)
-    tls: dict[int, list[GatewayTls]] = field(default_factory=dict)
     secrets: dict[str, TlsSecret] = field(default_factory=dict)
+    roots: dict[str, RootSecret] = field(default_factory=dict)
     servers: list[ServerPlace] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -70,26 +91,112 @@ def open_servers(world: World, workload: Workload) -> tuple[Opened, tuple[Proble
             continue
         for index, server in enumerate(gateway.typed.spec.servers):
             _open(state, gateway, server, gateway.origin(f"spec.servers[{index}]"))
-    ports = tuple(
-        GatewayPort(port=port, http=state.http.get(port), tls=tuple(state.tls.get(port, ())))
-        for port in sorted({*state.http, *state.tls})
+    opened = Opened(
+        servers=tuple(state.servers),
+        secrets=tuple(state.secrets[name] for name in sorted(state.secrets)),
+        roots=tuple(state.roots[name] for name in sorted(state.roots)),
     )
-    secrets = tuple(state.secrets[name] for name in sorted(state.secrets))
-    opened = Opened(ports=ports, secrets=secrets, servers=tuple(state.servers))
     return opened, tuple(state.problems)
 
 
-def _open(state: _Opening, gateway: Owned[Gateway], server: Server, origin: Origin) -> None:
-    protocol = protocol_named(server.port.protocol)
-    hosts = tuple(_host(h, gateway.namespace) for h in server.hosts)
+def _sort(server: Server) -> Sort | None:
+    """What a server does; None for what is not carried."""
+    protocol, tls = protocol_named(server.port.protocol), server.tls
     if protocol.is_http:
-        _open_http(state, gateway, server, hosts, origin)
-    elif protocol is Protocol.HTTPS and server.tls and server.tls.mode == "SIMPLE":
-        _open_https(state, gateway, server, hosts, origin)
-    else:
+        return Sort.HTTP
+    if tls is None:
+        return None if protocol.is_tls else Sort.TCP
+    if tls.mode == "AUTO_PASSTHROUGH":
+        return None
+    if tls.mode == "PASSTHROUGH":
+        return Sort.PASSED
+    return Sort.HTTPS if protocol is Protocol.HTTPS else Sort.TLS
+
+
+def _open(state: _Opening, gateway: Owned[Gateway], server: Server, origin: Origin) -> None:
+    sort = _sort(server)
+    if sort is None:
         mode = f" with TLS mode {server.tls.mode}" if server.tls else ""
         message = f"a server for {server.port.protocol}{mode} is not carried yet; it is left out"
         state.problems.append(not_carried(origin, message))
+        return
+    listen = _resolved(state, server.port.number)
+    hosts = tuple(_host(each, gateway.namespace) for each in server.hosts)
+    place = ServerPlace(
+        sort=sort,
+        gateway=f"{gateway.namespace}/{gateway.name}",
+        table=_table(sort, listen, server, gateway),
+        port=server.port.number,
+        listen=listen,
+        hosts=hosts,
+        https_redirect=bool(server.tls and server.tls.https_redirect),
+        origin=origin,
+    )
+    if older := _in_the_way(state, place):
+        names = ", ".join(dict.fromkeys(host for _, host in hosts))
+        what = f"port {listen} for {names}" if place.tls else f"port {listen}"
+        state.problems.append(taken(origin, what, older.origin))
+        return
+    if sort in (Sort.HTTPS, Sort.TLS) and server.tls:
+        ended = _ended(state, place, server.tls)
+        if ended is None:
+            return
+        place = replace(place, ended=ended)
+    state.servers.append(place)
+
+
+def _table(sort: Sort, listen: int, server: Server, gateway: Owned[Gateway]) -> str:
+    """The route table's name, as Istio's; none where no HTTP is seen."""
+    if sort is Sort.HTTP:
+        return f"http.{listen}"
+    if sort is Sort.HTTPS:
+        name = server.port.name or "https"
+        return f"https.{server.port.number}.{name}.{gateway.name}.{gateway.namespace}"
+    return ""
+
+
+def _in_the_way(state: _Opening, place: ServerPlace) -> ServerPlace | None:
+    """The older server that keeps this one from being opened."""
+    names = {host for _, host in place.hosts}
+    for other in state.servers:
+        if other.listen != place.listen:
+            continue
+        if Sort.HTTP is place.sort is other.sort:
+            continue
+        if not (place.tls and other.tls):
+            return other
+        # Servers that pass TLS on share their names: each takes only those its rules name.
+        both_pass = Sort.PASSED is place.sort is other.sort
+        same = {host for _, host in other.hosts} & names
+        if (same and not both_pass) or (place.table and place.table == other.table):
+            return other
+    return None
+
+
+def _ended(state: _Opening, place: ServerPlace, tls: ServerTLSSettings) -> GatewayTls | None:
+    """How a server ends TLS; None, with a problem, if it cannot."""
+    namespace = state.workload.namespace
+    found = credentials_of(tls, state.world, namespace, place.origin, state.problems)
+    if found is None:
+        return None
+    state.secrets |= {secret.name: secret for secret in found.secrets}
+    if found.root:
+        state.roots[found.root.name] = found.root
+    return GatewayTls(
+        hosts=tuple(dict.fromkeys(host for _, host in place.hosts)),
+        secrets=tuple(secret.name for secret in found.secrets),
+        min_version=_version(tls.min_protocol_version),
+        max_version=_version(tls.max_protocol_version),
+        ciphers=tuple(each for each in tls.cipher_suites if each in CIPHERS),
+        curves=tls.ecdh_curves,
+        client=found.client,
+        table=place.table,
+        origin=place.origin,
+    )
+
+
+def _version(text: str) -> str:
+    return "" if text == "TLS_AUTO" else text
 
 
 def _host(written: str, namespace: str) -> tuple[str, str]:
@@ -110,107 +217,15 @@ def _resolved(state: _Opening, number: int) -> int:
     return number
 
 
-def _open_http(
-    state: _Opening,
-    gateway: Owned[Gateway],
-    server: Server,
-    hosts: tuple[tuple[str, str], ...],
-    origin: Origin,
-) -> None:
-    port = _resolved(state, server.port.number)
-    if older := state.tls.get(port):
-        state.problems.append(taken(origin, f"port {port}", older[0].origin))
-        return
-    table = f"http.{port}"
-    state.http.setdefault(port, GatewayHttp(table=table, origin=origin))
-    state.servers.append(
-        ServerPlace(
-            gateway=f"{gateway.namespace}/{gateway.name}",
-            table=table,
-            port=server.port.number,
-            hosts=hosts,
-            https_redirect=bool(server.tls and server.tls.https_redirect),
-            tls=False,
-            origin=origin,
-        )
-    )
-
-
-def _open_https(
-    state: _Opening,
-    gateway: Owned[Gateway],
-    server: Server,
-    hosts: tuple[tuple[str, str], ...],
-    origin: Origin,
-) -> None:
-    port = _resolved(state, server.port.number)
-    names = tuple(dict.fromkeys(host for _, host in hosts))
-    table = (
-        f"https.{server.port.number}.{server.port.name or 'https'}"
-        f".{gateway.name}.{gateway.namespace}"
-    )
-    older: GatewayHttp | GatewayTls | None = state.http.get(port)
-    for other in state.tls.get(port, ()):
-        if other.table == table or set(other.hosts) & set(names):
-            older = older or other
-    if older:
-        state.problems.append(taken(origin, f"port {port} for {', '.join(names)}", older.origin))
-        return
-    secret = _secret(state, server, origin)
-    if secret is None or server.tls is None:
-        return
-    state.secrets[secret.name] = secret
-    state.tls.setdefault(port, []).append(
-        GatewayTls(
-            hosts=names,
-            secret=secret.name,
-            min_version=_version(server.tls.min_protocol_version),
-            max_version=_version(server.tls.max_protocol_version),
-            table=table,
-            origin=origin,
-        )
-    )
-    state.servers.append(
-        ServerPlace(
-            gateway=f"{gateway.namespace}/{gateway.name}",
-            table=table,
-            port=server.port.number,
-            hosts=hosts,
-            https_redirect=server.tls.https_redirect,
-            tls=True,
-            origin=origin,
-        )
-    )
-
-
-def _version(text: str) -> str:
-    return "" if text == "TLS_AUTO" else text
-
-
-def _secret(state: _Opening, server: Server, origin: Origin) -> TlsSecret | None:
-    """The certificate of a server, from the Secret beside the gateway's pod."""
-    name = server.tls.credential_name if server.tls else ""
-    if not name:
-        message = "a server without tls.credentialName is not carried yet; it is left out"
-        state.problems.append(not_carried(origin, message))
-        return None
-    namespace = state.workload.namespace
-    found = state.world.secrets.get((namespace, name))
-    if found is None:
-        what = f"Secret {namespace}/{name}"
-        fix = f"create it in {namespace}, where the gateway's pod is"
-        state.problems.append(not_found(origin, what, fix))
-        return None
-    pair = _pair(found)
-    if pair is None:
-        what = f"tls.crt or tls.key in Secret {namespace}/{name}"
-        state.problems.append(not_found(origin, what))
-        return None
-    return TlsSecret(name=f"kubernetes://{name}", certificate=pair[0], key=pair[1])
-
-
-def _pair(secret: SecretData) -> tuple[bytes, bytes] | None:
-    for certificate, key in _CERTIFICATE_KEYS:
-        if secret.content.get(certificate) and secret.content.get(key):
-            return secret.content[certificate], secret.content[key]
-    return None
+def shared_hosts(server: ServerPlace, rule: Owned[VirtualService]) -> list[str]:
+    """The hosts both name, the narrower of the two where one is a wildcard."""
+    served = server.hosts_for(rule.namespace)
+    found: dict[str, None] = {}
+    for written in rule.typed.spec.hosts:
+        host = full_host(written, rule.namespace)
+        for own in served:
+            if covers(own, host):
+                found[host] = None
+            elif covers(host, own):
+                found[own] = None
+    return list(found)

@@ -1,0 +1,98 @@
+"""Find the certificates that a gateway's servers name.
+
+In: ServerTLSSettings, the Secrets beside the gateway's pod.    Out: TlsSecret, ClientCheck, problems.
+Before: world/model.py                                          After: translate/servers.py
+
+As in Istio the roots for clients are in the Secret `NAME-cacert`, or in NAME itself beside the
+certificate (`ca.crt`, or `cacert` in the generic form).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lateen.api.gateway import ServerTLSSettings
+from lateen.base.origin import Origin
+from lateen.base.problem import Problem
+from lateen.ir.plan import ClientCheck, RootSecret, TlsSecret
+from lateen.translate.faults import not_carried, not_found
+from lateen.world.model import SecretData, World
+
+_CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
+_ROOT_KEYS = ("cacert", "ca.crt")
+_MUTUAL = ("MUTUAL", "OPTIONAL_MUTUAL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a server shows, and what it asks of its clients."""
+
+    secrets: tuple[TlsSecret, ...] = ()
+    root: RootSecret | None = None
+    client: ClientCheck | None = None
+
+
+def credentials_of(
+    tls: ServerTLSSettings, world: World, namespace: str, origin: Origin, problems: list[Problem]
+) -> Credentials | None:
+    """The credentials of a server that ends TLS; None, with a problem, where some are missing."""
+    if tls.mode == "ISTIO_MUTUAL":
+        return Credentials(client=ClientCheck(names=tls.subject_alt_names))
+    names = tls.credential_names or ((tls.credential_name,) if tls.credential_name else ())
+    if not names:
+        message = "a server without tls.credentialName is not carried yet; it is left out"
+        problems.append(not_carried(origin, message))
+        return None
+    secrets = [_secret(world, namespace, name, origin, problems) for name in names]
+    found = tuple(secret for secret in secrets if secret)
+    if len(found) < len(secrets):
+        return None
+    if tls.mode not in _MUTUAL:
+        return Credentials(secrets=found)
+    root = _root(world, namespace, tls.ca_cert_credential_name, names[0])
+    if root is None:
+        what = f"Secret {namespace}/{names[0]}-cacert"
+        fix = f"or put ca.crt into Secret {names[0]}: {tls.mode} verifies clients against it"
+        problems.append(not_found(origin, what, fix))
+        return None
+    client = ClientCheck(
+        root=root.name,
+        required=tls.mode == "MUTUAL",
+        names=tls.subject_alt_names,
+        spki=tls.verify_certificate_spki,
+        hashes=tls.verify_certificate_hash,
+    )
+    return Credentials(secrets=found, root=root, client=client)
+
+
+def _secret(
+    world: World, namespace: str, name: str, origin: Origin, problems: list[Problem]
+) -> TlsSecret | None:
+    found = world.secrets.get((namespace, name))
+    if found is None:
+        fix = f"create it in {namespace}, where the gateway's pod is"
+        problems.append(not_found(origin, f"Secret {namespace}/{name}", fix))
+        return None
+    pair = _pair(found)
+    if pair is None:
+        what = f"tls.crt or tls.key in Secret {namespace}/{name}"
+        problems.append(not_found(origin, what))
+        return None
+    return TlsSecret(name=f"kubernetes://{name}", certificate=pair[0], key=pair[1])
+
+
+def _pair(secret: SecretData) -> tuple[bytes, bytes] | None:
+    for certificate, key in _CERTIFICATE_KEYS:
+        if secret.content.get(certificate) and secret.content.get(key):
+            return secret.content[certificate], secret.content[key]
+    return None
+
+
+def _root(world: World, namespace: str, given: str, name: str) -> RootSecret | None:
+    for each in (given,) if given else (f"{name}-cacert", name):
+        found = world.secrets.get((namespace, each))
+        for key in _ROOT_KEYS:
+            if found and found.content.get(key):
+                shown = given or name
+                return RootSecret(name=f"kubernetes://{shown}-cacert", pem=found.content[key])
+    return None
