@@ -7,12 +7,14 @@ made, and in one of a user with nothing but user namespaces. Without root there 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lateen.node.launch import supported
+from tests.e2e import outside
 from tests.e2e.harness import Mesh
 from tests.e2e.others import STRANGER, ForAll, for_all, python_for_all
 
@@ -66,3 +68,18 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         yield running
     finally:
         running.end()
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """A mesh of tests/e2e/runtime, whose apps speak many protocols, and a server outside it."""
+    folder = tmp_path_factory.mktemp("runtime") / "mesh"
+    shutil.copytree(FOLDER.parent / "runtime", folder)
+    with outside.serving() as (tcp, web):
+        (folder / "outside.yaml").write_text(outside.ENTRY.format(tcp=tcp, web=web))
+        running = Mesh(folder)
+        try:
+            running.up()
+            yield running
+        finally:
+            running.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +17,7 @@ import pytest
 from lateen.envoy.bootstrap import emit_border_bootstrap
 from lateen.envoy.border import emit_border
 from lateen.ir.border import BorderPlan, Door, Exit
+from lateen.node.relay import proxy_header
 from tests.envoy import real
 
 
@@ -55,10 +57,11 @@ def own_addresses() -> tuple[str, ...]:
 def plan(folder: Path, service: int) -> BorderPlan:
     return BorderPlan(
         exits=(
-            Exit(slot="1", socket=str(folder / "1.sock")),
+            Exit(slot="1", socket=str(folder / "1.sock"), by_number=str(folder / "1.raw")),
             Exit(
                 slot="2",
                 socket=str(folder / "2.sock"),
+                by_number=str(folder / "2.raw"),
                 allowed=(("localhost", service), ("127.0.0.2", service), ("*.test", 80)),
             ),
         ),
@@ -193,9 +196,50 @@ def test_anything_but_connect_leads_nowhere(border: Path) -> None:
 
 
 def test_the_sockets_are_the_owners_alone(border: Path) -> None:
-    assert {(border / name).stat().st_mode & 0o777 for name in ("1.sock", "2.sock", "a.sock")} == {
-        0o600
-    }
+    names = ("1.sock", "1.raw", "2.sock", "2.raw", "a.sock")
+    assert {(border / name).stat().st_mode & 0o777 for name in names} == {0o600}
+
+
+def ask_number(path: Path, address: str, port: int, head: bytes = b"") -> bytes:
+    """What is at an address, asked by number; b"" when nothing is."""
+    with closing(socket.socket(socket.AF_UNIX)) as link:
+        link.settimeout(10)
+        link.connect(str(path))
+        head = head or proxy_header(("198.18.0.9", 40000), (address, port))
+        try:
+            link.sendall(head + b"GET / HTTP/1.0\r\n\r\n")
+            return b"".join(iter(lambda: link.recv(4096), b"")).rpartition(b"\r\n")[2]
+        except ConnectionError:
+            return b""
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "127.255.0.9", "0.0.0.0", "169.254.169.254", "224.0.0.1"]
+)
+def test_no_number_of_the_host_is_let_through(border: Path, service: int, address: str) -> None:
+    for slot in (1, 2):
+        assert ask_number(border / f"{slot}.raw", address, service) == b""
+
+
+def test_the_hosts_own_numbers_are_refused(border: Path, service: int) -> None:
+    for address in own_addresses():
+        assert ask_number(border / "1.raw", address, service) == b""
+
+
+def test_a_number_that_a_service_entry_names_is_let_through(border: Path, service: int) -> None:
+    assert ask_number(border / "2.raw", "127.0.0.2", service) == b"the host"
+    assert ask_number(border / "2.raw", "127.0.0.2", service + 1) == b""
+    assert ask_number(border / "1.raw", "127.0.0.2", service) == b""
+
+
+def test_a_header_that_names_no_address_leads_nowhere(border: Path, service: int) -> None:
+    signature = b"\r\n\r\n\0\r\nQUIT\n"
+    local, unspecified = signature + b"\x20\x00\0\0", signature + b"\x21\x00\0\0"
+    mapped = bytes(10) + b"\xff\xff" + bytes((127, 0, 0, 1))
+    six = signature + b"\x21\x21\0\x24" + mapped * 2 + struct.pack("!HH", 40000, service)
+    for head in (local, unspecified, six, b"GET / HTTP/1.0\r\n"):
+        for slot in (1, 2):
+            assert ask_number(border / f"{slot}.raw", "", 0, head) == b""
 
 
 def test_envoy_takes_doors_with_and_without_gateways(tmp_path: Path) -> None:

@@ -214,7 +214,12 @@ def caller(
     """The caller's Envoy, and the border's behind it."""
     folder = tmp_path_factory.mktemp("o")
     exits = (
-        Exit(slot="1", socket=str(folder / "b.sock"), allowed=(("localhost", EXTERNAL.port),)),
+        Exit(
+            slot="1",
+            socket=str(folder / "b.sock"),
+            by_number=str(folder / "b.raw"),
+            allowed=(("localhost", EXTERNAL.port),),
+        ),
     )
     border_bootstrap = emit_border_bootstrap(
         token="t", xds_socket="/run/x", admin_socket=str(folder / "ba.sock")

@@ -4,8 +4,9 @@ In: BorderPlan.                 Out: Resources; the bootstrap is bootstrap.py's.
 Before: ir/border.py            After: xds/, app/
 
 In: a TCP listener of the host leads to a gateway's Unix socket and tells it the client's address.
-Out: each pod has a Unix socket of its own where its proxy asks to CONNECT. What it may reach goes
-by that socket, since a header proves nothing.
+Out: each pod has a Unix socket of its own where its proxy asks to CONNECT, and another for what
+its app sent to a mere address (bynumber.py). What it may reach goes by that socket, since a header
+proves nothing.
 
 The host itself is not to be reached: not by a number, not by a name that leads to it. Addresses of
 the host are taken out of every DNS answer before one is chosen, so there is no moment between
@@ -22,10 +23,9 @@ from collections.abc import Iterator
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from lateen.base.origin import BUILT_IN
-from lateen.envoy import names
 from lateen.envoy.access import line_log
+from lateen.envoy.bynumber import ONLY_OWNER, by_number_cluster, by_number_listener, no_limits
 from lateen.envoy.emit import resource
-from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address, CidrRange
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import TransportSocket
@@ -91,7 +91,6 @@ from lateen.ir.border import BorderPlan, Door, Exit
 
 _EXIT = "exit"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_ONLY_OWNER = 0o600
 _TRIES = 3
 # "This host", loopback, link-local, multicast and reserved; and all of IPv6.
 _NEVER = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/0")
@@ -126,14 +125,6 @@ def _dns(plan: BorderPlan) -> DnsCacheConfig:
         ),
         max_hosts=u32(4096),
     )
-
-
-def _no_limits() -> CircuitBreakers:
-    most = u32(names.NO_LIMIT)
-    limits = CircuitBreakers.Thresholds(
-        max_connections=most, max_pending_requests=most, max_requests=most, max_retries=most
-    )
-    return CircuitBreakers(thresholds=[limits])
 
 
 def _checks(plan: BorderPlan) -> HttpProtocolOptions:
@@ -176,7 +167,7 @@ def _exit_cluster(plan: BorderPlan) -> Cluster:
         cluster_type=kind,
         lb_policy=Cluster.CLUSTER_PROVIDED,
         connect_timeout=duration(10),
-        circuit_breakers=_no_limits(),
+        circuit_breakers=no_limits(),
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(_checks(plan))},
         metadata=made_by(BUILT_IN),
     )
@@ -202,7 +193,7 @@ def _named_cluster(host: str, port: int) -> Cluster:
         typed_dns_resolver_config=_resolver(),
         wait_for_warm_on_init=FALSE,
         connect_timeout=duration(10),
-        circuit_breakers=_no_limits(),
+        circuit_breakers=no_limits(),
         load_assignment=_one_place(name, socket_address(host, port)),
         metadata=made_by(BUILT_IN),
     )
@@ -226,7 +217,7 @@ def _tunnel(name: str, domain: str, cluster: str) -> routes_pb.VirtualHost:
 
 
 def _exit_listener(exit: Exit, plan: BorderPlan) -> Listener:
-    """CONNECT over HTTP/1.1 (from the agent's relay) and HTTP/2 (from the pod's proxy)."""
+    """CONNECT from the pod's proxy."""
     known = [
         _tunnel(f"{host}:{port}", f"{host}:{port}", _named(host, port))
         for host, port in _names(exit)
@@ -259,7 +250,7 @@ def _exit_listener(exit: Exit, plan: BorderPlan) -> Listener:
     )
     return Listener(
         name=f"exit_{exit.slot}",
-        address=pipe_address(exit.socket, _ONLY_OWNER),
+        address=pipe_address(exit.socket, ONLY_OWNER),
         filter_chains=[chain],
         metadata=made_by(BUILT_IN),
     )
@@ -279,7 +270,7 @@ def _door_cluster(door: Door) -> Cluster:
         name=name,
         type=Cluster.STATIC,
         connect_timeout=duration(2),
-        circuit_breakers=_no_limits(),
+        circuit_breakers=no_limits(),
         load_assignment=_one_place(name, *(pipe_address(path) for path in door.sockets)),
         transport_socket=TransportSocket(
             name="envoy.transport_sockets.upstream_proxy_protocol", typed_config=packed(tells)
@@ -304,6 +295,7 @@ def _door_listener(door: Door) -> Listener:
 
 def _clusters(plan: BorderPlan) -> Iterator[Cluster]:
     yield _exit_cluster(plan)
+    yield by_number_cluster()
     for host, port in sorted({name for exit in plan.exits for name in _names(exit)}):
         yield _named_cluster(host, port)
     yield from map(_door_cluster, plan.doors)
@@ -313,6 +305,7 @@ def emit_border(plan: BorderPlan) -> Resources:
     """The border's clusters and listeners; its routes are in the listeners."""
     listeners = [*map(_door_listener, plan.doors)]
     listeners += [_exit_listener(exit, plan) for exit in plan.exits]
+    listeners += [by_number_listener(exit, _refused(plan)) for exit in plan.exits]
     made: dict[ResourceType, dict[str, Resource]] = {kind: {} for kind in ResourceType}
     for cluster in _clusters(plan):
         made[ResourceType.CLUSTER][cluster.name] = resource(cluster.name, cluster)

@@ -1,7 +1,7 @@
 """Write the listener filters that look at a connection's first bytes, and where they must not.
 
 In: ports.     Out: listener filters.
-Before: -      After: listeners_out.py, listeners_in.py, gateway.py
+Before: -      After: listeners_out.py, listeners_in.py, gateway.py, bynumber.py
 
 Looking costs a server that speaks first the whole timeout, so ports that declare their protocol
 are not looked at.

@@ -26,12 +26,15 @@ class Door:
 class Exit:
     """The way out of one pod: its own socket (`RUN/b/SLOT.sock`), where it asks to CONNECT.
 
+    `by_number` (`RUN/b/SLOT.raw`) takes what its app sent to an address that no proxy knows: bytes
+    after a header of the PROXY protocol that says where to.
     `allowed` are the (host, port) that a ServiceEntry names: they may be dialled wherever they
     lead; any other name must not lead to the host itself.
     """
 
     slot: str
     socket: str
+    by_number: str
     allowed: tuple[tuple[str, int], ...] = ()
 
 

@@ -63,8 +63,8 @@ class SandboxPaths:
         return self.scratch / "proxies" / slot
 
     def border(self, slot: str) -> Path:
-        """Where the border Envoy takes what this pod sends outside."""
-        return self.run / "b" / f"{slot}.sock"
+        """Where the border Envoy takes what this pod sends to addresses outside."""
+        return self.run / "b" / f"{slot}.raw"
 
     def logs(self, namespace: str, pod: str, uid: str, container: str) -> Path:
         """The folder of one container's log files."""

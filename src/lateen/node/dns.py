@@ -21,6 +21,7 @@ from dnslib import CNAME, QTYPE, RCODE, RR, A, DNSError, DNSQuestion, DNSRecord
 from lateen.base.clock import Clock
 from lateen.node import addresses as at
 from lateen.node.protocol import Name
+from lateen.node.streams import held
 
 CLUSTER_DOMAIN = "cluster.local"
 _MESH_TTL = 5
@@ -153,7 +154,7 @@ class DnsServer:
         await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: _Datagrams(self), local_addr=(at.GATEWAY, at.DNS_PORT)
         )
-        return await asyncio.start_server(self._serve_tcp, at.GATEWAY, at.DNS_PORT)
+        return await asyncio.start_server(held(self._serve_tcp), at.GATEWAY, at.DNS_PORT)
 
     def take(self, data: bytes, reply: Callable[[bytes], None]) -> None:
         """Answer one datagram in a task of its own."""

@@ -1,9 +1,11 @@
-"""The border relay: TCP that leaves the mesh goes on as CONNECT to the pod's border socket.
+"""The border relay: TCP that leaves the mesh goes on, as it is, to the pod's border socket.
 
 In: connections redirected on the bridge; the slot of each pod address.    Out: `Relay`.
 Before: node/streams.py        After: node/agent.py
 
-The pod is known by its source address, which the rules of its own namespace keep true.
+The pod is known by its source address, which the rules of its own namespace keep true. Where it was
+going is told by a header of the PROXY protocol, not by CONNECT: on HTTP/1.1 there is no saying "I am
+done, and listening", so that a client that ends its half would lose the answer.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from lateen.node.addresses import SandboxPaths
 MAX_CONNECTIONS = 4096
 MAX_PER_POD = 1024
 CONNECT_SECONDS = 15.0
-_MAX_HEAD = 16 * 1024
+_PROXY_V2_TCP4 = b"\r\n\r\n\0\r\nQUIT\n" + bytes((0x21, 0x11, 0, 12))
 _INSIDE = tuple(
     ipaddress.ip_network(f"{base}/{length}")
     for base, length in (at.POD_NETWORK, at.SERVICE_NETWORK, at.AUTO_NETWORK, ("127.0.0.0", 8))
@@ -47,7 +49,7 @@ class Relay:
     async def start(self) -> asyncio.Server:
         """Listen; the sandbox's root rules lead outside connections here."""
         return await asyncio.start_server(
-            self._serve, at.GATEWAY, at.RELAY_PORT, limit=streams.CHUNK, backlog=512
+            streams.held(self._serve), at.GATEWAY, at.RELAY_PORT, limit=streams.CHUNK, backlog=512
         )
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,23 +74,16 @@ class Relay:
         if any(ipaddress.ip_address(host) in network for network in _INSIDE):
             streams.reset(writer)
             return
+        client = writer.get_extra_info("peername")
         async with asyncio.timeout(CONNECT_SECONDS):
-            border = await connect_through(str(self._paths.border(slot)), f"{host}:{port}")
+            border = await asyncio.open_unix_connection(
+                str(self._paths.border(slot)), limit=streams.CHUNK
+            )
+        border[1].write(proxy_header(client, (host, port)))
         await streams.join((reader, writer), border)
 
 
-async def connect_through(
-    path: str, authority: str
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Ask the proxy at a Unix socket for a tunnel; raises OSError when it refuses."""
-    reader, writer = await asyncio.open_unix_connection(path, limit=_MAX_HEAD)
-    try:
-        writer.write(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        status = head.split(b" ", 2)[1]
-        if status != b"200":
-            raise ConnectionRefusedError(f"the border answered {status.decode(errors='replace')}")
-    except BaseException:
-        writer.transport.abort()
-        raise
-    return reader, writer
+def proxy_header(source: tuple[str, int], destination: tuple[str, int]) -> bytes:
+    """Version 2 of the PROXY protocol, for TCP over IPv4 (haproxy's doc/proxy-protocol.txt, 2.2)."""
+    hosts = socket.inet_aton(source[0]) + socket.inet_aton(destination[0])
+    return _PROXY_V2_TCP4 + hosts + struct.pack("!HH", source[1], destination[1])

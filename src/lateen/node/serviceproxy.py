@@ -71,7 +71,7 @@ async def serve_pod(namespace: int, table: ServiceTable) -> asyncio.Server:
         finally:
             open_now -= 1
 
-    return await asyncio.start_server(serve, sock=listening, limit=streams.CHUNK)
+    return await asyncio.start_server(streams.held(serve), sock=listening, limit=streams.CHUNK)
 
 
 async def _connect(

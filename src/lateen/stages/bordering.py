@@ -65,6 +65,7 @@ def border_plan(
             Exit(
                 slot=slot,
                 socket=exit_socket(run_dir, slot),
+                by_number=str(run_dir / "b" / f"{slot}.raw"),
                 allowed=tuple(sorted(allowed.get(slot, ()))),
             )
             for slot in sorted(slots)
