@@ -39,7 +39,6 @@ from lateen.ca.secrets import Wallet
 from lateen.cluster.booting import forget_boot
 from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
-from lateen.cluster.pods import pod_of
 from lateen.envoy.border import emit_border
 from lateen.envoy.names import BORDER_NODE
 from lateen.ir.border import BorderPlan
@@ -47,6 +46,7 @@ from lateen.node.protocol import ToControl
 from lateen.stages.bootstrapping import Bootstraps
 from lateen.stages.bordering import addresses_of_this_host, border_of
 from lateen.stages.building import Building
+from lateen.stages.draining import all_programmed, end_all_pods, within
 from lateen.stages.editions import Traffic, editions_of
 from lateen.stages.nodes import NodeLink
 from lateen.stages.planning import Planned, Planning, directory_of
@@ -64,9 +64,7 @@ from lateen.xds.tokens import TokenKey
 
 log = logging.getLogger(__name__)
 ROUND_PAUSE = 0.004  # seconds in which changes are gathered into one round
-SETTLE_LOOK = 0.02  # seconds between looks whether all proxies have acknowledged
 DRAIN_PATIENCE = 15.0  # seconds for all pods to end
-DOWN_GRACE = 5  # seconds at most between TERM and KILL when everything ends
 
 
 class ControlPlane:
@@ -287,13 +285,10 @@ class ControlPlane:
 
     async def _settled(self, seconds: float) -> bool:
         """Whether every connected proxy acknowledged the newest within that time."""
-        deadline = self.clock.monotonic() + seconds
-        while self.clock.monotonic() < deadline:
-            connected = [s for s in self.ads.ledger.states() if s.connected_since is not None]
-            if not self._traffic and all(state.programmed for state in connected):
-                return True
-            await self.clock.sleep(SETTLE_LOOK)
-        return False
+        ledger = self.ads.ledger
+        return await within(
+            seconds, self.clock, lambda: not self._traffic and all_programmed(ledger)
+        )
 
     def _request(self) -> Request:
         s = self.settings
@@ -344,15 +339,9 @@ class ControlPlane:
         self.programming.ended = True
         if self._controllers is not None:
             self._controllers.cancel()
-        with self.store.transaction():
-            for obj in self.store.list(group="", kind="Pod"):
-                grace = min(DOWN_GRACE, pod_of(obj).spec.termination_grace_period_seconds)
-                delete_object(self.store, obj.key, self.clock, grace=grace)
+        end_all_pods(self.store, self.clock)
         self._wake.set()
-        deadline = self.clock.monotonic() + DRAIN_PATIENCE
-        while not self.running.empty and self.clock.monotonic() < deadline:
-            await self.clock.sleep(SETTLE_LOOK)
-        return {"left": not self.running.empty}
+        return {"left": not await within(DRAIN_PATIENCE, self.clock, lambda: self.running.empty)}
 
     def _delete(self, key: ObjectKey, *, grace: int | None, propagation: str) -> Obj | None:
         del propagation  # background, as kubectl's default; the others come with the API issue
