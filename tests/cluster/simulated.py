@@ -24,12 +24,14 @@ from lateen.cluster.applying import Applied, apply_files
 from lateen.cluster.controlling import Controllers
 from lateen.cluster.deletion import delete_object, pod_gone
 from lateen.cluster.deployments import deployment_of
+from lateen.cluster.nodes import Machine
 from lateen.cluster.pods import is_done, is_ready, is_terminating, pod_of
 from lateen.cluster.podstatus import merge_report
 from lateen.cluster.statuses import timestamp
 from lateen.store.memory import MemoryStore
 
 VOLUMES = "/state/volumes"
+MACHINE = Machine(cores=4, memory=8 * 1024**3)
 
 
 def read(*documents: str) -> tuple[Obj, ...]:
@@ -89,7 +91,9 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(clock=self.clock)
-        self.controllers = Controllers(store=self.store, clock=self.clock, volumes=VOLUMES)
+        self.controllers = Controllers(
+            store=self.store, clock=self.clock, volumes=VOLUMES, machine=MACHINE
+        )
 
     def apply(self, *documents: str) -> Applied:
         """Apply files and settle."""
@@ -101,7 +105,7 @@ class Cluster:
         """Let the controllers come to rest; there must be nothing left they want."""
         due = self.controllers.settle()
         revision = self.store.revision
-        Controllers(store=self.store, clock=self.clock, volumes=VOLUMES).settle()
+        Controllers(store=self.store, clock=self.clock, volumes=VOLUMES, machine=MACHINE).settle()
         assert self.store.revision == revision, "a settled world wants nothing"
         return due
 

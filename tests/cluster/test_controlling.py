@@ -16,7 +16,11 @@ from lateen.cluster.deletion import delete_object
 from lateen.cluster.pods import pod_of
 from lateen.cluster.podstatus import merge_report
 from lateen.store.memory import MemoryStore
-from tests.cluster.simulated import Cluster, deployment, read, status_of
+from tests.cluster.simulated import MACHINE, Cluster, deployment, read, status_of
+
+
+def fresh_of(cluster: Cluster) -> Controllers:
+    return Controllers(store=cluster.store, clock=cluster.clock, machine=MACHINE)
 
 
 @asynccontextmanager
@@ -105,5 +109,5 @@ def test_a_settled_world_wants_nothing_even_of_fresh_controllers(cluster: Cluste
     cluster.run()
     assert cluster.due() is None
     revision = cluster.store.revision
-    assert Controllers(store=cluster.store, clock=cluster.clock).settle() is None
+    assert fresh_of(cluster).settle() is None
     assert cluster.store.revision == revision

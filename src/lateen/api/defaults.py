@@ -29,6 +29,8 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
             return raw | {"spec": spec}
         case "apps", "StatefulSet":
             return raw | {"spec": _stateful_spec(raw["spec"])}
+        case "apps", "DaemonSet":
+            return raw | {"spec": _daemon_spec(raw["spec"])}
         case "", "PersistentVolumeClaim":
             return raw | {"spec": {"volumeMode": "Filesystem", **raw["spec"]}}
         case "batch", "Job":
@@ -78,6 +80,15 @@ def _stateful_spec(spec: dict[str, Any]) -> dict[str, Any]:
     if strategy["type"] == "RollingUpdate":
         strategy["rollingUpdate"] = {"partition": 0, **strategy.get("rollingUpdate", {})}
     made = {**defaults, **spec, "updateStrategy": strategy}
+    return made | {"template": _template(spec["template"])}
+
+
+def _daemon_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    strategy = {"type": "RollingUpdate", **spec.get("updateStrategy", {})}
+    if strategy["type"] == "RollingUpdate":
+        rolling = {"maxSurge": 0, "maxUnavailable": 1, **strategy.get("rollingUpdate", {})}
+        strategy["rollingUpdate"] = rolling
+    made = {"revisionHistoryLimit": 10, **spec, "updateStrategy": strategy}
     return made | {"template": _template(spec["template"])}
 
 

@@ -14,12 +14,13 @@ from lateen.api.destinationrule import DestinationRule
 from lateen.api.event import Event
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
+from lateen.api.node import Node
 from lateen.api.pod import Pod
 from lateen.api.rbac import RBAC, ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import EndpointSlice, Service
 from lateen.api.serviceentry import ServiceEntry
-from lateen.api.sets import ControllerRevision, StatefulSet
+from lateen.api.sets import ControllerRevision, DaemonSet, StatefulSet
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
@@ -122,6 +123,23 @@ KINDS: tuple[Kind, ...] = (
         plural="statefulsets",
         struct=StatefulSet,
         short_names=("sts",),
+    ),
+    Kind(
+        group="apps",
+        versions=("v1",),
+        kind="DaemonSet",
+        plural="daemonsets",
+        struct=DaemonSet,
+        short_names=("ds",),
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="Node",
+        plural="nodes",
+        struct=Node,
+        namespaced=False,
+        short_names=("no",),
     ),
     Kind(
         group="apps",

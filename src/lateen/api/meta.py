@@ -85,5 +85,6 @@ class Condition(Api, frozen=True, kw_only=True):
     message: str = ""
     last_transition_time: str | None = None
     last_probe_time: str | None = None
+    last_heartbeat_time: str | None = None
     last_update_time: str | None = None
     observed_generation: int | None = None

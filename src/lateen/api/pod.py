@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from lateen.api.fields import Api, Informative, IntOrString, NotYet
+from lateen.api.fields import Api, Informative, IntOrString, Labels, NotYet
 from lateen.api.meta import Condition, ObjectMeta
+from lateen.api.placing import Affinity, Toleration
 from lateen.api.quantity import Quantity
 
 
@@ -385,9 +386,9 @@ class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
     subdomain: str = ""
     automount_service_account_token: Informative = None
     node_name: str = ""
-    node_selector: NotYet = None
-    affinity: NotYet = None
-    tolerations: Informative = None
+    node_selector: Labels = {}
+    affinity: Affinity | None = None
+    tolerations: tuple[Toleration, ...] = ()
     topology_spread_constraints: NotYet = None
     security_context: SecurityContext | None = None
     image_pull_secrets: Informative = None

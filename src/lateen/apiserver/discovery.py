@@ -17,7 +17,9 @@ from lateen.api.kinds import KINDS, Kind
 from lateen.apiserver.questions import QUESTIONS, Question
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-_IN_ALL = frozenset({"Pod", "Service", "Deployment", "ReplicaSet", "Job", "CronJob", "StatefulSet"})
+_IN_ALL = frozenset(
+    {"Pod", "Service", "Deployment", "ReplicaSet", "Job", "CronJob", "StatefulSet", "DaemonSet"}
+)
 SCALED = frozenset({"Deployment", "ReplicaSet", "StatefulSet"})
 KUBERNETES_MINOR = 32
 

@@ -1,7 +1,7 @@
 """The columns kubectl shows for Jobs, CronJobs and Events; which columns a kind has.
 
 In: an object's raw tree.    Out: WORK_COLUMNS by kind, `columns_of`.
-Before: apiserver/columns.py        After: apiserver/tables.py
+Before: apiserver/columns.py, customcolumns.py        After: apiserver/tables.py
 
 Source: kubernetes pkg/printers/internalversion.
 """
@@ -22,15 +22,20 @@ from lateen.apiserver.columns import (
     Column,
     Tree,
     at,
+    joined,
+    labels_text,
     number_column,
     replicas_cell,
     shown_column,
     text_column,
 )
+from lateen.apiserver.customcolumns import custom_columns
 
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:
     """Name, the kind's own columns, age, and then what `-o wide` adds; an Event's are all its own."""
+    if kind.custom is not None:
+        return custom_columns(kind)
     own = WORK_COLUMNS.get((kind.group, kind.kind)) or COLUMNS.get((kind.group, kind.kind), ())
     narrow = tuple(c for c in own if not c.priority)
     wide = tuple(c for c in own if c.priority)
@@ -91,6 +96,28 @@ def _controller(raw: Tree) -> str:
     return f"{str(owner['kind']).lower()}.{group}/{owner['name']}"
 
 
+def _node_selector(raw: Tree) -> str:
+    return labels_text(at(raw, "spec", "template", "spec", "nodeSelector"))
+
+
+def _node_status(raw: Tree) -> str:
+    conditions = at(raw, "status", "conditions") or ()
+    ready = next((c for c in conditions if c.get("type") == "Ready"), None)
+    word = "Unknown" if ready is None else "Ready" if ready.get("status") == "True" else "NotReady"
+    return f"{word},SchedulingDisabled" if at(raw, "spec", "unschedulable") else word
+
+
+def _node_roles(raw: Tree) -> str:
+    prefix = "node-role.kubernetes.io/"
+    labels = at(raw, "metadata", "labels") or {}
+    return joined(key.removeprefix(prefix) for key in sorted(labels) if key.startswith(prefix))
+
+
+def _node_address(raw: Tree) -> str:
+    addresses = at(raw, "status", "addresses") or ()
+    return joined(a.get("address") for a in addresses if a.get("type") == "InternalIP")
+
+
 def _access_modes(raw: Tree) -> str:
     short = {
         "ReadWriteOnce": "RWO",
@@ -132,6 +159,21 @@ WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
         text_column("Name", "metadata", "name", wide=True),
     ),
     ("apps", "StatefulSet"): (shown_column("Ready", replicas_cell), *IMAGES[:2]),
+    ("apps", "DaemonSet"): (
+        number_column("Desired", "status", "desiredNumberScheduled"),
+        number_column("Current", "status", "currentNumberScheduled"),
+        number_column("Ready", "status", "numberReady"),
+        number_column("Up-to-date", "status", "updatedNumberScheduled"),
+        number_column("Available", "status", "numberAvailable"),
+        shown_column("Node Selector", _node_selector),
+        *IMAGES,
+    ),
+    ("", "Node"): (
+        shown_column("Status", _node_status),
+        shown_column("Roles", _node_roles),
+        text_column("Version", "status", "nodeInfo", "kubeletVersion", default=""),
+        shown_column("Internal-IP", _node_address),
+    ),
     ("apps", "ControllerRevision"): (
         shown_column("Controller", _controller),
         number_column("Revision", "revision"),

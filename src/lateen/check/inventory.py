@@ -19,7 +19,7 @@ from lateen.api.objects import Obj
 from lateen.api.pod import Pod, PodSpec
 from lateen.api.service import Service
 from lateen.api.serviceentry import ServiceEntry
-from lateen.api.sets import StatefulSet
+from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.workload import Deployment, ReplicaSet
 from lateen.check.hosts import covers
 
@@ -174,6 +174,7 @@ def _workload(obj: Obj) -> Workload | None:
             | ReplicaSet(spec=workload)
             | Job(spec=workload)
             | StatefulSet(spec=workload)
+            | DaemonSet(spec=workload)
         ):
             return _workload_of(obj, workload.template.metadata.labels, workload.template.spec)
     return None

@@ -19,7 +19,7 @@ from lateen.api.pod import Pod
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Service
 from lateen.api.serviceentry import ServiceEntry
-from lateen.api.sets import StatefulSet
+from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.storage import PersistentVolumeClaim
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
@@ -31,7 +31,7 @@ from lateen.check.gateway import check_gateway
 from lateen.check.security import check_authorization_policy, check_peer_authentication
 from lateen.check.service import check_config_map, check_secret, check_service
 from lateen.check.serviceentry import check_service_entry
-from lateen.check.sets import check_claim, check_stateful_set
+from lateen.check.sets import check_claim, check_daemon_set, check_stateful_set
 from lateen.check.virtualservice import check_virtual_service
 from lateen.check.workload import check_deployment, check_pod, check_replica_set
 
@@ -95,6 +95,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_cron_job(typed, at)
         case StatefulSet() as typed:
             return check_stateful_set(typed, at)
+        case DaemonSet() as typed:
+            return check_daemon_set(typed, at)
         case PersistentVolumeClaim() as typed:
             return check_claim(typed, at)
     return iter(())

@@ -1,4 +1,4 @@
-"""Check one StatefulSet or PersistentVolumeClaim, in Kubernetes' words.
+"""Check one StatefulSet, DaemonSet or PersistentVolumeClaim, in Kubernetes' words.
 
 In: the object.         Out: problems.    Source: Kubernetes pkg/apis/apps/validation, .../core/validation.
 Before: check/workload.py    After: check/objects.py
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from lateen.api.names import label_fault
 from lateen.api.quantity import exact
-from lateen.api.sets import StatefulSet
+from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.storage import ClaimSpec, PersistentVolumeClaim
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of
-from lateen.check.workload import check_selector_and_template
+from lateen.check.workload import check_selector_and_template, check_share, is_zero
 
 STRATEGIES = ("OnDelete", "RollingUpdate")
 MANAGEMENT = ("OrderedReady", "Parallel")
@@ -48,6 +48,25 @@ def check_stateful_set(stateful_set: StatefulSet, at: At) -> Iterator[Problem]:
     for problem in check_selector_and_template(spec.selector, spec.template, here):
         if not any(problem.message == f'Not found: "{name}"' for name in names):
             yield problem
+
+
+def check_daemon_set(daemon_set: DaemonSet, at: At) -> Iterator[Problem]:
+    """Every fault of the object, taken alone."""
+    spec, here = daemon_set.spec, at.key("spec")
+    yield from between(here.key("minReadySeconds"), spec.min_ready_seconds, 0)
+    yield from between(here.key("revisionHistoryLimit"), spec.revision_history_limit, 0)
+    strategy, rolling = here.key("updateStrategy"), spec.update_strategy.rolling_update
+    yield from one_of(strategy.key("type"), spec.update_strategy.type, STRATEGIES)
+    place = strategy.key("rollingUpdate")
+    yield from check_share(rolling.max_unavailable, place.key("maxUnavailable"))
+    yield from check_share(rolling.max_surge, place.key("maxSurge"))
+    if is_zero(rolling.max_unavailable) and is_zero(rolling.max_surge):
+        words = "cannot be 0 when maxSurge is 0"
+        yield place.key("maxUnavailable").invalid(rolling.max_unavailable, words)
+    if not is_zero(rolling.max_unavailable) and not is_zero(rolling.max_surge):
+        words = "may not be set when maxUnavailable is non-zero"
+        yield place.key("maxSurge").invalid(rolling.max_surge, words)
+    yield from check_selector_and_template(spec.selector, spec.template, here)
 
 
 def check_claim(claim: PersistentVolumeClaim, at: At) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ from lateen.api.objects import Obj
 from lateen.api.pod import Pod
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Service
-from lateen.api.sets import StatefulSet
+from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
 from lateen.base.problem import Level, Problem
@@ -95,7 +95,11 @@ def _references(obj: Obj, inventory: Inventory) -> Iterator[Problem]:
         case Service() as typed:
             yield from check_service_pods(typed, at, inventory)
         case (
-            Deployment(spec=spec) | ReplicaSet(spec=spec) | Job(spec=spec) | StatefulSet(spec=spec)
+            Deployment(spec=spec)
+            | ReplicaSet(spec=spec)
+            | Job(spec=spec)
+            | StatefulSet(spec=spec)
+            | DaemonSet(spec=spec)
         ):
             yield from check_pod_references(
                 spec.template.spec, at.key("spec", "template", "spec"), inventory

@@ -19,8 +19,8 @@ from lateen.api.quantity import exact
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from lateen.base.errors import Bug
 from lateen.cluster.actions import CONTROLLERS, PROVIDED, Action, DeleteObject, PutObject, Tell
+from lateen.cluster.nodes import NODE
 from lateen.cluster.pods import is_done, pod_of
-from lateen.cluster.scheduling import NODE
 from lateen.cluster.statuses import timestamp
 
 PROTECTION = "kubernetes.io/pvc-protection"

@@ -14,6 +14,7 @@ from lateen.api.objects import Obj
 from lateen.cluster.actions import PROVIDED, Action
 from lateen.cluster.claims import provided_classes, reconcile_claims, release_claims
 from lateen.cluster.cronjobs import reconcile_cronjob
+from lateen.cluster.daemonsets import reconcile_daemonset
 from lateen.cluster.deployments import reconcile_deployment
 from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
 from lateen.cluster.events import forget_events
@@ -22,6 +23,7 @@ from lateen.cluster.gateways import gateway_objects, reconcile_gateways
 from lateen.cluster.jobpods import release_orphans
 from lateen.cluster.jobs import reconcile_job
 from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
+from lateen.cluster.nodes import provided_nodes
 from lateen.cluster.observing import SERVICE_NAME, Observed
 from lateen.cluster.replicasets import reconcile_replicaset
 from lateen.cluster.roles import reconcile_sums
@@ -167,9 +169,25 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         reads=frozenset({"Job", "Pod"}),
         reconcile=lambda observed, _: release_orphans(observed.all("Pod"), observed.all("Job")),
     ),
+    PerObject(
+        kind="DaemonSet",
+        reads=frozenset({"DaemonSet", "Pod", "ControllerRevision", "Node"}),
+        inputs=lambda observed, owner: (
+            observed.owned("Pod", owner),
+            observed.owned("ControllerRevision", owner),
+            observed.all("Node"),
+        ),
+        reconcile=lambda owner, inputs, now: reconcile_daemonset(
+            owner, inputs[0], inputs[1], inputs[2], now
+        ),
+    ),
     Whole(
-        reads=frozenset({"Pod"}),
-        reconcile=lambda observed, now: schedule(observed.all("Pod"), now),
+        reads=frozenset({"Namespace", "Node"}),
+        reconcile=lambda observed, now: provided_nodes(observed.all("Node"), observed.machine, now),
+    ),
+    Whole(
+        reads=frozenset({"Pod", "Node"}),
+        reconcile=lambda observed, now: schedule(observed.all("Pod"), observed.all("Node"), now),
     ),
     Whole(
         reads=frozenset({"Service"}),

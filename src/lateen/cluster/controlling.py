@@ -23,6 +23,7 @@ from lateen.cluster.actions import Action, LookAgain
 from lateen.cluster.applying import apply_later
 from lateen.cluster.controllers import CONTROLLERS, Inputs, PerObject, Whole
 from lateen.cluster.deletion import finish_deletion, is_released
+from lateen.cluster.nodes import Machine, this_machine
 from lateen.cluster.observing import Observed
 from lateen.cluster.performing import Changed, changed_by, perform
 from lateen.store.interface import Store, Watch
@@ -38,11 +39,12 @@ class Controllers:
     store: Store
     clock: Clock
     volumes: str = ""  # the folder in which folders for claims are made
+    machine: Machine = field(default_factory=this_machine)
     _observed: Observed = field(init=False)
     _rest: dict[tuple[int, ObjectKey], tuple[Obj, Inputs]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._observed = Observed(self.store, self.volumes)
+        self._observed = Observed(self.store, self.machine, self.volumes)
 
     def settle(self, changed: Changed | None = None) -> float | None:
         """Run rounds until no controller wants anything; None as `changed` means: look at all.

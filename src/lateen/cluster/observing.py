@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from lateen.api.kinds import KINDS
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
+from lateen.cluster.nodes import Machine
 from lateen.store.interface import Store
 
 GROUPS = {kind.kind: kind.group for kind in KINDS}
@@ -23,7 +24,8 @@ _Index = Mapping[tuple[str, str], tuple[Obj, ...]]
 class Observed:
     """Reads of the store. An index is made anew only when the objects under it changed."""
 
-    def __init__(self, store: Store, volumes: str = "") -> None:
+    def __init__(self, store: Store, machine: Machine, volumes: str = "") -> None:
+        self.machine = machine
         self.volumes = volumes  # the folder in which folders for claims are made
         self._store = store
         self._indexes: dict[tuple[str, str, str], tuple[tuple[Obj, ...], _Index]] = {}

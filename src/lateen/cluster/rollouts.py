@@ -43,8 +43,8 @@ def limits_of(spec: DeploymentSpec) -> Limits:
     if spec.strategy.type == "Recreate":
         return Limits(replicas=spec.replicas, surge=0, unavailable=spec.replicas)
     update = spec.strategy.rolling_update or RollingUpdate()
-    surge = math.ceil(_share(update.max_surge, spec.replicas))
-    unavailable = min(math.floor(_share(update.max_unavailable, spec.replicas)), spec.replicas)
+    surge = math.ceil(share_of(update.max_surge, spec.replicas))
+    unavailable = min(math.floor(share_of(update.max_unavailable, spec.replicas)), spec.replicas)
     if surge == 0 and unavailable == 0:
         unavailable = 1
     return Limits(replicas=spec.replicas, surge=surge, unavailable=unavailable)
@@ -87,7 +87,8 @@ def rolled(limits: Limits, new: Counts, old: Sequence[Counts]) -> dict[str, int]
     return steps
 
 
-def _share(wanted: IntOrString, replicas: int) -> float:
+def share_of(wanted: IntOrString, replicas: int) -> float:
+    """A number of replicas, from a number or a percentage; not rounded."""
     if isinstance(wanted, int):
         return max(0, wanted)
     written = re.fullmatch(r"(\d+)(%?)", wanted)
