@@ -90,6 +90,16 @@ async def test_a_field_no_longer_applied_goes_unless_another_wants_it() -> None:
     }
 
 
+async def test_the_last_label_can_go() -> None:
+    first = config_map("one", a="1")
+    first["metadata"]["labels"] = {"tier": "front"}
+    async with client_of(app_of(store_with())) as client:
+        await apply(client, f"{MAPS}/one", first, "me")
+        status, after = await apply(client, f"{MAPS}/one", config_map("one", a="1"), "me")
+    assert (status, after["metadata"]["name"]) == (200, "one")
+    assert "labels" not in after["metadata"]
+
+
 async def test_two_managers_that_disagree_are_told_and_one_may_insist() -> None:
     async with client_of(app_of(store_with())) as client:
         path = f"{DEPLOYMENTS}/web"

@@ -14,6 +14,7 @@ from lateen.apiserver.deps import ApiDeps, LogRequest, PodStream, Sources
 from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import EnvironmentFault, NotFound
 from lateen.base.origin import ObjectKey
+from lateen.store.core import ObjectStore
 from lateen.store.memory import MemoryStore
 
 Tree = dict[str, Any]
@@ -47,7 +48,7 @@ async def no_stream(asked: object) -> PodStream:
     raise EnvironmentFault("the node agent does not answer")
 
 
-def deps_for(store: MemoryStore, calls: Calls | None = None, logs: Path | None = None) -> ApiDeps:
+def deps_for(store: ObjectStore, calls: Calls | None = None, logs: Path | None = None) -> ApiDeps:
     """Dependencies that answer plainly and note what they were asked."""
     said = calls or Calls()
 

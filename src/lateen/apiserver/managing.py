@@ -52,6 +52,8 @@ _NOBODYS = frozenset(
 
 def rules_for(kind: Kind) -> Merging:
     """How objects of the kind merge: Kubernetes' own kinds are marked, custom ones are not."""
+    if kind.custom is not None:
+        return Merging(marked=False)
     return Merging(marked=kind.group in _BUILT_IN or kind.group.endswith(".k8s.io"))
 
 
@@ -100,7 +102,7 @@ def applied(
     last = managers[who].fields if who in managers else frozenset()
     others = {m: held for m, held in managers.items() if m != who}
     made: Tree = merged(live, wanted, rules)
-    kept = with_parents(path for fields in (mine, *_sets(others)) for path in fields)
+    kept = with_parents(path for fields in (mine, _NOBODYS, *_sets(others)) for path in fields)
     made = without(made, frozenset(with_parents(last) - kept), rules)
     changed = difference(live, made, rules)
     theirs = _settled(live, others, changed.added | changed.modified, who, force, rules)
