@@ -18,16 +18,19 @@ import msgspec
 
 from lateen.api.codes import BAD_FIELD, NOT_AN_OBJECT, NOT_YET_HONOURED, UNKNOWN_KIND
 from lateen.api.defaults import with_defaults
+from lateen.api.definition import CustomResource
 from lateen.api.fields import Api, dec_hook
-from lateen.api.kinds import KINDS, Kind, group_of, kind_of
+from lateen.api.kinds import Kind, group_of, kind_of, registry
 from lateen.api.names import label_fault, label_faults, name_fault, qualified_fault
 from lateen.api.objects import FieldPlaces, Obj
 from lateen.api.paths import child, element, holds
-from lateen.api.shape import Fault, FaultKind, shape
+from lateen.api.shape import Fault, FaultKind, Shaped, shape
+from lateen.api.structural import fit
 from lateen.api.tree import Document, read_documents
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem, has_errors
 
+_HEAD = ("apiVersion", "kind", "metadata")
 # What the server sets; Kubernetes ignores it in what a user sends.
 _SERVERS_OWN = (
     "uid",
@@ -88,20 +91,21 @@ def decode_raw(
 def restore(raw: Mapping[str, Any], places: FieldPlaces | None, revision: int) -> Obj:
     """An object that was decoded and stored before, without checking it again.
 
-    Raises KeyError or msgspec.ValidationError for a tree that never was.
+    One whose kind is no longer defined is restored as a CustomResource. Raises KeyError or
+    msgspec.ValidationError for a tree that never was stored.
     """
     metadata = raw["metadata"]
     group = group_of(raw["apiVersion"])
     kind = kind_of(group, raw["kind"])
-    if kind is None:
-        raise KeyError(raw["kind"])
     key = ObjectKey(
         group=group,
-        kind=kind.kind,
-        namespace=metadata.get("namespace", "") if kind.namespaced else "",
+        kind=raw["kind"],
+        namespace=metadata.get("namespace", "") if kind is None or kind.namespaced else "",
         name=metadata["name"],
     )
-    return Obj(key=key, raw=raw, typed=_typed(kind, raw), revision=revision, places=places)
+    struct = CustomResource if kind is None else kind.struct
+    typed = msgspec.convert(raw, struct, dec_hook=dec_hook)
+    return Obj(key=key, raw=raw, typed=typed, revision=revision, places=places)
 
 
 def decode_tree(
@@ -120,7 +124,7 @@ def decode_tree(
     kind, refusals = _kind(raw, at)
     if kind is None:
         return Decoded(problems=(*textual, *refusals))
-    shaped = shape(kind.struct, _in_namespace(raw, kind, namespace))
+    shaped = _shaped(kind, _in_namespace(raw, kind, namespace))
     faults_found = _discreet(shaped.faults) if kind.kind == "Secret" else shaped.faults
     problems = [*textual, *(_problem(at, f) for f in faults_found)]
     if not any(fault.path == "metadata.name" for fault in shaped.faults):
@@ -249,16 +253,28 @@ def _kind(raw: dict[str, Any], at: _Speaker) -> tuple[Kind | None, list[Problem]
 
 def _unknown_kind(version: str, name: str, at: _Speaker) -> Problem:
     """A kind lateen does not carry is left out; one in a group it has no place in is an error."""
-    group = group_of(version)
-    homes = [k.api_version() for k in KINDS if k.kind == name]
-    if homes and group in {k.group for k in KINDS}:
+    group, kinds = group_of(version), registry()
+    homes = [k.api_version() for k in kinds.kinds if k.kind == name]
+    if homes and group in {k.group for k in kinds.kinds}:
         words = f'no matches for kind "{name}" in version "{version}"'
         return at.error("apiVersion", words, f"apiVersion: {homes[0]}", code=NOT_AN_OBJECT)
-    names = [k.kind for k in KINDS if k.group == group]
+    names = [k.kind for k in kinds.kinds if k.group == group]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
     fix = f'did you mean "{near[0]}"?' if near else ""
     words = f"{version} {name} is not known to lateen; left out"
     return at.warning("kind", words, fix, code=UNKNOWN_KIND)
+
+
+def _shaped(kind: Kind, raw: dict[str, Any]) -> Shaped:
+    """Fit a tree to its kind's struct, or to the schema of the version it is written in."""
+    if kind.custom is None:
+        return shape(kind.struct, raw)
+    head: dict[str, Any] = {key: raw[key] for key in _HEAD if key in raw}
+    shaped = shape(kind.struct, head)
+    version = kind.custom.versions[str(raw["apiVersion"]).rpartition("/")[2]]
+    fitted = fit(version.schema, raw)
+    whole = fitted.raw | shaped.raw | {"apiVersion": kind.api_version()}
+    return Shaped(raw=whole, faults=(*shaped.faults, *fitted.faults))
 
 
 def _in_namespace(raw: dict[str, Any], kind: Kind, namespace: str) -> dict[str, Any]:

@@ -1,15 +1,16 @@
 """The registry of kinds: group, versions, plural, scope, struct, columns.
 
-In: -    Out: KINDS, `kind_of`.
+In: -    Out: KINDS, Registry, `registry`, `kind_of`.
 Before: every kind's file        After: api/decode.py, store/, apiserver/
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lateen.api.batch import CronJob, Job
 from lateen.api.config import ConfigMap, Namespace, Secret, ServiceAccount
+from lateen.api.definition import EXTENSIONS, Custom, CustomResourceDefinition
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.event import Event
 from lateen.api.fields import Api
@@ -42,6 +43,7 @@ class Kind:
     struct: type[Api]
     namespaced: bool = True
     short_names: tuple[str, ...] = ()
+    custom: Custom | None = field(default=None, hash=False)  # None for what is built in
 
     def api_version(self, version: str | None = None) -> str:
         """`apps/v1`, or `v1` for the core group."""
@@ -261,14 +263,54 @@ KINDS: tuple[Kind, ...] = (
         struct=ClusterRoleBinding,
         namespaced=False,
     ),
+    Kind(
+        group=EXTENSIONS,
+        versions=("v1",),
+        kind="CustomResourceDefinition",
+        plural="customresourcedefinitions",
+        struct=CustomResourceDefinition,
+        namespaced=False,
+        short_names=("crd", "crds"),
+    ),
 )
 
-_BY_NAME = {(k.group, k.kind): k for k in KINDS}
+
+class Registry:
+    """The kinds there are, built in and defined, by name and by path."""
+
+    def __init__(self, defined: tuple[Kind, ...] = ()) -> None:
+        self.defined = defined
+        self.kinds: tuple[Kind, ...] = (*KINDS, *defined)
+        self._by_name = {(k.group, k.kind): k for k in self.kinds}
+        self._by_path = {(k.group, v, k.plural): k for k in self.kinds for v in k.versions}
+
+    def of(self, group: str, kind: str) -> Kind | None:
+        """The kind of that name, or None."""
+        return self._by_name.get((group, kind))
+
+    def at(self, group: str, version: str, plural: str) -> Kind | None:
+        """The kind that a path names, or None."""
+        return self._by_path.get((group, version, plural))
+
+
+_BUILT_IN_ONLY = Registry()
+_current = [_BUILT_IN_ONLY]
+
+
+def registry() -> Registry:
+    """The registry as of now."""
+    return _current[0]
+
+
+def register(defined: tuple[Kind, ...]) -> None:
+    """Let these be the defined kinds from now on."""
+    if defined != registry().defined:
+        _current[0] = Registry(defined) if defined else _BUILT_IN_ONLY
 
 
 def kind_of(group: str, kind: str) -> Kind | None:
     """The registered kind, or None for one lateen does not know."""
-    return _BY_NAME.get((group, kind))
+    return registry().of(group, kind)
 
 
 def group_of(api_version: str) -> str:

@@ -81,6 +81,10 @@ def admit(
     if current is not None:
         raw = _with_servers_own(raw, current, has_status(target.kind))
     warnings = tuple(f"{p.origin.field}: {p.message}" for p in problems if p.level is Level.WARNING)
+    if target.kind.custom is not None and (
+        deprecation := target.kind.custom.versions[target.version].warning
+    ):
+        warnings = (deprecation, *warnings)
     if validation is Validation.WARN:
         warnings = (*unknown, *warnings)
     return Admitted(
@@ -113,7 +117,8 @@ def _addressed(target: Target, body: Any) -> dict[str, Any]:
     given = tree.get("metadata") or {}
     if not isinstance(given, Mapping):
         raise ApiFault(400, "metadata is not an object")
-    tree["apiVersion"] = kind.api_version()
+    if kind.custom is None:  # each version of a defined kind has a schema of its own
+        tree["apiVersion"] = kind.api_version()
     tree["metadata"] = metadata = dict(given)
     if kind.namespaced and metadata.setdefault("namespace", target.namespace) != target.namespace:
         raise ApiFault(

@@ -72,8 +72,8 @@ def _resource(
     verb = _VERBS.get(method, method.lower())
     if not name:
         verb = _OF_ALL.get(verb, verb)
-        if verb == "list" and query.get("watch") in _TRUE:
-            verb = "watch"
+    if verb in ("get", "list") and query.get("watch") in _TRUE:
+        verb = "watch"
     if not name and verb in ("list", "watch", "deletecollection"):
         name = _single_name(query.get("fieldSelector", ""))
     return Attributes(

@@ -1,6 +1,6 @@
 """Tell clients which groups, versions and resources there are.
 
-In: KINDS.    Out: the documents of /api, /apis, /apis/GROUP/VERSION and /version.
+In: the registry.    Out: the documents of /api, /apis, /apis/GROUP/VERSION and /version.
 Before: api/kinds.py        After: apiserver/app.py
 
 Source: Kubernetes API concepts, "API discovery".
@@ -13,7 +13,7 @@ from typing import Any
 
 import lateen
 from lateen.api.authentication import AUTHENTICATION
-from lateen.api.kinds import KINDS, Kind
+from lateen.api.kinds import Kind, registry
 from lateen.apiserver.questions import QUESTIONS, Question
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -58,13 +58,16 @@ def group_list() -> dict[str, Any]:
 
 def groups_known() -> tuple[str, ...]:
     """Every group but the core one, in order of registration."""
-    groups = [*(kind.group for kind in KINDS), *(question.group for question in QUESTIONS)]
+    groups = [
+        *(kind.group for kind in registry().kinds),
+        *(question.group for question in QUESTIONS),
+    ]
     return tuple(dict.fromkeys(group for group in groups if group))
 
 
 def versions_of(group: str) -> tuple[str, ...]:
     """The versions of a group, the preferred one first."""
-    stored = [v for kind in KINDS if kind.group == group for v in kind.versions]
+    stored = [v for kind in registry().kinds if kind.group == group for v in kind.versions]
     return tuple(dict.fromkeys([*stored, *(q.version for q in QUESTIONS if q.group == group)]))
 
 
@@ -84,7 +87,7 @@ def group_info(group: str) -> dict[str, Any] | None:
 
 def resource_list(group: str, version: str) -> dict[str, Any] | None:
     """`/api/v1` or `/apis/GROUP/VERSION`, or None for an unknown one."""
-    kinds = [k for k in KINDS if k.group == group and version in k.versions]
+    kinds = [k for k in registry().kinds if k.group == group and version in k.versions]
     questions = [q for q in QUESTIONS if (q.group, q.version) == (group, version)]
     if not kinds and not questions:
         return None
@@ -111,7 +114,7 @@ def _question(question: Question) -> dict[str, Any]:
 def _entries(kind: Kind) -> list[dict[str, Any]]:
     main: dict[str, Any] = {
         "name": kind.plural,
-        "singularName": kind.kind.lower(),
+        "singularName": kind.custom.singular if kind.custom else kind.kind.lower(),
         "namespaced": kind.namespaced,
         "kind": kind.kind,
         "verbs": list(VERBS),
@@ -120,6 +123,8 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
         main["shortNames"] = list(kind.short_names)
     if kind.kind in _IN_ALL:
         main["categories"] = ["all"]
+    if kind.custom and kind.custom.categories:
+        main["categories"] = list(kind.custom.categories)
     below = {"singularName": "", "namespaced": kind.namespaced}
     entries = [main]
     if has_status(kind):
@@ -130,7 +135,7 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
         entries.append(token | below | {"group": AUTHENTICATION, "version": "v1"})
     if kind.kind == "Pod":
         entries.append({"name": "pods/log", "kind": "Pod", "verbs": ["get"]} | below)
-    if kind.kind in SCALED:
+    if has_scale(kind):
         scale = {
             "name": f"{kind.plural}/scale",
             "kind": "Scale",
@@ -142,4 +147,11 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
 
 def has_status(kind: Kind) -> bool:
     """Whether objects of the kind have a status that is written apart from them."""
+    if kind.custom is not None:
+        return kind.custom.has_status
     return "status" in kind.struct.__struct_fields__
+
+
+def has_scale(kind: Kind) -> bool:
+    """Whether objects of the kind have a number of replicas that can be read and set alone."""
+    return kind.custom.has_scale if kind.custom is not None else kind.kind in SCALED

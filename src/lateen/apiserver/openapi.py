@@ -1,6 +1,6 @@
 """OpenAPI documents, made of the API structs, so that clients know the fields.
 
-In: KINDS.    Out: /openapi/v3 (index and one document for each group version).
+In: the registry.    Out: /openapi/v3 (index and one document for each group version).
 Before: api/kinds.py        After: apiserver/swagger.py, apiserver/plainroutes.py
 
 kubectl reads from v3 whether PATCH takes `fieldValidation` (then it leaves validation to the server),
@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 import lateen
+from lateen.api.definition import Custom
 from lateen.api.fields import Duration
-from lateen.api.kinds import KINDS, Kind
+from lateen.api.kinds import Kind, Registry, registry
 from lateen.apiserver.discovery import groups_known, versions_of
 from lateen.apiserver.faults import resource
 
@@ -48,15 +49,17 @@ def openapi_v3_index() -> dict[str, Any]:
     return {"paths": paths}
 
 
-@cache
 def openapi_v3(path: str) -> dict[str, Any] | None:
     """The document of `api/v1` or `apis/GROUP/VERSION`, or None for an unknown one."""
-    if path not in _all_paths():
-        return None
+    return _document(path, registry()) if path in _all_paths() else None
+
+
+@lru_cache(maxsize=256)
+def _document(path: str, known: Registry) -> dict[str, Any]:
     group, version = "", path.rpartition("/")[2]
     if path.startswith("apis/"):
         group = path.split("/")[1]
-    kinds = [kind for kind in KINDS if kind.group == group and version in kind.versions]
+    kinds = [kind for kind in known.kinds if kind.group == group and version in kind.versions]
     paths: dict[str, Any] = {}
     for kind in kinds:
         paths |= _paths(kind, version)
@@ -80,8 +83,25 @@ def _info() -> dict[str, str]:
 def _schemas(kinds: list[Kind], version: str) -> dict[str, Any]:
     schemas = plain_schemas(kinds, _REFERENCE)
     for kind in kinds:
-        schemas[kind.struct.__name__] |= {"x-kubernetes-group-version-kind": [gvk(kind, version)]}
+        name = schema_name(kind, version)
+        if kind.custom is not None:
+            schemas[name] = _custom_schema(kind.custom, version, schemas["CustomResource"])
+        schemas[name] |= {"x-kubernetes-group-version-kind": [gvk(kind, version)]}
     return schemas
+
+
+def schema_name(kind: Kind, version: str) -> str:
+    """The name of a kind's schema in the documents."""
+    if kind.custom is None:
+        return kind.struct.__name__
+    return ".".join([*reversed(kind.group.split(".")), version, kind.kind])
+
+
+def _custom_schema(custom: Custom, version: str, head: dict[str, Any]) -> dict[str, Any]:
+    """The definition's schema, with what every object has."""
+    schema = custom.versions[version].schema
+    properties = {**(schema.get("properties") or {}), **head["properties"]}
+    return {**schema, "properties": properties}
 
 
 def plain_schemas(kinds: Iterable[Kind], reference: str) -> dict[str, Any]:
@@ -140,7 +160,9 @@ def _paths(kind: Kind, version: str) -> dict[str, Any]:
 
 def _operation(kind: Kind, version: str, action: str) -> dict[str, Any]:
     content = {
-        "application/json": {"schema": {"$ref": f"#/components/schemas/{kind.struct.__name__}"}}
+        "application/json": {
+            "schema": {"$ref": f"#/components/schemas/{schema_name(kind, version)}"}
+        }
     }
     operation: dict[str, Any] = {
         "operationId": f"{action}{kind.kind}{version}",

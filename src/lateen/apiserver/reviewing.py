@@ -8,17 +8,24 @@ This is Kubernetes' admission: what one object alone cannot tell.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lateen.api.codes import BAD_FIELD
+from lateen.api.kinds import Kind
 from lateen.api.objects import Obj
 from lateen.apiserver.attributes import Attributes
 from lateen.apiserver.deps import Objects
 from lateen.apiserver.escalating import check_escalation
+from lateen.apiserver.faults import invalid
 from lateen.apiserver.guarding import forbidden
 from lateen.apiserver.identity import User
 from lateen.apiserver.rbac import decide
 from lateen.apiserver.targets import Target
+from lateen.base.origin import Origin
+from lateen.base.problem import Level, Problem
+from lateen.check.rules import broken_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +41,24 @@ def review(
 ) -> Reviewed:
     """Let a write through, perhaps changed; raises ApiFault 403, 404 or 422."""
     check_escalation(store, user, target.kind, raw, old.raw if old else None)
+    if old is not None:
+        _check_change(target.kind, raw, old)
     return Reviewed(raw=raw)
+
+
+def _check_change(kind: Kind, raw: Mapping[str, Any], old: Obj) -> None:
+    """What the rules of a definition say of a change; raises ApiFault 422."""
+    problems = tuple(
+        Problem(
+            code=BAD_FIELD,
+            level=Level.ERROR,
+            origin=Origin(key=old.key, field=broken.path),
+            message=broken.message,
+        )
+        for broken in broken_rules(kind, raw, old.raw)
+    )
+    if problems:
+        raise invalid(kind, old.key.name, problems)
 
 
 def require_create(store: Objects, user: User, target: Target) -> None:

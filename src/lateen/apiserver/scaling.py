@@ -1,6 +1,6 @@
 """Answer the `scale` subresource: how many replicas, and nothing else.
 
-In: a Deployment or ReplicaSet.    Out: an autoscaling/v1 Scale of it.
+In: an object of a kind that has replicas.    Out: an autoscaling/v1 Scale of it.
 Before: apiserver/writing.py        After: apiserver/app.py
 """
 
@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from lateen.api.definition import ScaleSubresource
+from lateen.api.kinds import Kind
 from lateen.api.objects import Obj
 from lateen.apiserver.columns import at, labels_text
 from lateen.apiserver.deps import Objects
@@ -38,7 +40,7 @@ async def answer_scale(
 ) -> web.Response:
     """GET, PUT and PATCH of the scale."""
     current = found(store, target)
-    scale = _scale_of(current)
+    scale = _scale_of(target.kind, current)
     match request.method:
         case "GET":
             return json_response(scale)
@@ -55,15 +57,14 @@ async def answer_scale(
     version = at(wanted, "metadata", "resourceVersion")
     if version and version != str(current.revision):
         raise conflict(target.kind, target.name)
-    raw = dict(current.raw)
-    raw["spec"] = {**raw["spec"], "replicas": replicas}
+    raw = _with_value(current.raw, _paths(target.kind).spec_replicas_path, replicas)
     raw = tracked(target, asked, current, raw, raw)
     try:
         with storing(store, dry=asked.dry):
             obj = store.put(raw, expect=current.revision)
     except Conflict:
         raise conflict(target.kind, target.name) from None
-    return json_response(_scale_of(obj))
+    return json_response(_scale_of(target.kind, obj))
 
 
 async def _patched(request: web.Request, scale: Mapping[str, Any]) -> Any:
@@ -81,9 +82,19 @@ async def _patched(request: web.Request, scale: Mapping[str, Any]) -> Any:
             )
 
 
-def _scale_of(obj: Obj) -> dict[str, Any]:
-    replicas = at(obj.raw, "spec", "replicas")
-    selector = at(obj.raw, "spec", "selector", "matchLabels")
+def _paths(kind: Kind) -> ScaleSubresource:
+    """Where a kind keeps the numbers."""
+    if kind.custom is not None:
+        versions = (kind.custom.versions[name].scale for name in kind.versions)
+        return next(scale for scale in versions if scale is not None)
+    return ScaleSubresource(
+        spec_replicas_path=".spec.replicas", status_replicas_path=".status.replicas"
+    )
+
+
+def _scale_of(kind: Kind, obj: Obj) -> dict[str, Any]:
+    paths = _paths(kind)
+    replicas = _value_at(obj.raw, paths.spec_replicas_path)
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -94,9 +105,30 @@ def _scale_of(obj: Obj) -> dict[str, Any]:
             "resourceVersion": str(obj.revision),
             "creationTimestamp": obj.meta.creation_timestamp,
         },
-        "spec": {"replicas": 1 if replicas is None else replicas},
+        "spec": {"replicas": 1 if replicas is None and kind.custom is None else replicas or 0},
         "status": {
-            "replicas": at(obj.raw, "status", "replicas") or 0,
-            "selector": labels_text(selector) if selector else "",
+            "replicas": _value_at(obj.raw, paths.status_replicas_path) or 0,
+            "selector": _selector(kind, obj, paths),
         },
     }
+
+
+def _selector(kind: Kind, obj: Obj, paths: ScaleSubresource) -> str:
+    if kind.custom is not None:
+        found = _value_at(obj.raw, paths.label_selector_path) if paths.label_selector_path else ""
+        return found if isinstance(found, str) else ""
+    labels = at(obj.raw, "spec", "selector", "matchLabels")
+    return labels_text(labels) if labels else ""
+
+
+def _value_at(tree: Any, path: str) -> Any:
+    return at(tree, *path.strip(".").split("."))
+
+
+def _with_value(tree: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The tree with a value at a path such as `.spec.replicas`."""
+    first, _, rest = path.strip(".").partition(".")
+    if not rest:
+        return {**tree, first: value}
+    inner = tree.get(first)
+    return {**tree, first: _with_value(inner if isinstance(inner, Mapping) else {}, rest, value)}

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lateen.api.kinds import KINDS, Kind
+from lateen.api.kinds import Kind, registry
 from lateen.base.origin import ObjectKey
-
-_BY_PATH = {(kind.group, version, kind.plural): kind for kind in KINDS for version in kind.versions}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +53,12 @@ def _resource(group: str, version: str, rest: list[str]) -> Target | None:
     if any(not part for part in rest):
         return None
     match rest:
-        case ["namespaces", namespace, plural, *below] if (group, version, plural) in _BY_PATH:
-            kind = _BY_PATH[(group, version, plural)]
-            if not kind.namespaced:
-                return None
-            return _within(kind, version, namespace, below)
-        case [plural, *below] if (group, version, plural) in _BY_PATH:
-            kind = _BY_PATH[(group, version, plural)]
-            if kind.namespaced and below:
-                return None
-            return _within(kind, version, "", below)
+        case ["namespaces", namespace, plural, *below] if kind := registry().at(
+            group, version, plural
+        ):
+            return _within(kind, version, namespace, below) if kind.namespaced else None
+        case [plural, *below] if kind := registry().at(group, version, plural):
+            return None if kind.namespaced and below else _within(kind, version, "", below)
         case _:
             return None
 

@@ -127,7 +127,7 @@ def read_yaml(content: bytes) -> Any:
 
 
 def _change(target: Target, content_type: str) -> Callable[[Mapping[str, Any], Any], Any]:
-    custom = target.kind.group in _CUSTOM_GROUPS
+    custom = target.kind.custom is not None or target.kind.group in _CUSTOM_GROUPS
     match content_type:
         case "application/json-patch+json":
             return json_patch

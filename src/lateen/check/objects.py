@@ -7,12 +7,15 @@ Before: every kind's check                After: check/admission.py, apiserver/
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lateen.api.batch import CronJob, Job
 from lateen.api.config import ConfigMap, Secret
 from lateen.api.decode import Partial
+from lateen.api.definition import CustomResource, CustomResourceDefinition
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.gateway import Gateway
+from lateen.api.kinds import kind_of
 from lateen.api.objects import Obj
 from lateen.api.paths import holds
 from lateen.api.pod import Pod
@@ -26,8 +29,10 @@ from lateen.api.workload import Deployment, ReplicaSet
 from lateen.base.problem import Problem
 from lateen.check.at import At
 from lateen.check.batch import check_cron_job, check_job
+from lateen.check.definition import check_definition
 from lateen.check.destinationrule import check_destination_rule
 from lateen.check.gateway import check_gateway
+from lateen.check.rules import broken_rules
 from lateen.check.security import check_authorization_policy, check_peer_authentication
 from lateen.check.service import check_config_map, check_secret, check_service
 from lateen.check.serviceentry import check_service_entry
@@ -89,6 +94,10 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_replica_set(typed, at)
         case Pod() as typed:
             return check_pod(typed, at)
+        case CustomResourceDefinition() as typed:
+            return check_definition(typed, at)
+        case CustomResource():
+            return _broken(obj, at)
         case Job() as typed:
             return check_job(typed, at)
         case CronJob() as typed:
@@ -100,3 +109,11 @@ def _problems(obj: Obj) -> Iterator[Problem]:
         case PersistentVolumeClaim() as typed:
             return check_claim(typed, at)
     return iter(())
+
+
+def _broken(obj: Obj, at: At) -> Iterator[Problem]:
+    """The rules of its definition that an object does not keep."""
+    kind = kind_of(obj.key.group, obj.key.kind)
+    if kind is not None:
+        for broken in broken_rules(kind, obj.raw):
+            yield replace(at, path=broken.path).error(broken.message)

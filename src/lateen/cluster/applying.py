@@ -16,11 +16,13 @@ from typing import Any
 
 import msgspec
 
+from lateen.api.codes import UNKNOWN_KIND
 from lateen.api.decode import restore
+from lateen.api.kinds import kind_of
 from lateen.api.objects import FieldPlaces, Obj
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
-from lateen.base.problem import Problem
+from lateen.base.problem import Level, Problem
 from lateen.cluster.actions import PROVIDED
 from lateen.cluster.deletion import ALWAYS_THERE, delete_object
 from lateen.cluster.merging import merged
@@ -39,6 +41,7 @@ class _Outcome(Enum):
     CHANGED = auto()
     UNCHANGED = auto()
     LATER = auto()
+    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,9 @@ def apply_files(
         trees, problems = undeclared(objects, known)
         for tree in trees:
             store.put(tree, source=PROVIDED)
-        outcomes = [(_put(store, obj, clock), obj) for obj in objects]
+        # A definition makes its kind: objects of it can only be put after it.
+        ordered = sorted(objects, key=lambda obj: obj.key.kind != "CustomResourceDefinition")
+        outcomes = [(_put(store, obj, clock), obj) for obj in ordered]
         _postpone(store, [obj for outcome, obj in outcomes if outcome is _Outcome.LATER])
 
     def those(wanted: _Outcome) -> tuple[ObjectKey, ...]:
@@ -87,7 +92,16 @@ def apply_files(
         unchanged=those(_Outcome.UNCHANGED),
         later=those(_Outcome.LATER),
         deleted=deleted,
-        problems=problems,
+        problems=(*problems, *(_undefined(o) for w, o in outcomes if w is _Outcome.UNKNOWN)),
+    )
+
+
+def _undefined(obj: Obj) -> Problem:
+    return Problem(
+        code=UNKNOWN_KIND,
+        level=Level.WARNING,
+        origin=obj.origin("kind"),
+        message=f"{obj.key.kind} of {obj.key.group} is not defined any more; left out",
     )
 
 
@@ -113,6 +127,8 @@ def _postpone(store: Store, objects: Sequence[Obj]) -> None:
 
 
 def _put(store: Store, obj: Obj, clock: Clock) -> _Outcome:
+    if kind_of(obj.key.group, obj.key.kind) is None:
+        return _Outcome.UNKNOWN  # the definition of its kind has just gone
     live = store.get(obj.key)
     if _is_leaving(store, live, obj.key.namespace):
         return _Outcome.LATER

@@ -15,6 +15,7 @@ from lateen.cluster.actions import PROVIDED, Action
 from lateen.cluster.claims import provided_classes, reconcile_claims, release_claims
 from lateen.cluster.cronjobs import reconcile_cronjob
 from lateen.cluster.daemonsets import reconcile_daemonset
+from lateen.cluster.definitions import reconcile_definitions, release_definitions
 from lateen.cluster.deployments import reconcile_deployment
 from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
 from lateen.cluster.events import forget_events
@@ -111,6 +112,19 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     Whole(
         reads=frozenset({"Event"}),
         reconcile=lambda observed, now: forget_events(observed.all("Event"), now),
+    ),
+    Whole(
+        reads=frozenset({"CustomResourceDefinition"}),
+        reconcile=lambda observed, now: reconcile_definitions(
+            observed.all("CustomResourceDefinition"), now
+        ),
+    ),
+    Whole(
+        reads=frozenset(),
+        reconcile=lambda observed, _: release_definitions(
+            observed.all("CustomResourceDefinition"), observed.everything()
+        ),
+        on_deletion_only=True,
     ),
     Whole(
         reads=frozenset({"ClusterRole"}),

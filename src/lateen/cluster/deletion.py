@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from lateen.api.customkinds import is_built_in
+from lateen.api.definition import CustomResourceDefinition
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod
 from lateen.base.clock import Clock
@@ -19,6 +21,7 @@ from lateen.cluster.pods import is_done, is_terminating, pod_of, was_started
 from lateen.cluster.statuses import moment, timestamp
 from lateen.store.interface import Store
 
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 ALWAYS_THERE = ("default", "istio-system")  # namespaces that cannot be deleted
 
 
@@ -38,6 +41,8 @@ def delete_object(store: Store, key: ObjectKey, clock: Clock, grace: int | None 
             return _delete_pod(store, obj, clock, grace)
         if key.group == "" and key.kind == "Namespace":
             return _delete_namespace(store, obj, clock)
+        if isinstance(obj.typed, CustomResourceDefinition):
+            return _delete_definition(store, obj, obj.typed, clock)
         if not obj.meta.finalizers:
             return store.delete(key)
         if is_terminating(obj):
@@ -115,6 +120,25 @@ def _delete_namespace(store: Store, obj: Obj, clock: Clock) -> Obj:
         return obj
     marked = _with_metadata(obj, deletionTimestamp=timestamp(clock.now()))
     return store.put(marked | {"status": {"phase": "Terminating"}})
+
+
+def _delete_definition(
+    store: Store, obj: Obj, typed: CustomResourceDefinition, clock: Clock
+) -> Obj:
+    """Its objects go first; while one has finalizers the definition stays, too."""
+    group, kind = typed.spec.group, typed.spec.names.kind
+    if not is_built_in(typed):
+        for inside in store.list(group=group, kind=kind):
+            delete_object(store, inside.key, clock)
+        if store.list(group=group, kind=kind):
+            if is_terminating(obj):
+                return obj
+            held = [*obj.meta.finalizers, CLEANUP] if CLEANUP not in obj.meta.finalizers else None
+            marked = _with_metadata(obj, deletionTimestamp=timestamp(clock.now()))
+            if held:
+                marked["metadata"]["finalizers"] = held
+            return store.put(marked)
+    return store.delete(obj.key)
 
 
 def _with_metadata(obj: Obj, **fields: Any) -> dict[str, Any]:

@@ -13,11 +13,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-from lateen.api.codes import NOT_CARRIED_OUT, NOT_FOUND, NOT_YAML, TWICE
+from lateen.api.codes import NOT_CARRIED_OUT, NOT_FOUND, NOT_YAML, TWICE, UNKNOWN_KIND
+from lateen.api.customkinds import learn
 from lateen.api.decode import Decoded, decode_documents
+from lateen.api.definition import CustomResource, CustomResourceDefinition
+from lateen.api.kinds import Registry, registry
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey, Origin, Place
-from lateen.base.problem import Level, Problem
+from lateen.base.problem import Level, Problem, has_errors
+from lateen.check import check_object
 
 SUFFIXES = (".yaml", ".yml", ".json")
 PROJECT_FILE = "lateen.yaml"
@@ -63,16 +67,15 @@ def read_paths(
 
     Folders are read recursively, in order of name; hidden ones, `node_modules`, `target` and
     virtual environments are passed over. An object found twice is in none of the results' objects.
+    The kinds that CustomResourceDefinitions among them define are known from then on.
     """
-    results: list[Decoded] = []
+    texts: list[tuple[str, str]] = []
     problems: list[Problem] = []
-    files: list[str] = []
     seen: set[Path] = set()
     for path in paths:
         if path == _STDIN:
             if stdin is not None:
-                results.append(decode_documents(stdin.read(), _STDIN_NAME, namespace=namespace))
-                files.append(_STDIN_NAME)
+                texts.append((_STDIN_NAME, stdin.read()))
             continue
         root = Path(path)
         if not root.exists():
@@ -87,14 +90,43 @@ def read_paths(
             if file.name in KUSTOMIZATIONS:
                 problems.append(_kustomization(shown))
                 continue
-            files.append(shown)
-            results.append(_read(file, shown, namespace))
+            text = _text(file, shown)
+            if isinstance(text, Problem):
+                problems.append(text)
+            texts.append((shown, "" if isinstance(text, Problem) else text))
+    results = _decoded_together(texts, namespace)
     everything = Decoded(
         objects=tuple(obj for r in results for obj in r.objects),
         problems=(*problems, *(p for r in results for p in r.problems)),
         partial=tuple(part for r in results for part in r.partial),
     )
-    return Loaded(decoded=_without_doubles(everything), files=tuple(files))
+    files = tuple(shown for shown, _ in texts)
+    return Loaded(decoded=_without_doubles(everything), files=files)
+
+
+def _decoded_together(texts: list[tuple[str, str]], namespace: str) -> list[Decoded]:
+    """Decode every text, those with objects of defined kinds once more when a definition is new."""
+    before = registry()
+    results = [_decoded(text, shown, namespace, before) for shown, text in texts]
+    learn(
+        obj.typed
+        for result in results
+        for obj in result.objects
+        if isinstance(obj.typed, CustomResourceDefinition) and not has_errors(check_object(obj))
+    )
+    after = registry()
+    if after is before:
+        return results
+    return [
+        _decoded(text, shown, namespace, after) if _depends_on_definitions(result) else result
+        for (shown, text), result in zip(texts, results, strict=True)
+    ]
+
+
+def _depends_on_definitions(decoded: Decoded) -> bool:
+    found = (*decoded.objects, *(part.obj for part in decoded.partial))
+    unknown = any(problem.code == UNKNOWN_KIND for problem in decoded.problems)
+    return unknown or any(isinstance(obj.typed, CustomResource) for obj in found)
 
 
 def manifests_under(root: Path) -> Iterator[Path]:
@@ -130,23 +162,23 @@ def shown_path(path: Path) -> str:
         return str(full)
 
 
-def _read(file: Path, shown: str, namespace: str) -> Decoded:
+def _text(file: Path, shown: str) -> str | Problem:
     try:
         if file.stat().st_size > MAX_BYTES:
             words = f"larger than {MAX_BYTES // 1024 // 1024} MiB: not read"
-            return Decoded(problems=(_problem(NOT_YAML, shown, words),))
-        text = file.read_text(encoding="utf-8-sig")
+            return _problem(NOT_YAML, shown, words)
+        return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         words = f"cannot be read: {error.strerror or error}"
-        return Decoded(problems=(_problem(NOT_FOUND, shown, words),))
+        return _problem(NOT_FOUND, shown, words)
     except UnicodeDecodeError as error:
-        return Decoded(problems=(_problem(NOT_YAML, shown, f"not UTF-8 text: {error.reason}"),))
-    return _decoded(text, shown, namespace)
+        return _problem(NOT_YAML, shown, f"not UTF-8 text: {error.reason}")
 
 
 @lru_cache(maxsize=_KEPT)
-def _decoded(text: str, shown: str, namespace: str) -> Decoded:
+def _decoded(text: str, shown: str, namespace: str, kinds: Registry) -> Decoded:
     """Decoding depends on nothing but these, and most files are as they were at the last reading."""
+    del kinds  # what is registered now
     return decode_documents(text, shown, namespace=namespace)
 
 

@@ -17,8 +17,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from lateen.api.customkinds import custom_kinds
 from lateen.api.decode import restore
-from lateen.api.kinds import group_of, kind_of
+from lateen.api.definition import EXTENSIONS, CustomResourceDefinition
+from lateen.api.kinds import group_of, kind_of, register
 from lateen.api.objects import FieldPlaces, Obj
 from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import Conflict, NotFound, StoreError
@@ -27,6 +29,8 @@ from lateen.store.interface import Event, EventType
 from lateen.store.shelves import Record, Shelves
 from lateen.store.stamping import same_content, stamped, timestamp
 from lateen.store.watching import HISTORY, Feed, LogWatch
+
+_DEFINITION = "CustomResourceDefinition"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,8 @@ class ObjectStore:
         loaded = persistence.load()
         self._revision = loaded.revision
         self._shelves = Shelves(loaded.records)
+        if self._definitions():
+            register(custom_kinds(self._definitions()))
         self._notes = dict(loaded.notes)
         self._feed = Feed(loaded.revision, earlier=persistence.history, limit=history)
         self._pending: list[Change | NoteChange] = []
@@ -258,6 +264,13 @@ class ObjectStore:
                 self._shelves.set(change.key, change.before if undo else change.after)
                 if change.event and not undo:
                     self._revision = change.event.revision
+                if change.key.kind == _DEFINITION:
+                    register(custom_kinds(self._definitions()))
+
+    def _definitions(self) -> tuple[CustomResourceDefinition, ...]:
+        """What defines kinds of the user's own: they exist as long as these are in the store."""
+        found = self._shelves.list(group=EXTENSIONS, kind=_DEFINITION, namespace=None)
+        return tuple(o.typed for o in found if isinstance(o.typed, CustomResourceDefinition))
 
     def _undo(self, mark: int, revision: int) -> None:
         while len(self._pending) > mark:
