@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
+
 from lateen.base.origin import ObjectKey, Origin, Place
 from lateen.ir.backends import (
     Backend,
@@ -48,7 +50,24 @@ from lateen.ir.plan import (
     TcpOut,
     TlsSecret,
 )
-from lateen.ir.policy import Ask, Authorization, Clause, Peer, Policy, Verdict
+from lateen.ir.policy import (
+    AddressCondition,
+    Authorization,
+    Clause,
+    Condition,
+    DestinationCondition,
+    End,
+    HeaderCondition,
+    Identity,
+    IdentityCondition,
+    OnCaller,
+    OnRequest,
+    Policy,
+    PortCondition,
+    TextCondition,
+    Trait,
+    Verdict,
+)
 from lateen.ir.routes import (
     Action,
     Elsewhere,
@@ -291,27 +310,47 @@ BLOCKED = RouteTable(
     ),
 )
 
+NETWORKS = (IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8"))
 EVERY_TEXT = (Exact("shop"), Prefix("sh"), Suffix("op"), Regex("s.*"), Present())
-FULL_PEER = Peer(
-    principals=(Exact("cluster.local/ns/shop/sa/web"), *EVERY_TEXT),
-    not_principals=(Suffix("/bad"),),
-    namespaces=EVERY_TEXT,
-    not_namespaces=(Exact("bad"),),
+FULL_SOURCE: tuple[OnCaller, ...] = (
+    IdentityCondition(
+        identity=Identity.PRINCIPAL,
+        any_of=(Exact("cluster.local/ns/shop/sa/web"), *EVERY_TEXT),
+        none_of=(Suffix("/bad"),),
+    ),
+    IdentityCondition(identity=Identity.NAMESPACE, any_of=EVERY_TEXT, none_of=(Exact("bad"),)),
+    AddressCondition(end=End.PEER, any_of=NETWORKS, none_of=NETWORKS),
+    AddressCondition(end=End.CLIENT, any_of=NETWORKS, none_of=NETWORKS),
 )
-FULL_ASK = Ask(
-    methods=(Exact("GET"), Present()),
-    not_methods=(Exact("PUT"),),
-    paths=(Prefix("/api"), Suffix("/x"), Regex("/r.*"), Present()),
-    not_paths=(Exact("/admin"),),
+FULL_OPERATION: tuple[OnRequest, ...] = (
+    TextCondition(trait=Trait.HOST, any_of=EVERY_TEXT, none_of=(Exact("bad"),)),
+    PortCondition(any_of=(80, 8080), none_of=(81,)),
+    TextCondition(trait=Trait.METHOD, any_of=(Exact("GET"), Present()), none_of=(Exact("PUT"),)),
+    TextCondition(
+        trait=Trait.PATH,
+        any_of=(Prefix("/api"), Suffix("/x"), Regex("/r.*"), Present()),
+        none_of=(Exact("/admin"),),
+    ),
 )
+FULL_WHEN: tuple[Condition, ...] = (
+    HeaderCondition(header="x-user", any_of=EVERY_TEXT, none_of=(Exact("bad"),)),
+    DestinationCondition(any_of=NETWORKS, none_of=NETWORKS),
+    TextCondition(trait=Trait.SNI, any_of=EVERY_TEXT, none_of=(Exact("bad"),)),
+)
+SECRET: tuple[OnRequest, ...] = (TextCondition(trait=Trait.PATH, any_of=(Prefix("/secret"),)),)
 AUTHORIZATION = Authorization(
     deny=(
         Policy(
             name="ns[shop]-policy[no]",
             verdict=Verdict.DENY,
             clauses=(
-                Clause(peers=(FULL_PEER,), asks=(FULL_ASK,), origin=POLICY),
-                Clause(asks=(Ask(paths=(Prefix("/secret"),)),), origin=POLICY),
+                Clause(
+                    sources=(FULL_SOURCE,),
+                    operations=(FULL_OPERATION,),
+                    when=FULL_WHEN,
+                    origin=POLICY,
+                ),
+                Clause(operations=(SECRET,), origin=POLICY),
             ),
             origin=POLICY,
         ),
@@ -320,7 +359,7 @@ AUTHORIZATION = Authorization(
         Policy(
             name="ns[shop]-policy[yes]",
             verdict=Verdict.ALLOW,
-            clauses=(Clause(peers=(FULL_PEER, Peer()), origin=POLICY), Clause(origin=POLICY)),
+            clauses=(Clause(sources=(FULL_SOURCE, ()), origin=POLICY), Clause(origin=POLICY)),
             origin=POLICY,
         ),
         Policy(name="ns[shop]-policy[none]", verdict=Verdict.ALLOW, clauses=(), origin=POLICY),

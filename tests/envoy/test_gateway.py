@@ -22,7 +22,7 @@ from lateen.ir.backends import Endpoint, EndpointSet, Plaintext, Wire
 from lateen.ir.border import BorderPlan, Door
 from lateen.ir.match import Exact, Prefix, RequestMatch
 from lateen.ir.plan import GatewayHttp, GatewayPort, GatewayTls, ProxyPlan, TlsSecret
-from lateen.ir.policy import Ask, Authorization, Clause, Policy, Verdict
+from lateen.ir.policy import Authorization, Clause, Policy, TextCondition, Trait, Verdict
 from lateen.ir.routes import Fault, Forward, Redirect, Rewrite, Route, RouteTable, VirtualHost
 from tests.envoy import pki, plans, real
 from tests.envoy.apps import App, free_port, get
@@ -34,12 +34,13 @@ CERTIFICATE = AUTHORITY.sign("shop", x509.DNSName("shop.example.com"))
 SECRET = TlsSecret(
     name="kubernetes://shop", certificate=CERTIFICATE.certificate, key=CERTIFICATE.key
 )
+ADMIN = TextCondition(trait=Trait.PATH, any_of=(Prefix("/admin"),))
 NO_ADMIN = Authorization(
     deny=(
         Policy(
             name="ns[istio-system]-policy[no-admin]",
             verdict=Verdict.DENY,
-            clauses=(Clause(asks=(Ask(paths=(Prefix("/admin"),)),), origin=plans.POLICY),),
+            clauses=(Clause(operations=((ADMIN,),), origin=plans.POLICY),),
             origin=plans.POLICY,
         ),
     )

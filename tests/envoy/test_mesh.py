@@ -34,7 +34,7 @@ from lateen.ir.backends import (
     Wire,
 )
 from lateen.ir.border import BorderPlan, Exit
-from lateen.ir.match import Exact, Prefix
+from lateen.ir.match import Exact
 from lateen.ir.plan import (
     HttpOut,
     Inbound,
@@ -45,7 +45,18 @@ from lateen.ir.plan import (
     Speech,
     TcpOut,
 )
-from lateen.ir.policy import Ask, Authorization, Clause, Peer, Policy, Verdict
+from lateen.ir.policy import (
+    Authorization,
+    Clause,
+    Identity,
+    IdentityCondition,
+    OnCaller,
+    OnRequest,
+    Policy,
+    TextCondition,
+    Trait,
+    Verdict,
+)
 from lateen.ir.routes import RouteTable, VirtualHost
 from tests.envoy import pki, plans, real
 from tests.envoy.apps import App, Greeter, free_port, get
@@ -122,8 +133,10 @@ def caller_plan() -> ProxyPlan:
     )
 
 
-def policy(name: str, verdict: Verdict, peer: Peer, ask: Ask) -> Policy:
-    clause = Clause(peers=(peer,), asks=(ask,), origin=plans.POLICY)
+def policy(
+    name: str, verdict: Verdict, source: tuple[OnCaller, ...], operation: tuple[OnRequest, ...]
+) -> Policy:
+    clause = Clause(sources=(source,), operations=(operation,), origin=plans.POLICY)
     return Policy(name=name, verdict=verdict, clauses=(clause,), origin=plans.POLICY)
 
 
@@ -132,16 +145,20 @@ AUTHORIZATION = Authorization(
         policy(
             "ns[shop]-policy[no-secrets]",
             Verdict.DENY,
-            Peer(),
-            Ask(paths=(Prefix("/secret"),)),
+            (),
+            plans.SECRET,
         ),
     ),
     allow=(
         policy(
             "ns[shop]-policy[shop-only]",
             Verdict.ALLOW,
-            Peer(principals=(Exact("cluster.local/ns/shop/sa/web"),)),
-            Ask(methods=(Exact("GET"),)),
+            (
+                IdentityCondition(
+                    identity=Identity.PRINCIPAL, any_of=(Exact("cluster.local/ns/shop/sa/web"),)
+                ),
+            ),
+            (TextCondition(trait=Trait.METHOD, any_of=(Exact("GET"),)),),
         ),
     ),
 )
@@ -291,10 +308,11 @@ def test_a_port_without_a_protocol_takes_both(
 def test_a_tcp_port_refuses_by_identity(
     tmp_path: Path, apps: dict[str, int], caller: Caller, identity: str
 ) -> None:
+    in_shop = IdentityCondition(identity=Identity.NAMESPACE, any_of=(Exact("shop"),))
     only_web = Policy(
         name="ns[shop]-policy[web]",
         verdict=Verdict.ALLOW,
-        clauses=(Clause(peers=(Peer(namespaces=(Exact("shop"),)),), origin=plans.POLICY),),
+        clauses=(Clause(sources=((in_shop,),), origin=plans.POLICY),),
         origin=plans.POLICY,
     )
     config = callee(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,23 @@ from lateen.ir.plan import (
     ProxyPlan,
     Speech,
 )
-from lateen.ir.policy import Ask, Authorization, Clause, Peer, Policy, Verdict
+from lateen.ir.policy import (
+    AddressCondition,
+    Authorization,
+    Clause,
+    DestinationCondition,
+    End,
+    HeaderCondition,
+    Identity,
+    IdentityCondition,
+    OnCaller,
+    OnRequest,
+    Policy,
+    PortCondition,
+    TextCondition,
+    Trait,
+    Verdict,
+)
 from lateen.ir.routes import (
     Action,
     Elsewhere,
@@ -73,6 +91,10 @@ HOSTS = ("web", "web:80", "a.example.com", "b.a.example.com", "example.com", "WE
 DOMAINS = ("web", "web:80", "*.example.com", "*.a.example.com", "a.example.com", "web*", "*")
 BACKENDS = (plans.V1, plans.V2, plans.PLAIN)
 PORT = 8080
+ADDRESSES = ("10.0.0.1", "10.1.0.1", "198.18.0.9", "fd00::1")
+NETWORKS = tuple(
+    ip_network(each) for each in ("10.0.0.0/8", "10.0.0.1/32", "198.18.0.0/24", "fd00::/8")
+)
 
 
 def texts(*words: str) -> st.SearchStrategy[StringMatch]:
@@ -176,24 +198,40 @@ def some(strategy: st.SearchStrategy[StringMatch]) -> st.SearchStrategy[tuple[St
     return st.lists(strategy, max_size=2).map(tuple)
 
 
-peers = st.builds(
-    Peer,
-    principals=some(texts(*IDENTITIES, "/web", "cluster.local/ns/shop")),
-    not_principals=some(texts(*IDENTITIES, "/api")),
-    namespaces=some(texts(*NAMESPACES, "sh", "op")),
-    not_namespaces=some(texts(*NAMESPACES, "er")),
+def identities(identity: Identity, *words: str) -> st.SearchStrategy[IdentityCondition]:
+    every = some(texts(*words))
+    return st.builds(IdentityCondition, identity=st.just(identity), any_of=every, none_of=every)
+
+
+def asked(trait: Trait, *words: str) -> st.SearchStrategy[TextCondition]:
+    every = some(texts(*words))
+    return st.builds(TextCondition, trait=st.just(trait), any_of=every, none_of=every)
+
+
+blocks = st.lists(st.sampled_from(NETWORKS), max_size=2).map(tuple)
+numbers = st.lists(st.sampled_from((80, 443, PORT)), max_size=2).map(tuple)
+values = some(texts("a", "b", ""))
+on_caller: st.SearchStrategy[OnCaller] = st.one_of(
+    identities(Identity.PRINCIPAL, *IDENTITIES, "/web", "cluster.local/ns/shop"),
+    identities(Identity.NAMESPACE, *NAMESPACES, "sh", "op"),
+    st.builds(AddressCondition, end=st.sampled_from(End), any_of=blocks, none_of=blocks),
+    st.builds(
+        HeaderCondition, header=st.sampled_from(("x-a", "x-b")), any_of=values, none_of=values
+    ),
 )
-asks = st.builds(
-    Ask,
-    methods=some(texts("GET", "P")),
-    not_methods=some(texts("POST")),
-    paths=some(texts(*PATHS)),
-    not_paths=some(texts(*PATHS)),
+on_request: st.SearchStrategy[OnRequest] = st.one_of(
+    asked(Trait.METHOD, "GET", "P", "post"),
+    asked(Trait.PATH, *PATHS),
+    asked(Trait.HOST, *HOSTS, ".example.com", "a.", "web:"),
+    asked(Trait.SNI, "a.example.com", "WEB", ".com"),
+    st.builds(DestinationCondition, any_of=blocks, none_of=blocks),
+    st.builds(PortCondition, any_of=numbers, none_of=numbers),
 )
 clauses = st.builds(
     Clause,
-    peers=st.lists(peers, max_size=2).map(tuple),
-    asks=st.lists(asks, max_size=2).map(tuple),
+    sources=st.lists(st.lists(on_caller, max_size=2).map(tuple), max_size=2).map(tuple),
+    operations=st.lists(st.lists(on_request, max_size=2).map(tuple), max_size=2).map(tuple),
+    when=st.lists(st.one_of(on_caller, on_request), max_size=2).map(tuple),
     origin=st.just(plans.POLICY),
 )
 
@@ -204,6 +242,7 @@ def policies(verdict: Verdict) -> st.SearchStrategy[tuple[Policy, ...]]:
         name=st.sampled_from(("ns[shop]-policy[a]", "ns[shop]-policy[b]")),
         verdict=st.just(verdict),
         clauses=st.lists(clauses, max_size=2).map(tuple),
+        dry_run=st.sampled_from((False, False, True)),
         origin=st.just(plans.POLICY),
     )
     return st.lists(one, max_size=2, unique_by=lambda each: each.name).map(tuple)
@@ -228,6 +267,9 @@ requests = st.builds(
         max_size=2,
         unique_by=lambda pair: pair[0],
     ).map(tuple),
+    sni=st.sampled_from(("", "a.example.com", "web")),
+    source=st.sampled_from(ADDRESSES),
+    client=st.sampled_from(("", *ADDRESSES)),
 )
 
 
@@ -264,13 +306,12 @@ def test_they_agree_on_who_may_come_in(
     known = InboundPort(port=PORT, speech=speech, mtls=mtls, origin=plans.SERVICE)
     inbound = Inbound(ports=(known,), otherwise=otherwise, authorization=authorization)
     plan = ProxyPlan(proxy=plans.SIDECAR, inbound=inbound)
-    made = Request(
+    made = replace(
+        request,
         way=Way.INBOUND,
         port=port,
-        method=request.method,
-        path=request.path,
-        authority=request.authority,
         peer=f"spiffe://{peer}" if peer else "",
+        address="198.18.0.7",
     )
     assert walk_envoy(emit(plan), made) == walk_ir(plan, made)
 
@@ -372,6 +413,6 @@ def test_what_becomes_of_requests_reads_well() -> None:
 
 def test_a_refusal_names_its_rule() -> None:
     request = Request(way=Way.INBOUND, port=8000, peer=plans.IDENTITY, path="/secret/x")
-    denied = Denied(rule="ns[shop]-policy[no]-rule[0]")
+    denied = Denied(rule="ns[shop]-policy[no]-rule[1]")
     plan = plans.sidecar_plan()
     assert walk_ir(plan, request) == walk_envoy(emit(plan), request) == denied

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import yaml
@@ -56,6 +57,8 @@ def plain(value: Any) -> Any:
     """A value as YAML's own types."""
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, IPv4Network | IPv6Network):
+        return str(value)
     if isinstance(value, Origin):
         return f"{value.key} {value.field}".strip() if value.key else value.field
     if isinstance(value, BackendId):

@@ -9,9 +9,9 @@ import pytest
 
 from lateen.ir.match import Exact, Prefix, Present, StringMatch, Suffix
 from lateen.ir.plan import Role
+from lateen.translate.conditions import policy_text
 from lateen.translate.hosts import covers, full_host, wild_candidates
 from lateen.translate.plan import plans, proxies
-from lateen.translate.policy import policy_text
 from lateen.world.build import world_of
 from tests.translate.cases import all_cases, objects_in, text_of, world_in
 

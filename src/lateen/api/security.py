@@ -49,16 +49,16 @@ class Source(Api, frozen=True, kw_only=True):
     not_principals: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
     not_namespaces: tuple[str, ...] = ()
-    service_accounts: NotYet = None
-    not_service_accounts: NotYet = None
+    service_accounts: tuple[str, ...] = ()
+    not_service_accounts: tuple[str, ...] = ()
+    trust_domains: tuple[str, ...] = ()
+    not_trust_domains: tuple[str, ...] = ()
+    ip_blocks: tuple[str, ...] = ()
+    not_ip_blocks: tuple[str, ...] = ()
+    remote_ip_blocks: tuple[str, ...] = ()
+    not_remote_ip_blocks: tuple[str, ...] = ()
     request_principals: NotYet = None
     not_request_principals: NotYet = None
-    ip_blocks: NotYet = None
-    not_ip_blocks: NotYet = None
-    remote_ip_blocks: NotYet = None
-    not_remote_ip_blocks: NotYet = None
-    trust_domains: NotYet = None
-    not_trust_domains: NotYet = None
 
 
 class From(Api, frozen=True, kw_only=True):
@@ -74,10 +74,10 @@ class Operation(Api, frozen=True, kw_only=True):
     not_methods: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     not_paths: tuple[str, ...] = ()
-    hosts: NotYet = None
-    not_hosts: NotYet = None
-    ports: NotYet = None
-    not_ports: NotYet = None
+    hosts: tuple[str, ...] = ()
+    not_hosts: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    not_ports: tuple[str, ...] = ()
 
 
 class To(Api, frozen=True, kw_only=True):
@@ -86,12 +86,20 @@ class To(Api, frozen=True, kw_only=True):
     operation: Operation
 
 
+class Condition(Api, frozen=True, kw_only=True):
+    """One more condition: `key` is an attribute such as request.headers[x-user] or source.ip."""
+
+    key: str = ""
+    values: tuple[str, ...] = ()
+    not_values: tuple[str, ...] = ()
+
+
 class Rule(Api, frozen=True, kw_only=True):
     """A request matches if one `from` and one `to` match, and all of `when`."""
 
     from_: tuple[From, ...] = msgspec.field(default=(), name="from")
     to: tuple[To, ...] = ()
-    when: NotYet = None
+    when: tuple[Condition, ...] = ()
 
 
 class AuthorizationPolicySpec(Api, frozen=True, kw_only=True):

@@ -7,11 +7,14 @@ Before: check/at.py    After: check/objects.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.security import (
     AuthorizationPolicy,
+    Condition,
     Operation,
     PeerAuthentication,
     Rule,
@@ -23,8 +26,37 @@ from lateen.check.at import At, one_of
 
 MTLS_MODES = ("UNSET", "DISABLE", "PERMISSIVE", "STRICT")
 ACTIONS = ("ALLOW", "DENY", "AUDIT", "CUSTOM")
-_SOURCE_LISTS = ("principals", "notPrincipals", "namespaces", "notNamespaces")
-_OPERATION_LISTS = ("methods", "notMethods", "paths", "notPaths")
+_ADDRESS_LISTS = ("ip_blocks", "not_ip_blocks", "remote_ip_blocks", "not_remote_ip_blocks")
+_SOURCE_LISTS = (
+    *("principals", "not_principals", "namespaces", "not_namespaces"),
+    *("service_accounts", "not_service_accounts", "trust_domains", "not_trust_domains"),
+    *_ADDRESS_LISTS,
+)
+_OPERATION_LISTS = (
+    *("hosts", "not_hosts", "ports", "not_ports"),
+    *("methods", "not_methods", "paths", "not_paths"),
+)
+_KEYS = frozenset(
+    {
+        "source.ip",
+        "remote.ip",
+        "source.namespace",
+        "source.principal",
+        "source.serviceAccount",
+        "source.trustDomain",
+        "request.auth.principal",
+        "request.auth.audiences",
+        "request.auth.presenter",
+        "destination.ip",
+        "destination.port",
+        "connection.sni",
+    }
+)
+_KEY_FORMS = (
+    re.compile(r"request\.headers\[[^\[\]]+\]"),
+    re.compile(r"request\.auth\.claims(?:\[[^\[\]]+\])+"),
+    re.compile(r"experimental\.envoy\.filters\.[^\[\]]+(?:\[[^\[\]]+\])?"),
+)
 
 
 def check_peer_authentication(policy: PeerAuthentication, at: At) -> Iterator[Problem]:
@@ -87,13 +119,15 @@ def _selector(selector: WorkloadSelector | None, at: At) -> Iterator[Problem]:
 
 def _rule(rule: Rule, index: int, action: str, at: At) -> Iterator[Problem]:
     raw = _raw_at(at)
-    for name in ("from", "to"):
+    for name in ("from", "to", "when"):
         if raw.get(name) == []:
             yield at.key(name).error(f"`{name}` must not be empty, found at rule {index}")
     for number, origin in enumerate(rule.from_):
         yield from _source(origin.source, at.key("from").item(number).key("source"))
     for number, target in enumerate(rule.to):
         yield from _operation(target.operation, at.key("to").item(number).key("operation"))
+    for number, condition in enumerate(rule.when):
+        yield from _condition(condition, at.key("when").item(number))
     only_http = any(not (to.operation.ports or to.operation.not_ports) for to in rule.to)
     if action == "DENY" and only_http:
         yield at.key("to").warning(
@@ -114,26 +148,60 @@ def _raw_at(at: At) -> dict[str, object]:
 def _source(source: Source, at: At) -> Iterator[Problem]:
     if source == Source():
         yield at.error("`from.source` must not be empty", "leave `from` out for any source")
+    for name in _SOURCE_LISTS:
+        yield from _no_empty_values(_camel(name), getattr(source, name), at.key(_camel(name)))
     names = (source.principals, source.not_principals, source.namespaces, source.not_namespaces)
-    for name, values in zip(_SOURCE_LISTS, names, strict=True):
-        yield from _no_empty_values(name, values, at.key(name))
     if any(names) and (source.service_accounts or source.not_service_accounts):
         words = "cannot set serviceAccounts with namespaces or principals"
         yield at.key("serviceAccounts").error(words)
-    for name, values in zip(_SOURCE_LISTS[:2], names[:2], strict=True):
-        for index, value in enumerate(values):
-            if value.startswith("spiffe://"):
-                fix = f'"{value.removeprefix("spiffe://")}"'
-                words = "a principal is written without spiffe://"
-                yield at.key(name).item(index).warning(words, fix)
+    for name in ("principals", "not_principals"):
+        yield from _principals(getattr(source, name), at.key(_camel(name)))
+    for name in ("service_accounts", "not_service_accounts"):
+        yield from _accounts(getattr(source, name), at.key(_camel(name)))
+    for name in _ADDRESS_LISTS:
+        yield from _addresses(getattr(source, name), at.key(_camel(name)))
+
+
+def _principals(values: tuple[str, ...], at: At) -> Iterator[Problem]:
+    for index, value in enumerate(values):
+        if value.startswith("spiffe://"):
+            fix = f'"{value.removeprefix("spiffe://")}"'
+            yield at.item(index).warning("a principal is written without spiffe://", fix)
+
+
+def _accounts(values: tuple[str, ...], at: At) -> Iterator[Problem]:
+    for index, value in enumerate(values):
+        if "*" in value:
+            words = f'wildcard is not supported in a service account: "{value}"'
+            yield at.item(index).error(words, "NAMESPACE/NAME, or NAME in the policy's namespace")
+        elif value and (value.count("/") > 1 or not all(value.split("/"))):
+            words = f'invalid service account "{value}"'
+            yield at.item(index).error(words, "NAMESPACE/NAME, or NAME in the policy's namespace")
+
+
+def _addresses(values: tuple[str, ...], at: At) -> Iterator[Problem]:
+    for index, value in enumerate(values):
+        try:
+            if value:
+                ip_network(value, strict=False)
+        except ValueError:
+            form = "an address or a block, such as 10.0.0.1 or 10.0.0.0/8"
+            yield at.item(index).error(f'invalid address "{value}"', form)
+
+
+def _ports(values: tuple[str, ...], at: At) -> Iterator[Problem]:
+    for index, value in enumerate(values):
+        if value and not (value.isascii() and value.isdigit() and 1 <= int(value[:6]) <= 65535):
+            yield at.item(index).error(f'port must be in range 1..65535, got "{value}"')
 
 
 def _operation(operation: Operation, at: At) -> Iterator[Problem]:
     if operation == Operation():
         yield at.error("`to.operation` must not be empty", "leave `to` out for any operation")
-    lists = (operation.methods, operation.not_methods, operation.paths, operation.not_paths)
-    for name, values in zip(_OPERATION_LISTS, lists, strict=True):
-        yield from _no_empty_values(name, values, at.key(name))
+    for name in _OPERATION_LISTS:
+        yield from _no_empty_values(_camel(name), getattr(operation, name), at.key(_camel(name)))
+    for name in ("ports", "not_ports"):
+        yield from _ports(getattr(operation, name), at.key(_camel(name)))
     for name, paths in (("paths", operation.paths), ("notPaths", operation.not_paths)):
         for index, path in enumerate(paths):
             if fault := _path_fault(path):
@@ -143,6 +211,35 @@ def _operation(operation: Operation, at: At) -> Iterator[Problem]:
             if method != method.upper():
                 words = f'"{method}" matches no request: methods are in capitals'
                 yield at.key(name).item(index).warning(words, f'"{method.upper()}"')
+
+
+def _condition(condition: Condition, at: At) -> Iterator[Problem]:
+    """One of `when`."""
+    key = condition.key
+    if not key:
+        yield at.key("key").error("`key` must not be empty")
+        return
+    if not (condition.values or condition.not_values):
+        yield at.error(f"at least one of `values` or `notValues` must be set for key {key}")
+    if key not in _KEYS and not any(form.fullmatch(key) for form in _KEY_FORMS):
+        wanted = ", ".join(sorted((*_KEYS, "request.headers[NAME]", "request.auth.claims[NAME]")))
+        yield at.key("key").error(f"unknown attribute: {key}", wanted)
+    for name, values in (("values", condition.values), ("notValues", condition.not_values)):
+        here = at.key(name)
+        yield from _no_empty_values(name, values, here)
+        if key.endswith(".ip"):
+            yield from _addresses(values, here)
+        elif key == "destination.port":
+            yield from _ports(values, here)
+        elif key == "source.principal":
+            yield from _principals(values, here)
+        elif key == "source.serviceAccount":
+            yield from _accounts(values, here)
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
 
 
 def _no_empty_values(name: str, values: tuple[str, ...], at: At) -> Iterator[Problem]:

@@ -42,7 +42,10 @@ def _chains(
 ) -> Iterator[FilterChain]:
     def raw(to: tuple[Split, ...]) -> list[Filter]:
         by_id = {target.id: target for target in targets}
-        return [*gates(site.authorization), *raw_filters(by_id.__getitem__, to, tags)]
+        return [
+            *gates(site.authorization, gateway_port=site.gateway_port),
+            *raw_filters(by_id.__getitem__, to, tags),
+        ]
 
     tags = labels(proxy, inbound=False)
     stat = f"outbound_{names.ANY_ADDRESS}_{port.port}"
@@ -94,7 +97,7 @@ def emit_gateway_port(
 
     `targets`: what is to be known of each of the port's `raw_backends`.
     """
-    site = HttpSite(side=Side.GATEWAY, authorization=authorization)
+    site = HttpSite(side=Side.GATEWAY, gateway_port=port.port, authorization=authorization)
     chains = list(_chains(port, targets, site, proxy))
     inspectors = [tls_inspector()] if port.tls or port.passed else []
     origin = made_by(_origin(port))

@@ -31,7 +31,7 @@ from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3 import tcp_pr
 from lateen.envoy.rbac import emit_rbac, looks_at_paths
 from lateen.envoy.tls import ALPN_TCP
 from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed, u32
-from lateen.ir.policy import Authorization
+from lateen.ir.policy import Authorization, Verdict
 
 _Manager = pb.HttpConnectionManager
 _SERVER = "istio-envoy"
@@ -112,15 +112,30 @@ def tcp_proxy(
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 
-def gates(authorization: Authorization) -> list[Filter]:
-    """Who may connect: deny before allow."""
+def gates(authorization: Authorization, *, gateway_port: int = 0) -> list[Filter]:
+    """Who may connect: deny before allow; `gateway_port` is 0 in a sidecar."""
+    made = (
+        (verdict, _gate(authorization, verdict, gateway_port))
+        for verdict in (Verdict.DENY, Verdict.ALLOW)
+    )
     return [
-        Filter(
-            name=f"envoy.filters.network.rbac.{number}",
-            typed_config=packed(RBAC(rules=rules, stat_prefix="tcp.")),
-        )
-        for number, rules in enumerate(emit_rbac(authorization, http=False))
+        Filter(name=f"envoy.filters.network.rbac.{verdict}", typed_config=packed(gate))
+        for verdict, gate in made
+        if gate
     ]
+
+
+def _gate(authorization: Authorization, verdict: Verdict, gateway_port: int) -> RBAC | None:
+    rules, shadow = (
+        emit_rbac(authorization, verdict, http=False, gateway_port=gateway_port, dry_run=dry_run)
+        for dry_run in (False, True)
+    )
+    if rules is None and shadow is None:
+        return None
+    prefix = f"istio_dry_run_{verdict}_" if shadow else ""
+    return RBAC(
+        rules=rules, stat_prefix="tcp.", shadow_rules=shadow, shadow_rules_stat_prefix=prefix
+    )
 
 
 def says_tcp() -> Filter:

@@ -25,7 +25,8 @@ class Request:
     `address` is the address dialled where that decides (a port that declares no protocol); `peer`
     the caller's SPIFFE identity, "" without mTLS; `tls` whether the client spoke TLS; `raw` that what
     it says (inside TLS, if any) is not HTTP. A sidecar sees nothing but the server name of its app's
-    TLS.
+    TLS. `sni` is the server name as policies see it, `source` the address of the connection's other
+    end, `client` that of the original client where a trusted proxy told of another.
     """
 
     way: Way
@@ -38,6 +39,9 @@ class Request:
     peer: str = ""
     tls: bool = False
     raw: bool = False
+    sni: str = ""
+    source: str = ""
+    client: str = ""
 
     @property
     def scheme(self) -> str:

@@ -35,13 +35,15 @@ from lateen.envoy.pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
 from lateen.envoy.resources import Resources, ResourceType
 from lateen.envoy.sniffing import HTTP_NAMES
 from lateen.envoy.tls import ALPN_HTTP
-from lateen.explain.envoy_match import judged, origin_of, route_holds, text_holds
+from lateen.explain.envoy_match import origin_of, route_holds, text_holds
+from lateen.explain.envoy_rbac import judged
 from lateen.explain.request import (
     NO_CHAIN,
     NO_HOST,
     NO_LISTENER,
     NO_ROUTE,
     Answered,
+    Denied,
     Forwarded,
     Outcome,
     Redirected,
@@ -281,7 +283,7 @@ def _http(config: Any, request: Request, resources: Resources) -> Outcome:
         seen = replace(request, path=normalized(request.path, unescape_slashes=unescape))
     for each in manager.http_filters:
         if each.typed_config.Is(http_rbac_pb2.RBAC.DESCRIPTOR):
-            denied = judged(http_rbac_pb2.RBAC.FromString(each.typed_config.value).rules, seen)
+            denied = _refused(http_rbac_pb2.RBAC.FromString(each.typed_config.value), seen)
             if denied:
                 return denied
     return _routed(_table(manager, resources), seen)
@@ -298,6 +300,11 @@ def _shares(proxy: TcpProxy) -> tuple[tuple[str, int], ...]:
     return tuple((each.name, each.weight) for each in proxy.weighted_clusters.clusters)
 
 
+def _refused(gate: http_rbac_pb2.RBAC | tcp_rbac_pb2.RBAC, request: Request) -> Denied | None:
+    """What a filter says; its shadow rules only count."""
+    return judged(gate.rules, request) if gate.HasField("rules") else None
+
+
 def _through(chain: FilterChain, request: Request, resources: Resources) -> Outcome:
     for each in chain.filters:
         config = each.typed_config
@@ -306,7 +313,7 @@ def _through(chain: FilterChain, request: Request, resources: Resources) -> Outc
         if config.Is(_Manager.DESCRIPTOR):
             return _http(config, request, resources)
         if config.Is(tcp_rbac_pb2.RBAC.DESCRIPTOR):
-            denied = judged(tcp_rbac_pb2.RBAC.FromString(config.value).rules, request)
+            denied = _refused(tcp_rbac_pb2.RBAC.FromString(config.value), request)
             if denied:
                 return denied
         if config.Is(TcpProxy.DESCRIPTOR):

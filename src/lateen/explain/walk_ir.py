@@ -8,23 +8,22 @@ Before: ir/, request.py       After: cli/
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
-from lateen.envoy.rbac import SPIFFE, looks_at_paths
+from lateen.envoy.rbac import looks_at_paths
 from lateen.envoy.routes import BLACK_HOLE_STATUS
 from lateen.envoy.wire import origin_text
 from lateen.explain.ir_match import matches, request_matches
+from lateen.explain.policies import judged
 from lateen.explain.request import (
     NO_CHAIN,
     NO_HOST,
     NO_LISTENER,
     NO_ROUTE,
     Answered,
-    Denied,
     Forwarded,
     Outcome,
     Redirected,
@@ -32,7 +31,7 @@ from lateen.explain.request import (
     Way,
 )
 from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
-from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch
+from lateen.ir.match import Exact, Prefix, Present, Regex
 from lateen.ir.plan import (
     GatewayPass,
     GatewayPort,
@@ -47,7 +46,7 @@ from lateen.ir.plan import (
     Speech,
     TcpOut,
 )
-from lateen.ir.policy import EVERYTHING_ALLOWED, Ask, Authorization, Clause, Peer, Policy, Verdict
+from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
 from lateen.ir.routes import Elsewhere, Fault, Forward, Redirect, Respond, Route, Split, VirtualHost
 
 
@@ -175,65 +174,6 @@ def _route(plan: ProxyPlan, table: str, request: Request) -> Outcome:
         if request_matches(route.match, request):
             return _act(route, request)
     return NO_ROUTE
-
-
-def _one_of(wanted: tuple[StringMatch, ...], text: str | None) -> bool:
-    return text is not None and any(matches(each, text) for each in wanted)
-
-
-def _peer_matches(peer: Peer, principal: str | None) -> bool:
-    parts = principal.split("/") if principal else []
-    namespace = parts[2] if len(parts) == 5 and (parts[1], parts[3]) == ("ns", "sa") else None
-    return (
-        (not peer.principals or _one_of(peer.principals, principal))
-        and (not peer.namespaces or _one_of(peer.namespaces, namespace))
-        and not _one_of(peer.not_principals, principal)
-        and not _one_of(peer.not_namespaces, namespace)
-    )
-
-
-def _ask_matches(ask: Ask, method: str, path: str) -> bool:
-    return (
-        (not ask.methods or _one_of(ask.methods, method))
-        and (not ask.paths or _one_of(ask.paths, path))
-        and not _one_of(ask.not_methods, method)
-        and not _one_of(ask.not_paths, path)
-    )
-
-
-def _clause_matches(
-    clause: Clause, verdict: Verdict, principal: str | None, asks: Callable[[Ask], bool] | None
-) -> bool:
-    if clause.peers and not any(_peer_matches(peer, principal) for peer in clause.peers):
-        return False
-    if not clause.asks:
-        return True
-    if asks is None:  # plain TCP: what needs HTTP is never allowed, and denied unseen
-        return any(verdict is Verdict.DENY or not ask.needs_http for ask in clause.asks)
-    return any(map(asks, clause.asks))
-
-
-def judged(authorization: Authorization, request: Request, *, http: bool) -> Denied | None:
-    """The refusal of a request, or None if it may pass. Without `http`, as a TCP connection."""
-    principal = request.peer.removeprefix(SPIFFE) if request.peer else None
-    path = request.path.partition("?")[0]
-    asks = (lambda ask: _ask_matches(ask, request.method, path)) if http else None
-
-    def first(policies: tuple[Policy, ...]) -> str | None:
-        rules = (
-            f"{policy.name}-rule[{number}]"
-            for policy in policies
-            for number, clause in enumerate(policy.clauses)
-            if _clause_matches(clause, policy.verdict, principal, asks)
-        )
-        return min(rules, default=None)  # Envoy looks at rules by name
-
-    denied = first(authorization.deny)
-    if denied:
-        return Denied(rule=denied)
-    if authorization.allow and first(authorization.allow) is None:
-        return Denied(rule="none")
-    return None
 
 
 def _seen(request: Request, authorization: Authorization) -> Request:

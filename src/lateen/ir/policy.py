@@ -1,17 +1,21 @@
 """Who may do what at a workload.
 
-In: -    Out: Policy, Clause, Authorization.
+In: -    Out: Policy, Clause, Condition (union), Authorization.
 Before: ir/match.py       After: translate/policy.py, envoy/rbac.py, explain/
 
 DENY policies are looked at first, then ALLOW; with any ALLOW policy present, what none allows is
 refused. A policy with no clause matches nothing; a clause with no condition matches everything.
-Source: Istio AuthorizationPolicy, "Authorization Policy evaluation".
+Source: Istio AuthorizationPolicy, "Authorization Policy evaluation" and "Conditions".
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from itertools import chain
+from typing import TypeVar, assert_never
 
 from lateen.base.origin import Origin
 from lateen.ir.match import StringMatch
@@ -24,53 +28,158 @@ class Verdict(StrEnum):
     DENY = "deny"
 
 
+class Identity(StrEnum):
+    """What of the peer's verified certificate; a caller without one has no identity."""
+
+    PRINCIPAL = "principal"  # TRUST-DOMAIN/ns/NS/sa/SA
+    NAMESPACE = "namespace"  # its NS
+
+
+class Trait(StrEnum):
+    """What of a request."""
+
+    SNI = "server name"  # asked for in the TLS handshake
+    METHOD = "method"
+    PATH = "path"  # without the query
+    HOST = "host"  # in any case; without a port in the condition, whatever the port
+
+
+class End(StrEnum):
+    """Whose address."""
+
+    PEER = "peer"  # the other end of the connection
+    CLIENT = "client"  # the original client, as trusted proxies told of it
+
+
+Texts = tuple[StringMatch, ...]
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
-    """A condition on the caller: all fields hold; a list holds if one entry does (empty: always).
+class IdentityCondition:
+    """One of `any_of` matches (empty: always) and none of `none_of`."""
 
-    `principals` are matched against `TRUST-DOMAIN/ns/NS/sa/SA` of the peer's verified certificate,
-    `namespaces` against its NS. The `not_` lists hold if no entry matches. A caller with no
-    certificate matches no positive entry.
-    """
-
-    principals: tuple[StringMatch, ...] = ()
-    not_principals: tuple[StringMatch, ...] = ()
-    namespaces: tuple[StringMatch, ...] = ()
-    not_namespaces: tuple[StringMatch, ...] = ()
+    identity: Identity
+    any_of: Texts = ()
+    none_of: Texts = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """A condition on the request, in the same way. Paths are without the query."""
+class AddressCondition:
+    """In the same way on an address of the caller."""
 
-    methods: tuple[StringMatch, ...] = ()
-    not_methods: tuple[StringMatch, ...] = ()
-    paths: tuple[StringMatch, ...] = ()
-    not_paths: tuple[StringMatch, ...] = ()
+    end: End
+    any_of: Networks = ()
+    none_of: Networks = ()
 
-    @property
-    def needs_http(self) -> bool:
-        """Whether a plain TCP connection can never meet this condition."""
-        return bool(self.methods or self.not_methods or self.paths or self.not_paths)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderCondition:
+    """In the same way on a header, in lower case; one that is absent matches nothing."""
+
+    header: str
+    any_of: Texts = ()
+    none_of: Texts = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextCondition:
+    """In the same way on what is asked for."""
+
+    trait: Trait
+    any_of: Texts = ()
+    none_of: Texts = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortCondition:
+    """In the same way on the workload's own port."""
+
+    any_of: tuple[int, ...] = ()
+    none_of: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationCondition:
+    """In the same way on the address the connection was made to."""
+
+    any_of: Networks = ()
+    none_of: Networks = ()
+
+
+OnCaller = IdentityCondition | AddressCondition | HeaderCondition
+OnRequest = TextCondition | PortCondition | DestinationCondition
+Condition = OnCaller | OnRequest
+
+
+def needs_http(condition: Condition) -> bool:
+    """Whether a plain TCP connection has nothing to compare."""
+    match condition:
+        case HeaderCondition():
+            return True
+        case TextCondition():
+            return condition.trait is not Trait.SNI
+        case IdentityCondition() | AddressCondition() | PortCondition() | DestinationCondition():
+            return False
+    assert_never(condition)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clause:
-    """One rule: one of `peers` (if any) and one of `asks` (if any)."""
+    """One rule: all of one of `sources` (if any), all of one of `operations` (if any), all of `when`."""
 
-    peers: tuple[Peer, ...] = ()
-    asks: tuple[Ask, ...] = ()
+    sources: tuple[tuple[OnCaller, ...], ...] = ()
+    operations: tuple[tuple[OnRequest, ...], ...] = ()
+    when: tuple[Condition, ...] = ()
     origin: Origin
+
+    @property
+    def conditions(self) -> Iterable[Condition]:
+        """Every condition in it."""
+        yield from chain(*self.sources, *self.operations, self.when)
+
+    def on_tcp(self, verdict: Verdict) -> Clause | None:
+        """What is left of it on a connection that is not HTTP; None if it then never matches.
+
+        As in Istio, a rule of an ALLOW policy that needs HTTP allows nothing, and a rule of a DENY
+        policy loses what needs HTTP, so that it denies more.
+        """
+        if not any(map(needs_http, self.conditions)):
+            return self
+        if verdict is Verdict.ALLOW:
+            return None
+        return Clause(
+            sources=tuple(_without_http(group) for group in self.sources),
+            operations=tuple(_without_http(group) for group in self.operations),
+            when=_without_http(self.when),
+            origin=self.origin,
+        )
+
+
+_C = TypeVar("_C", OnCaller, OnRequest, Condition)
+
+
+def _without_http(conditions: tuple[_C, ...]) -> tuple[_C, ...]:
+    return tuple(each for each in conditions if not needs_http(each))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """One AuthorizationPolicy as it applies to a workload; `name` is `ns[NS]-policy[NAME]`."""
+    """One AuthorizationPolicy as it applies to a workload; `name` is `ns[NS]-policy[NAME]`.
+
+    `dry_run`: it is only counted what it would have said.
+    """
 
     name: str
     verdict: Verdict
     clauses: tuple[Clause, ...]
+    dry_run: bool = False
     origin: Origin
+
+    def on_tcp(self) -> tuple[tuple[int, Clause], ...]:
+        """Its clauses on a connection that is not HTTP, with their numbers."""
+        left = ((n, clause.on_tcp(self.verdict)) for n, clause in enumerate(self.clauses))
+        return tuple((n, clause) for n, clause in left if clause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +188,11 @@ class Authorization:
 
     deny: tuple[Policy, ...] = ()
     allow: tuple[Policy, ...] = ()
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """In the order they are looked at."""
+        return self.deny + self.allow
 
 
 EVERYTHING_ALLOWED = Authorization()

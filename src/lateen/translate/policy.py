@@ -10,31 +10,20 @@ then allows less). Either is reported.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lateen.api.fields import Api
-from lateen.api.security import AuthorizationPolicy, Operation, Rule, Source
+from lateen.api.security import AuthorizationPolicy, Rule
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
-from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch, Suffix
-from lateen.ir.policy import Ask, Authorization, Clause, Peer, Policy, Verdict
+from lateen.ir.policy import Authorization, Clause, Condition, Policy, Verdict
+from lateen.translate.conditions import condition_of, is_carried, operation_of, source_of
 from lateen.translate.faults import not_carried, stricter
 from lateen.world.model import ROOT_NAMESPACE, Owned, Workload
 
-_SOURCE_LATER = (
-    "service_accounts",
-    "not_service_accounts",
-    "request_principals",
-    "not_request_principals",
-    "ip_blocks",
-    "not_ip_blocks",
-    "remote_ip_blocks",
-    "not_remote_ip_blocks",
-)
-_OPERATION_LATER = ("hosts", "not_hosts", "ports", "not_ports")
-_TEMPLATE = re.compile(r"\{\*\*?\}")
+DRY_RUN = "istio.io/dry-run"
+_LATER = ("request_principals", "not_request_principals")
 
 
 def authorization_of(
@@ -85,6 +74,7 @@ def translate_policy(
         name=f"ns[{policy.namespace}]-policy[{policy.name}]",
         verdict=verdict,
         clauses=tuple(clauses),
+        dry_run=policy.typed.metadata.annotations.get(DRY_RUN, "") == "true",
         origin=policy.origin(),
     )
     return made, tuple(problems)
@@ -98,17 +88,17 @@ class _Unknown:
     origin: Callable[[str], Origin]
     problems: list[Problem]
 
-    def drops(self, part: Api, path: str, later: Iterable[str]) -> bool:
+    def drops(self, path: str, found: Iterable[str]) -> bool:
         """Whether the part they stand in must go; reports each of them."""
-        found = [name for name in later if getattr(part, name)]
-        for name in found:
-            shown = _camel(name)
+        any_found = False
+        for shown in found:
+            any_found = True
             if self.verdict is Verdict.DENY:
                 message = f"{shown} is not carried yet: requests are denied whatever it says"
             else:
                 message = f"{shown} is not carried yet: nothing is allowed by what it stands in"
-            self.problems.append(stricter(self.origin(f"{path}.{shown}"), message))
-        return bool(found) and self.verdict is Verdict.ALLOW
+            self.problems.append(stricter(self.origin(path), message))
+        return any_found and self.verdict is Verdict.ALLOW
 
 
 def _clause(
@@ -119,66 +109,29 @@ def _clause(
     problems: list[Problem],
 ) -> Clause | None:
     unknown = _Unknown(verdict=verdict, origin=policy.origin, problems=problems)
-    if unknown.drops(rule, path, ("when",)):
-        return None
-    peers = [
-        _peer(f.source)
+    when: tuple[Condition, ...] = ()
+    for at, condition in enumerate(rule.when):
+        if is_carried(condition.key):
+            when += (condition_of(condition, policy.namespace),)
+        elif unknown.drops(f"{path}.when[{at}]", (condition.key,)):
+            return None
+    sources = tuple(
+        source_of(f.source, policy.namespace)
         for at, f in enumerate(rule.from_)
-        if not unknown.drops(f.source, f"{path}.from[{at}].source", _SOURCE_LATER)
-    ]
-    asks = [
-        _ask(t.operation)
-        for at, t in enumerate(rule.to)
-        if not unknown.drops(t.operation, f"{path}.to[{at}].operation", _OPERATION_LATER)
-    ]
-    if (rule.from_ and not peers) or (rule.to and not asks):
+        if not unknown.drops(f"{path}.from[{at}].source", _given(f.source, _LATER))
+    )
+    if rule.from_ and not sources:
         return None
-    return Clause(peers=tuple(peers), asks=tuple(asks), origin=policy.origin(path))
-
-
-def _peer(source: Source) -> Peer:
-    return Peer(
-        principals=_texts(source.principals),
-        not_principals=_texts(source.not_principals),
-        namespaces=_texts(source.namespaces),
-        not_namespaces=_texts(source.not_namespaces),
+    return Clause(
+        sources=sources,
+        operations=tuple(operation_of(t.operation) for t in rule.to),
+        when=when,
+        origin=policy.origin(path),
     )
 
 
-def _ask(operation: Operation) -> Ask:
-    return Ask(
-        methods=_texts(operation.methods),
-        not_methods=_texts(operation.not_methods),
-        paths=tuple(_path(p) for p in operation.paths),
-        not_paths=tuple(_path(p) for p in operation.not_paths),
-    )
-
-
-def _texts(values: tuple[str, ...]) -> tuple[StringMatch, ...]:
-    return tuple(policy_text(v) for v in values)
-
-
-def policy_text(value: str) -> StringMatch:
-    """Istio's form: `*` anything present, `*x` ends so, `x*` begins so, else the whole text."""
-    if value == "*":
-        return Present()
-    if value.startswith("*"):
-        return Suffix(value[1:])
-    if value.endswith("*"):
-        return Prefix(value[:-1])
-    return Exact(value)
-
-
-def _path(value: str) -> StringMatch:
-    """A path; a template has `{*}` for one segment and `{**}` for any number of them."""
-    if not _TEMPLATE.search(value):
-        return policy_text(value)
-    parts = _TEMPLATE.split(value)
-    gaps = ["[^/]+" if m == "{*}" else ".*" for m in _TEMPLATE.findall(value)]
-    text = re.escape(parts[0])
-    for gap, part in zip(gaps, parts[1:], strict=True):
-        text += gap + re.escape(part)
-    return Regex(text)
+def _given(part: Api, names: Iterable[str]) -> list[str]:
+    return [_camel(name) for name in names if getattr(part, name)]
 
 
 def _camel(name: str) -> str:

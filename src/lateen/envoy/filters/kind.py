@@ -26,9 +26,10 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSite:
-    """Where a chain of filters stands."""
+    """Where a chain of filters stands; `gateway_port` is 0 in a sidecar."""
 
     side: Side
+    gateway_port: int = 0
     authorization: Authorization = EVERYTHING_ALLOWED
 
 

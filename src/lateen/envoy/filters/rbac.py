@@ -9,22 +9,27 @@ from __future__ import annotations
 from google.protobuf.message import Message
 
 from lateen.envoy.filters.kind import HttpFilter, HttpSite
-from lateen.envoy.pb.envoy.config.rbac.v3 import rbac_pb2 as rules_pb2
 from lateen.envoy.pb.envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC
 from lateen.envoy.rbac import emit_rbac
+from lateen.ir.policy import Verdict
 
 
-def _rules(site: HttpSite, action: rules_pb2.RBAC.Action.ValueType) -> Message | None:
-    for rules in emit_rbac(site.authorization, http=True):
-        if rules.action == action:
-            return RBAC(rules=rules)
-    return None
+def _rules(site: HttpSite, verdict: Verdict) -> Message | None:
+    rules, shadow = (
+        emit_rbac(
+            site.authorization, verdict, http=True, gateway_port=site.gateway_port, dry_run=dry_run
+        )
+        for dry_run in (False, True)
+    )
+    if rules is None and shadow is None:
+        return None
+    prefix = f"istio_dry_run_{verdict}_" if shadow else ""
+    return RBAC(rules=rules, shadow_rules=shadow, shadow_rules_stat_prefix=prefix)
 
 
 DENY = HttpFilter(
-    name="envoy.filters.http.rbac.deny", on_listener=lambda site: _rules(site, rules_pb2.RBAC.DENY)
+    name="envoy.filters.http.rbac.deny", on_listener=lambda site: _rules(site, Verdict.DENY)
 )
 ALLOW = HttpFilter(
-    name="envoy.filters.http.rbac.allow",
-    on_listener=lambda site: _rules(site, rules_pb2.RBAC.ALLOW),
+    name="envoy.filters.http.rbac.allow", on_listener=lambda site: _rules(site, Verdict.ALLOW)
 )

@@ -1,0 +1,83 @@
+"""Evaluate Envoy's RBAC.
+
+In: RBAC, Request.                  Out: the refusal, or None.
+Before: envoy/pb, envoy_match.py    After: walk_envoy.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+
+from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import CidrRange
+from lateen.envoy.pb.envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Principal
+from lateen.explain.envoy_match import header_holds, text_holds, unknown
+from lateen.explain.request import Denied, Request
+
+
+def judged(rules: RBAC, request: Request) -> Denied | None:
+    """The refusal of a request by one RBAC, or None."""
+    name = next(iter(_holding(rules, request)), None)
+    if rules.action == RBAC.DENY:
+        return Denied(rule=name) if name else None
+    return None if name else Denied(rule="none")
+
+
+def _holding(rules: RBAC, request: Request) -> Iterable[str]:
+    for name, policy in sorted(rules.policies.items()):
+        if any(_permission_holds(each, request) for each in policy.permissions) and any(
+            _principal_holds(each, request) for each in policy.principals
+        ):
+            yield name
+
+
+def _within(block: CidrRange, address: str) -> bool:
+    network = ip_network(f"{block.address_prefix}/{block.prefix_len.value}")
+    return bool(address) and ip_address(address) in network
+
+
+def _principal_holds(principal: Principal, request: Request) -> bool:
+    which = principal.WhichOneof("identifier")
+    match which:
+        case "any":
+            return True
+        case "and_ids":
+            return all(_principal_holds(each, request) for each in principal.and_ids.ids)
+        case "or_ids":
+            return any(_principal_holds(each, request) for each in principal.or_ids.ids)
+        case "not_id":
+            return not _principal_holds(principal.not_id, request)
+        case "authenticated":
+            wanted = principal.authenticated.principal_name
+            return bool(request.peer) and text_holds(wanted, request.peer)
+        case "header":
+            return header_holds(principal.header, request)
+        case "direct_remote_ip":
+            return _within(principal.direct_remote_ip, request.source)
+        case "remote_ip":
+            return _within(principal.remote_ip, request.client or request.source)
+    raise unknown("Principal", which)
+
+
+def _permission_holds(permission: Permission, request: Request) -> bool:
+    which = permission.WhichOneof("rule")
+    match which:
+        case "any":
+            return True
+        case "and_rules":
+            return all(_permission_holds(each, request) for each in permission.and_rules.rules)
+        case "or_rules":
+            return any(_permission_holds(each, request) for each in permission.or_rules.rules)
+        case "not_rule":
+            return not _permission_holds(permission.not_rule, request)
+        case "header":
+            return header_holds(permission.header, request)
+        case "url_path":
+            return text_holds(permission.url_path.path, request.path.partition("?")[0])
+        case "destination_port":
+            return permission.destination_port == request.port
+        case "destination_ip":
+            return _within(permission.destination_ip, request.address)
+        case "requested_server_name":
+            return text_holds(permission.requested_server_name, request.sni)
+    raise unknown("Permission", which)

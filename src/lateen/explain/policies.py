@@ -1,0 +1,174 @@
+"""Judge a made-up request by the policies of the IR.
+
+In: Authorization, Request.                Out: the refusal, or None.
+Before: ir/policy.py, explain/request.py   After: explain/walk_ir.py
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import assert_never
+
+from lateen.explain.ir_match import matches
+from lateen.explain.request import Denied, Request
+from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch, Suffix
+from lateen.ir.policy import (
+    AddressCondition,
+    Authorization,
+    Clause,
+    Condition,
+    DestinationCondition,
+    End,
+    HeaderCondition,
+    Identity,
+    IdentityCondition,
+    Networks,
+    Policy,
+    PortCondition,
+    TextCondition,
+    Texts,
+    Trait,
+    Verdict,
+)
+
+_SPIFFE = "spiffe://"
+
+
+def judged(authorization: Authorization, request: Request, *, http: bool) -> Denied | None:
+    """The refusal of a request, or None if it may pass. Without `http`, as a TCP connection."""
+    denied = _first(authorization.deny, request, http)
+    if denied:
+        return Denied(rule=denied)
+    allowing = any(not policy.dry_run for policy in authorization.allow)
+    if allowing and _first(authorization.allow, request, http) is None:
+        return Denied(rule="none")
+    return None
+
+
+def _first(policies: tuple[Policy, ...], request: Request, http: bool) -> str | None:
+    """The rule that matches; Envoy looks at rules by name."""
+    rules = (
+        f"{policy.name}-rule[{number}]"
+        for policy in policies
+        if not policy.dry_run
+        for number, clause in (enumerate(policy.clauses) if http else policy.on_tcp())
+        if _clause_matches(clause, policy.verdict, request)
+    )
+    return min(rules, default=None)
+
+
+def _clause_matches(clause: Clause, verdict: Verdict, request: Request) -> bool:
+    def all_of(conditions: Iterable[Condition]) -> bool:
+        return all(_matches(each, verdict, request) for each in conditions)
+
+    return (
+        (not clause.sources or any(map(all_of, clause.sources)))
+        and (not clause.operations or any(map(all_of, clause.operations)))
+        and all_of(clause.when)
+    )
+
+
+def _matches(condition: Condition, verdict: Verdict, request: Request) -> bool:
+    match condition:
+        case TextCondition():
+            return _text_holds(condition, verdict, request)
+        case IdentityCondition():
+            return _is_known(condition, _identity(condition.identity, request.peer))
+        case HeaderCondition():
+            return _is_known(condition, dict(request.headers).get(condition.header))
+        case AddressCondition():
+            client = request.client if condition.end is End.CLIENT else ""
+            return _is_within(condition, client or request.source)
+        case DestinationCondition():
+            return _is_within(condition, request.address)
+        case PortCondition():
+            port, ports = request.port, condition.any_of
+            return (not ports or port in ports) and port not in condition.none_of
+    assert_never(condition)
+
+
+def _is_known(condition: IdentityCondition | HeaderCondition, value: str | None) -> bool:
+    def one_of(wanted: Texts) -> bool:
+        return value is not None and any(matches(each, value) for each in wanted)
+
+    return (not condition.any_of or one_of(condition.any_of)) and not one_of(condition.none_of)
+
+
+def _is_within(condition: AddressCondition | DestinationCondition, address: str) -> bool:
+    def one_of(networks: Networks) -> bool:
+        return bool(address) and any(ip_address(address) in each for each in networks)
+
+    return (not condition.any_of or one_of(condition.any_of)) and not one_of(condition.none_of)
+
+
+def _identity(identity: Identity, peer: str) -> str | None:
+    principal = peer.removeprefix(_SPIFFE) or None
+    match identity:
+        case Identity.PRINCIPAL:
+            return principal
+        case Identity.NAMESPACE:
+            parts = principal.split("/") if principal else []
+            is_workload = len(parts) == 5 and (parts[1], parts[3]) == ("ns", "sa")
+            return parts[2] if is_workload else None
+    assert_never(identity)
+
+
+def _text_holds(condition: TextCondition, verdict: Verdict, request: Request) -> bool:
+    value = _asked(condition.trait, request)
+    refuses = verdict is Verdict.DENY
+
+    def one_of(wanted: Texts, refuses: bool) -> bool:
+        return any(_holds(condition.trait, each, value, refuses) for each in wanted)
+
+    return (not condition.any_of or one_of(condition.any_of, refuses)) and not one_of(
+        condition.none_of, not refuses
+    )
+
+
+def _asked(trait: Trait, request: Request) -> str:
+    match trait:
+        case Trait.SNI:
+            return request.sni
+        case Trait.METHOD:
+            return request.method
+        case Trait.PATH:
+            return request.path.partition("?")[0]
+        case Trait.HOST:
+            return request.authority
+    assert_never(trait)
+
+
+def _holds(trait: Trait, match: StringMatch, value: str, refuses: bool) -> bool:
+    """Whether the form fits, as far as it matters: see `Trait` and envoy/conditions.py."""
+    if trait is Trait.METHOD and refuses:
+        return matches(_lower(match), value.lower() if _folds(match) else value)
+    if trait is Trait.HOST and not isinstance(match, Regex):
+        wanted = _lower(match)
+        bare = re.sub(r"\.?(?::[0-9]*)?\Z", "", value.lower())
+        return matches(wanted, value.lower()) or (
+            isinstance(wanted, Exact | Suffix) and matches(wanted, bare)
+        )
+    if trait in (Trait.SNI, Trait.PATH) and isinstance(match, Present):
+        return value != ""
+    if trait is Trait.SNI:
+        return matches(_lower(match), value.lower() if _folds(match) else value)
+    return matches(match, value)
+
+
+def _folds(match: StringMatch) -> bool:
+    return not isinstance(match, Regex)
+
+
+def _lower(match: StringMatch) -> StringMatch:
+    match match:
+        case Exact(text):
+            return Exact(text.lower())
+        case Prefix(text):
+            return Prefix(text.lower())
+        case Suffix(text):
+            return Suffix(text.lower())
+        case Regex() | Present():
+            return match
+    assert_never(match)
