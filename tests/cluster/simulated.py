@@ -23,7 +23,7 @@ from lateen.base.origin import ObjectKey
 from lateen.cluster.applying import Applied, apply_files
 from lateen.cluster.controlling import Controllers
 from lateen.cluster.deletion import delete_object, pod_gone
-from lateen.cluster.deployments import deployment_of
+from lateen.cluster.deploymentstatus import deployment_of
 from lateen.cluster.nodes import Machine
 from lateen.cluster.pods import is_done, is_ready, is_terminating, pod_of
 from lateen.cluster.podstatus import merge_report
@@ -144,6 +144,11 @@ class Cluster:
         phase = "Failed" if code else "Succeeded"
         report = PodStatus(phase=phase, container_statuses=containers)
         self.store.put_status(pod.key, merge_report(pod, report, self.clock.now()))
+        self.settle()
+
+    def make_ready(self, pod: Obj) -> None:
+        """This pod becomes ready."""
+        self.store.put_status(pod.key, merge_report(pod, status_of(pod), self.clock.now()))
         self.settle()
 
     def restart_pod(self, *, count: int) -> None:

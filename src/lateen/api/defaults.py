@@ -22,8 +22,7 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
         case "", "Pod":
             return raw | {"spec": _pod_spec(raw["spec"])}
         case "apps", "Deployment":
-            spec = {"replicas": 1, **raw["spec"], "template": _template(raw["spec"]["template"])}
-            return raw | {"spec": spec | {"strategy": _strategy(raw["spec"].get("strategy", {}))}}
+            return raw | {"spec": _deployment_spec(raw["spec"])}
         case "apps", "ReplicaSet":
             spec = {"replicas": 1, **raw["spec"], "template": _template(raw["spec"]["template"])}
             return raw | {"spec": spec}
@@ -72,6 +71,12 @@ def _container(container: dict[str, Any]) -> dict[str, Any]:
     if "ports" not in container:
         return container
     return container | {"ports": [{"protocol": "TCP", **port} for port in container["ports"]]}
+
+
+def _deployment_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    defaults = {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600}
+    strategy = _strategy(spec.get("strategy", {}))
+    return {**defaults, **spec, "strategy": strategy, "template": _template(spec["template"])}
 
 
 def _stateful_spec(spec: dict[str, Any]) -> dict[str, Any]:

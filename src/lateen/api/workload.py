@@ -6,7 +6,7 @@ Before: api/pod.py       After: cluster/
 
 from __future__ import annotations
 
-from lateen.api.fields import Api, Informative, IntOrString, NotYet
+from lateen.api.fields import Api, IntOrString
 from lateen.api.meta import Condition, LabelSelector, ObjectMeta
 from lateen.api.pod import PodTemplateSpec
 
@@ -34,8 +34,8 @@ class DeploymentSpec(Api, frozen=True, kw_only=True):
     strategy: DeploymentStrategy = DeploymentStrategy()
     min_ready_seconds: int = 0
     revision_history_limit: int = 10
-    progress_deadline_seconds: Informative = None
-    paused: NotYet = None
+    progress_deadline_seconds: int | None = 600
+    paused: bool = False
 
 
 class DeploymentStatus(Api, frozen=True, kw_only=True):

@@ -34,6 +34,10 @@ def check_deployment(deployment: Deployment, at: At) -> Iterator[Problem]:
     yield from between(at.key("replicas"), spec.replicas, 0)
     yield from between(at.key("minReadySeconds"), spec.min_ready_seconds, 0)
     yield from between(at.key("revisionHistoryLimit"), spec.revision_history_limit, 0)
+    deadline, least = spec.progress_deadline_seconds, spec.min_ready_seconds
+    if deadline is not None and deadline <= least:
+        words = "must be greater than minReadySeconds"
+        yield at.key("progressDeadlineSeconds").invalid(deadline, words)
     yield from check_selector_and_template(spec.selector, spec.template, at)
     yield from _strategy(spec.strategy, at.key("strategy"))
 

@@ -1,32 +1,31 @@
 """Roll out a Deployment's template over ReplicaSets.
 
 In: a Deployment, its ReplicaSets, their pods, the time.    Out: actions.
-Before: cluster/rollouts.py        After: cluster/replicasets.py
+Before: cluster/rollouts.py, cluster/deploymentstatus.py        After: cluster/replicasets.py
 Source: kubernetes pkg/controller/deployment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from typing import Any
 
-from lateen.api.meta import Condition
 from lateen.api.objects import Obj
-from lateen.api.workload import Deployment, DeploymentStatus
-from lateen.base.errors import Bug
-from lateen.cluster.actions import CONTROLLERS, Action, DeleteObject, PutObject
+from lateen.cluster.actions import CONTROLLERS, Action, DeleteObject, LookAgain, PutObject, Tell
 from lateen.cluster.children import owner_reference
+from lateen.cluster.deploymentstatus import deadline_in, deployment_of, is_complete, status_of
 from lateen.cluster.naming import HASH_LABEL, canonical, template_hash
 from lateen.cluster.pods import is_done
 from lateen.cluster.replicasets import replicaset_of
-from lateen.cluster.rollouts import Counts, limits_of, new_replicas, rolled
-from lateen.cluster.statuses import say, with_conditions
+from lateen.cluster.rollouts import Counts, limits_of, new_replicas, rolled, shared
+from lateen.cluster.statuses import say
 
 REVISION = "deployment.kubernetes.io/revision"
-_COMPLETE = "NewReplicaSetAvailable"
+_SELF = "deployment-controller"
+_NOT_COPIED = (REVISION, "kubectl.kubernetes.io/last-applied-configuration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +49,16 @@ def reconcile_deployment(
     if deployment.meta.deletion_timestamp:
         return ()
     rollout = _rollout_of(deployment, replicasets)
-    status = _status(rollout, now)
+    status = status_of(deployment, rollout.new, rollout.all, now)
+    complete = is_complete(deployment_of(deployment), status)
+    wait = deadline_in(deployment, status, now)
     return (
         *_scaled(rollout, pods),
         *_revision_noted(rollout),
-        *(_cleaned_up(rollout) if _is_complete(deployment_of(deployment), status) else ()),
+        *(_cleaned_up(rollout) if complete else ()),
         *say(deployment, status),
+        *([LookAgain(after=wait)] if wait is not None else []),
     )
-
-
-def deployment_of(obj: Obj) -> Deployment:
-    """The typed Deployment."""
-    if not isinstance(obj.typed, Deployment):
-        raise Bug(f"{obj.key} is no Deployment")
-    return obj.typed
 
 
 def _rollout_of(deployment: Obj, replicasets: Sequence[Obj]) -> _Rollout:
@@ -85,14 +80,31 @@ def _revision(replicaset: Obj) -> int:
 def _scaled(rollout: _Rollout, pods: Sequence[Obj]) -> list[Action]:
     spec = deployment_of(rollout.deployment).spec
     limits, new = limits_of(spec), rollout.new
+    if spec.paused:
+        return _resized_only(rollout)
     if spec.strategy.type == "Recreate":
         return _recreated(rollout, pods)
     if new is None:
         others = sum(replicaset_of(r).spec.replicas for r in rollout.old)
-        return [_created(rollout, new_replicas(limits, 0, others))]
+        return _created(rollout, new_replicas(limits, 0, others))
     steps = rolled(limits, _counts(new), [_counts(r) for r in rollout.old])
     wanted = [(r, steps.get(r.key.name, replicaset_of(r).spec.replicas)) for r in rollout.all]
     return [action for r, replicas in wanted for action in _resized(rollout, r, replicas)]
+
+
+def _resized_only(rollout: _Rollout) -> list[Action]:
+    """A paused Deployment begins and goes on with no rollout, but takes another number of replicas."""
+    wanted = deployment_of(rollout.deployment).spec.replicas
+    sizes = {r.key.name: replicaset_of(r).spec.replicas for r in rollout.all}
+    shares = shared(wanted, sizes)
+    newest = max(rollout.all, key=_revision, default=None)
+    if newest is not None and not any(sizes.values()):
+        shares = {newest.key.name: wanted}
+    return [
+        action
+        for r in rollout.all
+        for action in _resized(rollout, r, shares.get(r.key.name, sizes[r.key.name]))
+    ]
 
 
 def _recreated(rollout: _Rollout, pods: Sequence[Obj]) -> list[Action]:
@@ -106,7 +118,7 @@ def _recreated(rollout: _Rollout, pods: Sequence[Obj]) -> list[Action]:
         return emptied
     replicas = deployment_of(rollout.deployment).spec.replicas
     if rollout.new is None:
-        return [_created(rollout, replicas)]
+        return _created(rollout, replicas)
     return _resized(rollout, rollout.new, replicas)
 
 
@@ -119,7 +131,7 @@ def _counts(replicaset: Obj) -> Counts:
     )
 
 
-def _created(rollout: _Rollout, replicas: int) -> PutObject:
+def _created(rollout: _Rollout, replicas: int) -> list[Action]:
     deployment = rollout.deployment
     typed, names = deployment_of(deployment), {r.key.name for r in rollout.old}
     hashes = (template_hash(typed.spec.template, collision) for collision in count())
@@ -144,12 +156,37 @@ def _created(rollout: _Rollout, replicas: int) -> PutObject:
             "name": f"{deployment.key.name}-{value}",
             "namespace": deployment.key.namespace,
             "labels": labels,
-            "annotations": {REVISION: str(rollout.revision)},
+            "annotations": _annotations(rollout, {}),
             "ownerReferences": [owner_reference(deployment)],
         },
         "spec": made,
     }
-    return PutObject(raw=tree, source=CONTROLLERS)
+    name = f"{deployment.key.name}-{value}"
+    return [PutObject(raw=tree, source=CONTROLLERS), *_scaling(rollout, name, 0, replicas)]
+
+
+def _annotations(rollout: _Rollout, before: Mapping[str, str]) -> dict[str, str]:
+    """The Deployment's own, for its history; with the revision, and the sizes kubectl reads."""
+    limits = limits_of(deployment_of(rollout.deployment).spec)
+    theirs = rollout.deployment.meta.annotations.items()
+    return {
+        **before,
+        **{key: value for key, value in theirs if key not in _NOT_COPIED},
+        REVISION: str(rollout.revision),
+        "deployment.kubernetes.io/desired-replicas": str(limits.replicas),
+        "deployment.kubernetes.io/max-replicas": str(limits.replicas + limits.surge),
+    }
+
+
+def _scaling(rollout: _Rollout, name: str, before: int, replicas: int) -> list[Action]:
+    if before == replicas:
+        return []
+    direction = "up" if replicas > before else "down"
+    words = f"Scaled {direction} replica set {name} from {before} to {replicas}"
+    told = Tell(
+        about=rollout.deployment, reason="ScalingReplicaSet", message=words, component=_SELF
+    )
+    return [told]
 
 
 def _resized(rollout: _Rollout, replicaset: Obj, replicas: int) -> list[Action]:
@@ -161,16 +198,18 @@ def _resized(rollout: _Rollout, replicaset: Obj, replicas: int) -> list[Action]:
         seconds = deployment_of(rollout.deployment).spec.min_ready_seconds
         spec.pop("minReadySeconds", None)
         spec |= {"minReadySeconds": seconds} if seconds else {}
-        annotations = {**(meta.get("annotations") or {}), REVISION: str(rollout.revision)}
-        meta = {**meta, "annotations": annotations}
+        meta = {**meta, "annotations": _annotations(rollout, meta.get("annotations") or {})}
     if spec == raw["spec"] and meta == raw["metadata"]:
         return []
-    return [PutObject(raw={**raw, "metadata": meta, "spec": spec})]
+    before = replicaset_of(replicaset).spec.replicas
+    told = _scaling(rollout, replicaset.key.name, before, replicas)
+    return [PutObject(raw={**raw, "metadata": meta, "spec": spec}), *told]
 
 
 def _revision_noted(rollout: _Rollout) -> list[Action]:
     deployment = rollout.deployment
-    if deployment.meta.annotations.get(REVISION) == str(rollout.revision):
+    begun = rollout.new is not None or not deployment_of(deployment).spec.paused
+    if not begun or deployment.meta.annotations.get(REVISION) == str(rollout.revision):
         return []
     meta = deployment.raw["metadata"]
     annotations = {**(meta.get("annotations") or {}), REVISION: str(rollout.revision)}
@@ -186,57 +225,3 @@ def _cleaned_up(rollout: _Rollout) -> list[Action]:
     ]
     by_revision = sorted(empty, key=_revision)
     return [DeleteObject(key=r.key) for r in by_revision[: max(0, len(empty) - limit)]]
-
-
-def _is_complete(deployment: Deployment, status: DeploymentStatus) -> bool:
-    wanted = deployment.spec.replicas
-    return wanted == status.updated_replicas == status.replicas == status.available_replicas
-
-
-def _status(rollout: _Rollout, now: datetime) -> DeploymentStatus:
-    typed = deployment_of(rollout.deployment)
-    sets = [replicaset_of(r) for r in rollout.all]
-    available = sum(s.status.available_replicas for s in sets)
-    status = DeploymentStatus(
-        observed_generation=rollout.deployment.meta.generation,
-        replicas=sum(s.status.replicas for s in sets),
-        updated_replicas=replicaset_of(rollout.new).status.replicas if rollout.new else 0,
-        ready_replicas=sum(s.status.ready_replicas for s in sets),
-        available_replicas=available,
-        unavailable_replicas=max(0, sum(s.spec.replicas for s in sets) - available),
-        collision_count=typed.status.collision_count,
-    )
-    news = (_availability(typed, available), _progress(rollout, status))
-    conditions = with_conditions(typed.status.conditions, news, now, dated=True)
-    return DeploymentStatus(
-        **{f: getattr(status, f) for f in status.__struct_fields__ if f != "conditions"},
-        conditions=conditions,
-    )
-
-
-def _availability(deployment: Deployment, available: int) -> Condition:
-    enough = available >= limits_of(deployment.spec).min_available
-    return Condition(
-        type="Available",
-        status="True" if enough else "False",
-        reason="MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
-        message=f"Deployment {'has' if enough else 'does not have'} minimum availability.",
-    )
-
-
-def _progress(rollout: _Rollout, status: DeploymentStatus) -> Condition:
-    """A finished rollout stays finished, whatever becomes of its pods, until the next one begins."""
-    typed = deployment_of(rollout.deployment)
-    before = next((c for c in typed.status.conditions if c.type == "Progressing"), None)
-    name = rollout.new.key.name if rollout.new else ""
-    done = f'ReplicaSet "{name}" has successfully progressed.'
-    finished = before is not None and before.reason == _COMPLETE and before.message == done
-    if _is_complete(typed, status) or finished:
-        return Condition(type="Progressing", status="True", reason=_COMPLETE, message=done)
-    subject = f'ReplicaSet "{name}"' if name else f'Deployment "{rollout.deployment.key.name}"'
-    return Condition(
-        type="Progressing",
-        status="True",
-        reason="ReplicaSetUpdated",
-        message=f"{subject} is progressing.",
-    )

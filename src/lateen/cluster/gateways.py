@@ -16,7 +16,7 @@ from lateen.api.objects import Obj
 from lateen.base.errors import Bug
 from lateen.base.origin import ObjectKey
 from lateen.cluster.actions import PROVIDED, Action, DeleteObject, PutObject
-from lateen.cluster.deployments import deployment_of
+from lateen.cluster.deploymentstatus import deployment_of
 from lateen.cluster.merging import overlaid
 
 NAMESPACE = "istio-system"

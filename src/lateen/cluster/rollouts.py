@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lateen.api.fields import IntOrString
@@ -85,6 +85,17 @@ def rolled(limits: Limits, new: Counts, old: Sequence[Counts]) -> dict[str, int]
             steps[one.name] = replicas - gone
             spare -= gone
     return steps
+
+
+def shared(wanted: int, sizes: Mapping[str, int]) -> dict[str, int]:
+    """So many replicas over ReplicaSets as they are sized now, the largest taking what is left over."""
+    total = sum(sizes.values())
+    if not total:
+        return {}
+    shares = {name: wanted * size // total for name, size in sizes.items()}
+    largest = max(sorted(sizes), key=lambda name: sizes[name])
+    shares[largest] += wanted - sum(shares.values())
+    return shares
 
 
 def share_of(wanted: IntOrString, replicas: int) -> float:

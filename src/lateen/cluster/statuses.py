@@ -48,7 +48,8 @@ def with_conditions(
 ) -> tuple[Condition, ...]:
     """The conditions with the new ones in the place of those of the same type.
 
-    lastTransitionTime moves only with the status; lastUpdateTime, kept if `dated`, with any word.
+    lastTransitionTime moves only with the status; lastUpdateTime, kept if `dated`, with any word, or to
+    the time the new one names.
     """
     made = {c.type: c for c in before}
     for new in news:
@@ -63,7 +64,9 @@ def _renewed(old: Condition | None, new: Condition, now: str, *, dated: bool) ->
     return msgspec.structs.replace(
         new,
         last_transition_time=since if turned or old is None else old.last_transition_time,
-        last_update_time=(now if changed or old is None else old.last_update_time)
+        last_update_time=(
+            new.last_update_time or (now if changed else old and old.last_update_time)
+        )
         if dated
         else None,
     )
