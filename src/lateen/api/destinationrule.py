@@ -13,14 +13,62 @@ from lateen.api.meta import ObjectMeta
 from lateen.api.virtualservice import PortSelector
 
 
+class CookieAttribute(Api, frozen=True, kw_only=True):
+    """A further attribute of a cookie, such as SameSite."""
+
+    name: str
+    value: str = ""
+
+
+class HTTPCookie(Api, frozen=True, kw_only=True):
+    """A cookie to hash; with a `ttl` it is made where a request has none."""
+
+    name: str
+    path: str = ""
+    ttl: Duration | None = None
+    attributes: tuple[CookieAttribute, ...] = ()
+
+
+class RingHash(Api, frozen=True, kw_only=True):
+    """A ring with at least so many places."""
+
+    minimum_ring_size: int | None = None
+
+
+class MagLev(Api, frozen=True, kw_only=True):
+    """A Maglev table; its size is a prime."""
+
+    table_size: int | None = None
+
+
+class ConsistentHashLB(Api, frozen=True, kw_only=True):
+    """Requests alike in one thing go to one endpoint: a header, a cookie, the source, a parameter."""
+
+    http_header_name: str = ""
+    http_cookie: HTTPCookie | None = None
+    use_source_ip: bool | None = None
+    http_query_parameter_name: str = ""
+    ring_hash: RingHash | None = None
+    maglev: MagLev | None = None
+    minimum_ring_size: int | None = None
+
+
+class WarmupConfiguration(Api, frozen=True, kw_only=True):
+    """How a new endpoint's share grows, from `minimum_percent` on."""
+
+    duration: Duration | None = None
+    minimum_percent: float | None = None
+    aggression: float | None = None
+
+
 class LoadBalancerSettings(Api, frozen=True, kw_only=True):
     """`simple`: ROUND_ROBIN, LEAST_REQUEST, RANDOM, PASSTHROUGH, LEAST_CONN, UNSPECIFIED."""
 
     simple: str = ""
-    consistent_hash: NotYet = None
+    consistent_hash: ConsistentHashLB | None = None
     locality_lb_setting: NotYet = None
-    warmup_duration_secs: NotYet = None
-    warmup: NotYet = None
+    warmup_duration_secs: Duration | None = None
+    warmup: WarmupConfiguration | None = None
     backend_utilization: NotYet = None
     zone_aware_lb_setting: NotYet = None
 
@@ -86,7 +134,7 @@ class ClientTLSSettings(Api, frozen=True, kw_only=True):
     sni: str = ""
     subject_alt_names: tuple[str, ...] = ()
     insecure_skip_verify: bool = False
-    credential_name: NotYet = None
+    credential_name: str = ""
     client_certificate: NotYet = None
     private_key: NotYet = None
     ca_certificates: NotYet = None
@@ -103,6 +151,26 @@ class PortTrafficPolicy(Api, frozen=True, kw_only=True):
     tls: ClientTLSSettings | None = None
 
 
+class TunnelSettings(Api, frozen=True, kw_only=True):
+    """Raw connections inside CONNECT (or POST) to this host, sent to the destination."""
+
+    protocol: str = "CONNECT"
+    target_host: str = ""
+    target_port: int = 0
+
+
+class ProxyProtocol(Api, frozen=True, kw_only=True):
+    """A PROXY protocol header before everything: V1 or V2."""
+
+    version: str = "V1"
+
+
+class WorkloadSelector(Api, frozen=True, kw_only=True):
+    """Pods of the rule's namespace that carry these labels."""
+
+    match_labels: Labels = {}
+
+
 class TrafficPolicy(Api, frozen=True, kw_only=True):
     """Load balancing, pools, outlier detection and TLS for a host or subset."""
 
@@ -111,8 +179,8 @@ class TrafficPolicy(Api, frozen=True, kw_only=True):
     outlier_detection: OutlierDetection | None = None
     tls: ClientTLSSettings | None = None
     port_level_settings: tuple[PortTrafficPolicy, ...] = ()
-    tunnel: NotYet = None
-    proxy_protocol: NotYet = None
+    tunnel: TunnelSettings | None = None
+    proxy_protocol: ProxyProtocol | None = None
     retry_budget: NotYet = None
 
 
@@ -130,8 +198,8 @@ class DestinationRuleSpec(Api, frozen=True, kw_only=True):
     host: str
     traffic_policy: TrafficPolicy | None = None
     subsets: tuple[Subset, ...] = ()
-    export_to: NotYet = None
-    workload_selector: NotYet = None
+    export_to: tuple[str, ...] = ()
+    workload_selector: WorkloadSelector | None = None
 
 
 class DestinationRule(Api, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from lateen.api.destinationrule import (
     ConnectionPoolSettings,
     DestinationRule,
     HTTPSettings,
+    LoadBalancerSettings,
     OutlierDetection,
     PortTrafficPolicy,
     TCPSettings,
@@ -26,12 +27,17 @@ from lateen.check.routeparts import check_duration
 
 SIMPLE = ("", "UNSPECIFIED", "ROUND_ROBIN", "LEAST_REQUEST", "LEAST_CONN", "RANDOM", "PASSTHROUGH")
 TLS_MODES = ("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL")
+_MOST_PLACES = 5_000_011  # Envoy's limit for a Maglev table
 H2_POLICIES = ("", "DEFAULT", "DO_NOT_UPGRADE", "UPGRADE")
 
 
 def check_destination_rule(rule: DestinationRule, at: At) -> Iterator[Problem]:
     """Every fault of the object, taken alone."""
     spec, at = rule.spec, at.key("spec")
+    if spec.workload_selector:
+        here = at.key("workloadSelector", "matchLabels")
+        for key, text, words in label_faults(spec.workload_selector.match_labels):
+            yield here.key(key).invalid(text, words)
     if fault := wildcard_host_fault(spec.host):
         yield at.key("host").error(fault)
     if spec.traffic_policy:
@@ -56,6 +62,15 @@ def _policy(policy: TrafficPolicy, at: At) -> Iterator[Problem]:
     if policy == TrafficPolicy():
         yield at.error("traffic policy must have at least one field")
     yield from _settings(policy, at)
+    if policy.tunnel:
+        here = at.key("tunnel")
+        yield from one_of(here.key("protocol"), policy.tunnel.protocol, ("", "CONNECT", "POST"))
+        if not policy.tunnel.target_host:
+            yield here.key("targetHost").required()
+        yield from port_number(here.key("targetPort"), policy.tunnel.target_port)
+    if policy.proxy_protocol:
+        here = at.key("proxyProtocol", "version")
+        yield from one_of(here, policy.proxy_protocol.version, ("V1", "V2"))
     for index, settings in enumerate(policy.port_level_settings):
         here = at.key("portLevelSettings").item(index)
         if settings.port is None:
@@ -71,14 +86,50 @@ def _settings(policy: TrafficPolicy | PortTrafficPolicy, at: At) -> Iterator[Pro
     if policy.load_balancer:
         here = at.key("loadBalancer")
         yield from one_of(here.key("simple"), policy.load_balancer.simple, SIMPLE)
-        if policy.load_balancer.simple and policy.load_balancer.consistent_hash:
-            yield here.error("only one of simple and consistentHash can be set")
+        yield from _balancer(policy.load_balancer, here)
     if policy.connection_pool:
         yield from _pool(policy.connection_pool, at.key("connectionPool"))
     if policy.outlier_detection:
         yield from _outliers(policy.outlier_detection, at.key("outlierDetection"))
     if policy.tls:
         yield from _tls(policy.tls, at.key("tls"))
+
+
+def _balancer(balancer: LoadBalancerSettings, at: At) -> Iterator[Problem]:
+    yield from check_duration(at.key("warmupDurationSecs"), balancer.warmup_duration_secs)
+    if warmup := balancer.warmup:
+        here = at.key("warmup")
+        if warmup.duration is None:
+            yield here.key("duration").required("how long an endpoint is new")
+        yield from check_duration(here.key("duration"), warmup.duration)
+        if not 0 <= (warmup.minimum_percent or 0) <= 100:
+            yield here.key("minimumPercent").error("warmup.minimumPercent must be within [0, 100]")
+        if warmup.aggression is not None and warmup.aggression < 1:
+            yield here.key("aggression").error("warmup.aggression must be >= 1.0")
+    hashing = balancer.consistent_hash
+    if hashing is None:
+        return
+    here = at.key("consistentHash")
+    if balancer.simple:
+        yield at.error("only one of simple and consistentHash can be set")
+    keys = (
+        hashing.http_header_name,
+        hashing.http_cookie,
+        hashing.use_source_ip,
+        hashing.http_query_parameter_name,
+    )
+    if sum(map(bool, keys)) != 1:
+        words = "give one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName"
+        yield here.error("consistent hash needs one thing to hash", words)
+    if hashing.http_cookie and not hashing.http_cookie.name:
+        yield here.key("httpCookie", "name").error("name required for HttpCookie")
+    if hashing.maglev and hashing.maglev.table_size and not _is_prime(hashing.maglev.table_size):
+        yield here.key("maglev", "tableSize").error("tableSize must be a prime number for maglev")
+
+
+def _is_prime(number: int) -> bool:
+    top = int(number**0.5)
+    return number > 1 and number <= _MOST_PLACES and all(number % n for n in range(2, top + 1))
 
 
 def _pool(pool: ConnectionPoolSettings, at: At) -> Iterator[Problem]:

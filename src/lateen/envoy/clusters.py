@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from google.protobuf.wrappers_pb2 import UInt64Value
+
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
 from lateen.envoy.endpoints import TLS_MODE
@@ -23,7 +25,7 @@ from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import (
     SocketAddress,
     TcpKeepalive,
 )
-from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import TransportSocket
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import RuntimeDouble, TransportSocket
 from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import (
     Http1ProtocolOptions,
     Http2ProtocolOptions,
@@ -32,7 +34,11 @@ from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import (
 from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import (
     HttpProtocolOptions as CommonHttpOptions,
 )
+from lateen.envoy.pb.envoy.config.core.v3.proxy_protocol_pb2 import ProxyProtocolConfig
 from lateen.envoy.pb.envoy.config.core.v3.socket_option_pb2 import SocketOption
+from lateen.envoy.pb.envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2 import (
+    ProxyProtocolUpstreamTransport,
+)
 from lateen.envoy.pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import (
     HttpProtocolOptions,
 )
@@ -59,10 +65,12 @@ from lateen.ir.backends import (
     OriginateTls,
     Outside,
     Plaintext,
+    Warmup,
     Wire,
 )
 from lateen.ir.plan import InboundPort, Speech
 
+_HEADER_VERSIONS = {1: ProxyProtocolConfig.V1, 2: ProxyProtocolConfig.V2}
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _INBOUND_SOURCE = "127.0.0.6"  # Istio's source address towards the app
 
@@ -227,6 +235,9 @@ def emit_backend(backend: Backend, system_roots: str) -> Cluster:
                 pass
             case _:
                 assert_never(backend.security)
+    if backend.proxy_protocol:
+        _tell_client(cluster, backend.proxy_protocol)
+    _choose(cluster, backend)
     if backend.ejection:
         cluster.outlier_detection.CopyFrom(_ejection(backend.ejection))
         panic = Percent(value=backend.ejection.min_health_percent)
@@ -234,6 +245,44 @@ def emit_backend(backend: Backend, system_roots: str) -> Cluster:
     if limits.keepalive:
         cluster.upstream_connection_options.CopyFrom(_keepalive(limits.keepalive))
     return cluster
+
+
+def _choose(cluster: Cluster, backend: Backend) -> None:
+    """What more there is to say of how an endpoint is chosen."""
+    hashing, warmup = backend.hashing, backend.warmup
+    if hashing:
+        cluster.lb_policy = Cluster.MAGLEV if hashing.maglev else Cluster.RING_HASH
+        size = None if hashing.size is None else UInt64Value(value=hashing.size)
+        if hashing.maglev and size:
+            cluster.maglev_lb_config.table_size.CopyFrom(size)
+        elif size:
+            cluster.ring_hash_lb_config.minimum_ring_size.CopyFrom(size)
+    elif warmup and cluster.lb_policy == Cluster.ROUND_ROBIN:
+        cluster.round_robin_lb_config.slow_start_config.CopyFrom(_slow_start(warmup))
+    elif warmup and cluster.lb_policy == Cluster.LEAST_REQUEST:
+        cluster.least_request_lb_config.slow_start_config.CopyFrom(_slow_start(warmup))
+
+
+def _slow_start(warmup: Warmup) -> Cluster.SlowStartConfig:
+    made = Cluster.SlowStartConfig(slow_start_window=duration(warmup.window))
+    if warmup.aggression is not None:
+        key = "lateen.warmup"  # Envoy wants a name by which it could be changed at run time
+        made.aggression.CopyFrom(RuntimeDouble(default_value=warmup.aggression, runtime_key=key))
+    if warmup.percent is not None:
+        made.min_weight_percent.value = warmup.percent
+    return made
+
+
+def _tell_client(cluster: Cluster, version: int) -> None:
+    """Put a PROXY protocol header before whatever is sent."""
+    sockets = [match.transport_socket for match in cluster.transport_socket_matches]
+    for socket in sockets or [cluster.transport_socket]:
+        inner = TransportSocket()
+        inner.CopyFrom(socket if socket.name else plaintext())
+        config = ProxyProtocolConfig(version=_HEADER_VERSIONS[version])
+        outer = ProxyProtocolUpstreamTransport(config=config, transport_socket=inner)
+        socket.name = "envoy.transport_sockets.upstream_proxy_protocol"
+        socket.typed_config.CopyFrom(packed(outer))
 
 
 def _undecided(backend: Backend) -> bool:

@@ -28,9 +28,11 @@ from lateen.envoy.pb.envoy.extensions.filters.network.set_filter_state.v3 import
     set_filter_state_pb2,
 )
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
+from lateen.envoy.pb.envoy.type.v3.hash_policy_pb2 import HashPolicy
 from lateen.envoy.rbac import emit_rbac, looks_at_paths
 from lateen.envoy.tls import ALPN_TCP
 from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed, u32
+from lateen.ir.backends import Tunnel
 from lateen.ir.policy import Authorization, Verdict
 
 _Manager = pb.HttpConnectionManager
@@ -90,6 +92,8 @@ def tcp_proxy(
     cluster: str | tuple[tuple[str, int], ...],
     tags: Mapping[str, str],
     idle_timeout: float | None = None,
+    by_source: bool = False,
+    tunnel: Tunnel | None = None,
     after_handshake: bool = False,
 ) -> Filter:
     """Bytes as they are, to one cluster or to several by share. `after_handshake`: the far side is dialled once the peer is verified."""
@@ -104,6 +108,11 @@ def tcp_proxy(
         upstream_connect_mode=connect,
         max_early_data_bytes=early,
     )
+    if by_source:
+        proxy.hash_policy.add(source_ip=HashPolicy.SourceIp())
+    if tunnel:
+        proxy.tunneling_config.hostname = tunnel.target
+        proxy.tunneling_config.use_post = tunnel.post
     if isinstance(cluster, str):
         proxy.cluster = cluster
     else:

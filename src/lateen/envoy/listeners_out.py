@@ -31,7 +31,7 @@ from lateen.envoy.sniffing import (
     tls_inspector,
 )
 from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
-from lateen.ir.backends import Backend, BackendId, MeshMtls, Wire
+from lateen.ir.backends import Backend, BackendId, MeshMtls, Tunnel, Wire
 from lateen.ir.plan import HttpOut, Outbound, Proxy, SniffOut, SniOut, TcpOut
 from lateen.ir.routes import Split
 
@@ -42,6 +42,8 @@ class TcpTarget:
 
     id: BackendId
     idle_timeout: float | None = None
+    by_source: bool = False
+    tunnel: Tunnel | None = None
     http: bool = False  # a cluster of the mesh that tells the far proxy to expect HTTP
 
 
@@ -53,6 +55,8 @@ def target_of(id: BackendId, backends: Mapping[BackendId, Backend]) -> TcpTarget
     return TcpTarget(
         id=id,
         idle_timeout=backend.limits.tcp_idle_timeout,
+        by_source=backend.by_source,
+        tunnel=backend.tunnel,
         http=isinstance(backend.security, MeshMtls) and backend.wire is not Wire.TCP,
     )
 
@@ -133,7 +137,14 @@ def _to_splits(to: tuple[Split, ...], target: TcpTarget, tags: Mapping[str, str]
     first = names.outbound_cluster(target.id)
     shares = tuple((names.outbound_cluster(split.backend), split.weight) for split in to)
     cluster = first if len(shares) == 1 else shares
-    return tcp_proxy(stat=first, cluster=cluster, tags=tags, idle_timeout=target.idle_timeout)
+    return tcp_proxy(
+        stat=first,
+        cluster=cluster,
+        tags=tags,
+        idle_timeout=target.idle_timeout,
+        by_source=target.by_source,
+        tunnel=target.tunnel,
+    )
 
 
 def raw_filters(

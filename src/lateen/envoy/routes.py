@@ -30,15 +30,20 @@ from lateen.envoy.pb.envoy.extensions.retry.priority.previous_priorities.v3.prev
 from lateen.envoy.wire import FALSE, ZERO, duration, made_by, maybe_duration, packed, u32
 from lateen.ir.routes import (
     NO_CHANGES,
+    CookieHash,
     Elsewhere,
     Forward,
+    HashBy,
     HeaderChanges,
+    HeaderHash,
     Mirror,
+    QueryHash,
     Redirect,
     Respond,
     Retries,
     Route,
     RouteTable,
+    SourceHash,
     Split,
     VirtualHost,
 )
@@ -129,6 +134,7 @@ def _forward(forward: Forward, changes: HeaderChanges) -> pb.RouteAction:
         )
     if forward.retries and forward.retries.attempts:
         made.retry_policy.CopyFrom(_retries(forward.retries))
+    made.hash_policy.extend(_hash(by) for by in forward.hashed)
     for mirror in forward.mirrors:
         made.request_mirror_policies.append(_mirror(mirror))
     rewrite = forward.rewrite
@@ -140,6 +146,26 @@ def _forward(forward: Forward, changes: HeaderChanges) -> pb.RouteAction:
     authority = (rewrite.authority if rewrite else "") or _new_host(changes)
     if authority:
         made.host_rewrite_literal = authority
+    return made
+
+
+def _hash(by: HashBy) -> pb.RouteAction.HashPolicy:
+    made = pb.RouteAction.HashPolicy()
+    match by:
+        case HeaderHash(name):
+            made.header.header_name = name
+        case QueryHash(name):
+            made.query_parameter.name = name
+        case SourceHash():
+            made.connection_properties.source_ip = True
+        case CookieHash():
+            made.cookie.name, made.cookie.path = by.name, by.path
+            if by.ttl is not None:
+                made.cookie.ttl.CopyFrom(duration(by.ttl))
+            for name, value in by.attributes:
+                made.cookie.attributes.add(name=name, value=value)
+        case _:
+            assert_never(by)
     return made
 
 

@@ -111,6 +111,8 @@ def ordinary_client(
 ) -> TransportSocket:
     """TLS to a host outside, verified against the PEM file of roots unless told not to."""
     common = CommonTlsContext(alpn_protocols=alpn)
+    if security.secret:
+        common.tls_certificate_sds_secret_configs.add(name=security.secret, sds_config=ads())
     if security.verify:
         sans = [
             SubjectAltNameMatcher(
@@ -118,11 +120,14 @@ def ordinary_client(
             )
             for san in security.sans or ((sni,) if sni else ())
         ]
-        common.validation_context.CopyFrom(
-            CertificateValidationContext(
-                trusted_ca=DataSource(filename=system_roots), match_typed_subject_alt_names=sans
-            )
-        )
+        wanted = CertificateValidationContext(match_typed_subject_alt_names=sans)
+        if security.root:
+            common.combined_validation_context.default_validation_context.CopyFrom(wanted)
+            root = SdsSecretConfig(name=security.root, sds_config=ads())
+            common.combined_validation_context.validation_context_sds_secret_config.CopyFrom(root)
+        else:
+            wanted.trusted_ca.filename = system_roots
+            common.validation_context.CopyFrom(wanted)
     return _socket(UpstreamTlsContext(common_tls_context=common, sni=sni))
 
 

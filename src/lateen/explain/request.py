@@ -59,7 +59,8 @@ class Forwarded:
     """Sent on, to one of the clusters by share, with this path and authority.
 
     `mirrors`: clusters that get a copy, with the percent of requests; `aborts`: the percent that is
-    answered with an error on purpose instead, and its status.
+    answered with an error on purpose instead, and its status; `hashed`: what of the request decides
+    about the endpoint.
     """
 
     route: str
@@ -69,6 +70,7 @@ class Forwarded:
     authority: str
     mirrors: tuple[tuple[str, float], ...] = ()
     aborts: tuple[float, int] | None = None
+    hashed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

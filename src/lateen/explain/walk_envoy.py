@@ -218,6 +218,20 @@ def _aborts(route: pb.Route) -> tuple[float, int] | None:
     ) == "http_status" else 200
 
 
+def _hashed(policy: pb.RouteAction.HashPolicy) -> str:
+    match policy.WhichOneof("policy_specifier"):
+        case "header":
+            return f"header {policy.header.header_name}"
+        case "cookie":
+            return f"cookie {policy.cookie.name}"
+        case "query_parameter":
+            return f"query parameter {policy.query_parameter.name}"
+        case "connection_properties":
+            return "source address"
+        case other:
+            raise Bug(f"explain cannot follow a hash of {other}")
+
+
 def _act(route: pb.Route, request: Request) -> Outcome:
     if _preflight(route, request):
         return Answered(route=route.name, origin=origin_of(route.metadata), status=200)
@@ -249,6 +263,7 @@ def _act(route: pb.Route, request: Request) -> Outcome:
             for each in action.request_mirror_policies
         ),
         aborts=_aborts(route),
+        hashed=tuple(map(_hashed, action.hash_policy)),
     )
 
 

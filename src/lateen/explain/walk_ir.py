@@ -47,7 +47,21 @@ from lateen.ir.plan import (
     TcpOut,
 )
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
-from lateen.ir.routes import Elsewhere, Fault, Forward, Redirect, Respond, Route, Split, VirtualHost
+from lateen.ir.routes import (
+    CookieHash,
+    Elsewhere,
+    Fault,
+    Forward,
+    HashBy,
+    HeaderHash,
+    QueryHash,
+    Redirect,
+    Respond,
+    Route,
+    SourceHash,
+    Split,
+    VirtualHost,
+)
 
 
 def _new_authority(route: Route, forward: Forward) -> str:
@@ -120,6 +134,19 @@ def _aborts(fault: Fault | None) -> tuple[float, int] | None:
     return fault.abort_percent, 200 if fault.abort_grpc else fault.abort_status
 
 
+def _hashed(by: HashBy) -> str:
+    match by:
+        case HeaderHash(name):
+            return f"header {name}"
+        case CookieHash():
+            return f"cookie {by.name}"
+        case QueryHash(name):
+            return f"query parameter {name}"
+        case SourceHash():
+            return "source address"
+    assert_never(by)
+
+
 def _act(route: Route, request: Request) -> Outcome:
     name, origin = route.name, origin_text(route.origin)
     if _preflight(route, request):
@@ -140,6 +167,7 @@ def _act(route: Route, request: Request) -> Outcome:
                     for each in route.action.mirrors
                 ),
                 aborts=_aborts(route.fault),
+                hashed=tuple(map(_hashed, route.action.hashed)),
             )
         case Redirect():
             return _redirected(route, route.action, request)

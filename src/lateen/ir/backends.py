@@ -69,9 +69,15 @@ class MeshMtls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginateTls:
-    """TLS as an ordinary client. An empty `sni` sends the request's host."""
+    """TLS as an ordinary client. An empty `sni` sends the request's host.
+
+    `secret` is the client's own certificate and `root` what the server is verified against, both by
+    their SDS names; without a root the system's are taken.
+    """
 
     sni: str = ""
+    secret: str = ""
+    root: str = ""
     sans: tuple[str, ...] = ()
     verify: bool = True
 
@@ -86,6 +92,31 @@ class Balance(StrEnum):
     LEAST_REQUEST = "least_request"
     RANDOM = "random"
     PASSTHROUGH = "passthrough"  # the address the client dialled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hashing:
+    """Endpoints chosen by a hash: on a ring of at least `size` places, or in a Maglev table of `size`."""
+
+    maglev: bool = False
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warmup:
+    """A new endpoint's share grows over `window` seconds, from `percent` on."""
+
+    window: float
+    percent: float | None = None
+    aggression: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnel:
+    """Raw connections go inside CONNECT, or POST, to `host:port`."""
+
+    target: str
+    post: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +172,11 @@ class Backend:
     wire: Wire
     security: Security
     balance: Balance = Balance.LEAST_REQUEST
+    hashing: Hashing | None = None
+    by_source: bool = False  # of raw connections, the client's address is hashed
+    warmup: Warmup | None = None
+    tunnel: Tunnel | None = None
+    proxy_protocol: int = 0  # the version of the header sent first, 0 for none
     limits: Limits = field(default_factory=Limits)
     ejection: Ejection | None = None
     policies: tuple[Origin, ...] = ()

@@ -82,6 +82,38 @@ class Mirror:
     origin: Origin
 
 
+@dataclass(frozen=True, slots=True)
+class HeaderHash:
+    """Requests alike in a header go to one endpoint."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CookieHash:
+    """Requests alike in a cookie; made where a request has none if `ttl` (seconds) is given."""
+
+    name: str
+    path: str = ""
+    ttl: float | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueryHash:
+    """Requests alike in a query parameter."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHash:
+    """Requests from one address."""
+
+
+HashBy = HeaderHash | CookieHash | QueryHash | SourceHash
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
     """Send on, to one backend or split by weight. A timeout of 0 means none."""
@@ -91,6 +123,7 @@ class Forward:
     retries: Retries | None = None
     rewrite: Rewrite | None = None
     mirrors: tuple[Mirror, ...] = ()
+    hashed: tuple[HashBy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

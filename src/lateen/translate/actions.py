@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 from lateen.api.virtualservice import (
@@ -51,10 +52,14 @@ _CODES = {status.value for status in HTTPStatus}
 _STANDARD_PORTS = {("http", 80), ("https", 443)}
 
 
-def translate_retries(retries: HTTPRetry | None, origin: Origin) -> Retries | None:
-    """Istio's default without `retries`; none for `attempts: 0`."""
+def translate_retries(retries: HTTPRetry | None, origin: Origin, *, sticky: bool) -> Retries | None:
+    """Istio's default without `retries`; none for `attempts: 0`.
+
+    `sticky`: a hash decides about the endpoint, so that attempts go to the same one.
+    """
     if retries is None:
-        return DEFAULT_RETRIES
+        return replace(DEFAULT_RETRIES, same_host=True) if sticky else DEFAULT_RETRIES
+    ignore = retries.retry_ignore_previous_hosts
     if retries.attempts <= 0:
         return None
     words = [w.strip() for w in retries.retry_on.split(",") if w.strip()]
@@ -67,7 +72,7 @@ def translate_retries(retries: HTTPRetry | None, origin: Origin) -> Retries | No
         per_try_timeout=seconds(retries.per_try_timeout),
         on=on if words else RETRY_ON,
         statuses=statuses,
-        same_host=retries.retry_ignore_previous_hosts is False,
+        same_host=sticky if ignore is None else not ignore,
         other_priorities=bool(retries.retry_remote_localities),
         backoff=seconds(retries.backoff),
         origin=origin,

@@ -25,11 +25,22 @@ from lateen.ir.backends import (
     Wire,
 )
 from lateen.ir.plan import Mtls, Role
+from lateen.ir.routes import SourceHash
 from lateen.translate.destinations import Destinations, Effective
 from lateen.translate.faults import no_upgrade, not_carried
 from lateen.translate.mtls import MtlsIndex
-from lateen.translate.settings import balance_of, ejection_of, limits_of
+from lateen.translate.settings import (
+    balance_of,
+    ejection_of,
+    hash_of,
+    hashing_of,
+    limits_of,
+    tunnel_of,
+    warmup_of,
+)
 from lateen.world.model import Injection, Instance, Port, Service, Shape, World
+
+_VERSIONS = {"V1": 1, "V2": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +118,8 @@ def _backend(
     """`known` are all endpoints, ready or not, so that identities do not come and go with them."""
     policy = rules.effective(port.number, id.subset)
     problems: list[Problem] = []
-    balance = balance_of(policy.balance.value if policy.balance else None)
+    said = policy.balance.value if policy.balance else None
+    balance = balance_of(said)
     if service.shape is Shape.ENTRY_NONE or (
         service.shape is Shape.HEADLESS and role is Role.SIDECAR
     ):
@@ -118,6 +130,11 @@ def _backend(
         wire=_wire(id, port, policy, role, problems),
         security=_security(id, service, policy, known, balance, problems),
         balance=balance,
+        hashing=None if balance is Balance.PASSTHROUGH else hashing_of(said),
+        by_source=isinstance(hash_of(rules, port.number, id.subset), SourceHash),
+        warmup=warmup_of(said),
+        tunnel=tunnel_of(policy.tunnel),
+        proxy_protocol=_VERSIONS[policy.proxy_protocol.version] if policy.proxy_protocol else 0,
         limits=limits_of(policy.pool.value if policy.pool else None),
         ejection=ejection_of(policy.outlier.value, policy.outlier.origin)
         if policy.outlier
@@ -195,11 +212,16 @@ def _security(
                 auto=False,
             )
         case "SIMPLE" | "MUTUAL":
-            if tls.mode == "MUTUAL" and policy.tls:
-                message = "MUTUAL is not carried yet: TLS goes out without a client certificate"
+            if tls.mode == "MUTUAL" and not tls.credential_name and policy.tls:
+                message = (
+                    "MUTUAL without credentialName is not carried: no client certificate is shown"
+                )
                 problems.append(not_carried(policy.tls.origin, message))
+            name = f"kubernetes://{tls.credential_name}" if tls.credential_name else ""
             return OriginateTls(
                 sni=tls.sni,
+                secret=name if tls.mode == "MUTUAL" else "",
+                root=f"{name}-cacert" if name else "",
                 sans=tuple(tls.subject_alt_names),
                 verify=not tls.insecure_skip_verify,
             )

@@ -1,4 +1,4 @@
-"""Find the certificates that a gateway's servers name.
+"""Find the certificates that a gateway's servers name, and those that TLS to a backend asks for.
 
 In: ServerTLSSettings, the Secrets beside the gateway's pod.    Out: TlsSecret, ClientCheck, problems.
 Before: world/model.py                                          After: translate/servers.py
@@ -9,17 +9,20 @@ certificate (`ca.crt`, or `cacert` in the generic form).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lateen.api.gateway import ServerTLSSettings
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
+from lateen.ir.backends import Backend, OriginateTls
 from lateen.ir.plan import ClientCheck, RootSecret, TlsSecret
 from lateen.translate.faults import not_carried, not_found
 from lateen.world.model import SecretData, World
 
 _CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
 _ROOT_KEYS = ("cacert", "ca.crt")
+_PREFIX, _ROOT = "kubernetes://", "-cacert"  # how Istio's SDS names them
 _MUTUAL = ("MUTUAL", "OPTIONAL_MUTUAL")
 
 
@@ -65,6 +68,30 @@ def credentials_of(
     return Credentials(secrets=found, root=root, client=client)
 
 
+def client_credentials(
+    backends: Iterable[Backend], world: World, namespace: str
+) -> tuple[tuple[TlsSecret, ...], tuple[RootSecret, ...], tuple[Problem, ...]]:
+    """The Secrets beside a proxy's pod that its backends' TLS asks for."""
+    secrets: dict[str, TlsSecret] = {}
+    roots: dict[str, RootSecret] = {}
+    problems: list[Problem] = []
+    for backend in backends:
+        security = backend.security
+        if not isinstance(security, OriginateTls) or not security.root:
+            continue
+        name = security.root.removeprefix(_PREFIX).removesuffix(_ROOT)
+        root = _root(world, namespace, "", name)
+        if root:
+            roots[root.name] = root
+        else:
+            what = f"Secret {namespace}/{name}{_ROOT} (or ca.crt in Secret {name})"
+            problems.append(not_found(backend.origin, what, "the server cannot be verified"))
+        if security.secret:
+            own = _secret(world, namespace, name, backend.origin, problems)
+            secrets |= {own.name: own} if own else {}
+    return tuple(secrets.values()), tuple(roots.values()), tuple(problems)
+
+
 def _secret(
     world: World, namespace: str, name: str, origin: Origin, problems: list[Problem]
 ) -> TlsSecret | None:
@@ -78,7 +105,7 @@ def _secret(
         what = f"tls.crt or tls.key in Secret {namespace}/{name}"
         problems.append(not_found(origin, what))
         return None
-    return TlsSecret(name=f"kubernetes://{name}", certificate=pair[0], key=pair[1])
+    return TlsSecret(name=f"{_PREFIX}{name}", certificate=pair[0], key=pair[1])
 
 
 def _pair(secret: SecretData) -> tuple[bytes, bytes] | None:
@@ -94,5 +121,5 @@ def _root(world: World, namespace: str, given: str, name: str) -> RootSecret | N
         for key in _ROOT_KEYS:
             if found and found.content.get(key):
                 shown = given or name
-                return RootSecret(name=f"kubernetes://{shown}-cacert", pem=found.content[key])
+                return RootSecret(name=f"{_PREFIX}{shown}{_ROOT}", pem=found.content[key])
     return None

@@ -6,7 +6,8 @@ Before: translate/hosts.py               After: translate/backends.py
 Istio's order: the client's namespace, the service's, the root namespace; in each the exact host,
 else the most specific wildcard. Rules of one namespace for one host are merged: the subsets of all,
 the traffic policy of the oldest that has one. A port's settings stand in for the whole policy
-around them; a subset's settings replace those of the host field by field.
+around them; a subset's settings replace those of the host field by field. A rule for chosen pods comes
+before one for all of its namespace.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from lateen.api.destinationrule import (
     LoadBalancerSettings,
     OutlierDetection,
     PortTrafficPolicy,
+    ProxyProtocol,
     Subset,
     TrafficPolicy,
+    TunnelSettings,
 )
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
 from lateen.translate.faults import overruled
-from lateen.translate.hosts import full_host, wild_candidates
+from lateen.translate.hosts import exported, full_host, wild_candidates
 from lateen.world.model import ROOT_NAMESPACE, Owned, Service
 
 V = TypeVar("V")
@@ -63,6 +66,8 @@ class Effective:
     pool: From[ConnectionPoolSettings] | None = None
     outlier: From[OutlierDetection] | None = None
     tls: From[ClientTLSSettings] | None = None
+    tunnel: TunnelSettings | None = None
+    proxy_protocol: ProxyProtocol | None = None
 
     @property
     def origins(self) -> tuple[Origin, ...]:
@@ -96,6 +101,8 @@ class Destinations:
             pool=own.pool or host.pool,
             outlier=own.outlier or host.outlier,
             tls=own.tls or host.tls,
+            tunnel=own.tunnel,
+            proxy_protocol=own.proxy_protocol or host.proxy_protocol,
         )
 
 
@@ -103,14 +110,30 @@ NO_RULES = Destinations(policy=None, subsets={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationIndex:
-    """Merged rules by namespace and by host."""
+class Group:
+    """The rules of one namespace for one host that are for the same clients, merged."""
 
-    by_namespace: Mapping[str, Mapping[str, Destinations]]
+    selector: tuple[tuple[str, str], ...]
+    export_to: tuple[str, ...]
+    merged: Destinations
+
+    def holds(self, owner: str, client: str, labels: Mapping[str, str]) -> bool:
+        """Whether a client goes by them; pods are chosen in the rule's own namespace only."""
+        if self.selector and (client != owner or not set(self.selector) <= set(labels.items())):
+            return False
+        return exported(self.export_to, owner, client)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationIndex:
+    """Merged rules by namespace and by host, and the labels that their selectors look at."""
+
+    by_namespace: Mapping[str, Mapping[str, tuple[Group, ...]]]
+    source_keys: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
-    def find(self, service: Service, client: str) -> Destinations:
-        """The rules for a service, seen from a client's namespace."""
+    def find(self, service: Service, client: str, labels: Mapping[str, str]) -> Destinations:
+        """The rules for a service, seen by a client of that namespace with those labels."""
         order = [service.namespace, ROOT_NAMESPACE]
         if client != ROOT_NAMESPACE:
             order.insert(0, client)
@@ -119,23 +142,49 @@ class DestinationIndex:
             if not rules:
                 continue
             for host in (service.host, *wild_candidates(service.host)):
-                if host in rules:
-                    return rules[host]
+                for group in rules.get(host, ()):
+                    if group.holds(namespace, client, labels):
+                        return group.merged
         return NO_RULES
 
 
 def destination_index(rules: tuple[Owned[DestinationRule], ...]) -> DestinationIndex:
     """Merge and index rules; they come oldest first."""
     groups: dict[str, dict[str, list[Owned[DestinationRule]]]] = {}
+    keys: set[str] = set()
     for rule in rules:
         host = full_host(rule.typed.spec.host, rule.namespace)
         groups.setdefault(rule.namespace, {}).setdefault(host, []).append(rule)
+        keys.update(key for key, _ in _selector(rule))
     problems: list[Problem] = []
     merged = {
-        namespace: {host: _merged(host, same, problems) for host, same in sorted(hosts.items())}
+        namespace: {host: _groups(host, same, problems) for host, same in sorted(hosts.items())}
         for namespace, hosts in sorted(groups.items())
     }
-    return DestinationIndex(by_namespace=merged, problems=tuple(problems))
+    return DestinationIndex(
+        by_namespace=merged, source_keys=tuple(sorted(keys)), problems=tuple(problems)
+    )
+
+
+def _selector(rule: Owned[DestinationRule]) -> tuple[tuple[str, str], ...]:
+    chosen = rule.typed.spec.workload_selector
+    return tuple(sorted(chosen.match_labels.items())) if chosen else ()
+
+
+def _groups(
+    host: str, rules: list[Owned[DestinationRule]], problems: list[Problem]
+) -> tuple[Group, ...]:
+    """Rules that are for the same clients are joined; those for chosen pods come first."""
+    alike: dict[tuple[tuple[tuple[str, str], ...], tuple[str, ...]], list[Owned[DestinationRule]]]
+    alike = {}
+    for rule in rules:
+        key = (_selector(rule), tuple(sorted(rule.typed.spec.export_to)))
+        alike.setdefault(key, []).append(rule)
+    made = [
+        Group(selector=selector, export_to=to, merged=_merged(host, same, problems))
+        for (selector, to), same in alike.items()
+    ]
+    return tuple(sorted(made, key=lambda group: not group.selector))
 
 
 def _merged(
@@ -171,13 +220,18 @@ def _settings(policy: From[TrafficPolicy], port: int) -> tuple[Effective, bool]:
     for index, own in enumerate(policy.value.port_level_settings):
         if own.port and own.port.number == port:
             path = f"{policy.path}.portLevelSettings[{index}]"
-            return _effective(From(value=own, rule=policy.rule, path=path)), True
-    return _effective(policy), False
+            return _effective(From(value=own, rule=policy.rule, path=path), policy.value), True
+    return _effective(policy, policy.value), False
 
 
-def _effective(policy: From[TrafficPolicy] | From[PortTrafficPolicy]) -> Effective:
+def _effective(
+    policy: From[TrafficPolicy] | From[PortTrafficPolicy], whole: TrafficPolicy
+) -> Effective:
+    """`whole`: what a port cannot set for itself is taken from the policy around it."""
     value = policy.value
     return Effective(
+        tunnel=whole.tunnel,
+        proxy_protocol=whole.proxy_protocol,
         balance=policy.part(value.load_balancer, "loadBalancer"),
         pool=policy.part(value.connection_pool, "connectionPool"),
         outlier=policy.part(value.outlier_detection, "outlierDetection"),

@@ -19,6 +19,7 @@ from lateen.ir.plan import GatewayHttp, GatewayPort, GatewayTls, Role, RootSecre
 from lateen.ir.routes import Forward, Route, RouteTable, VirtualHost
 from lateen.translate.backends import service_backends
 from lateen.translate.claims import visible
+from lateen.translate.credentials import client_credentials
 from lateen.translate.matches import Place, is_catch_all
 from lateen.translate.rawservers import RawServers
 from lateen.translate.routes import bound_gateways, translate_routes
@@ -84,7 +85,7 @@ def gateway_view(index: Index, workload: Workload) -> tuple[GatewayView, tuple[P
             continue
         for name in dict.fromkeys(bound_gateways(rule)):
             bound.setdefault(name, []).append(rule)
-    sight = Sight(index=index, namespace=workload.namespace)
+    sight = Sight(index=index, namespace=workload.namespace, labels=workload.labels)
     tables: dict[str, _Hosts] = {}
     raw = RawServers(sight=sight, workload=workload)
     for server in opened.servers:
@@ -98,15 +99,16 @@ def gateway_view(index: Index, workload: Workload) -> tuple[GatewayView, tuple[P
     made = tuple(tables[name].table(name) for name in sorted(tables))
     ports = _ports(opened, raw)
     backends, endpoints, more = _used(_wanted(made) | raw.backends(), sight)
+    own, roots, lacking = client_credentials(backends, index.world, workload.namespace)
     view = GatewayView(
         ports=ports,
         tables=made,
         backends=backends,
         endpoints=endpoints,
-        secrets=_used_secrets(opened, ports),
-        roots=opened.roots,
+        secrets=tuple(dict.fromkeys([*_used_secrets(opened, ports), *own])),
+        roots=tuple(dict.fromkeys([*opened.roots, *roots])),
     )
-    return view, tuple(dict.fromkeys([*problems, *more]))
+    return view, tuple(dict.fromkeys([*problems, *more, *lacking]))
 
 
 def _serve(

@@ -14,9 +14,20 @@ from dataclasses import dataclass, field
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, EndpointSet
-from lateen.ir.plan import ANYWHERE, HttpOut, Outbound, Role, SniffOut, SniOut, TcpOut
+from lateen.ir.plan import (
+    ANYWHERE,
+    HttpOut,
+    Outbound,
+    Role,
+    RootSecret,
+    SniffOut,
+    SniOut,
+    TcpOut,
+    TlsSecret,
+)
 from lateen.ir.routes import RouteTable, Split
 from lateen.translate.backends import service_backends
+from lateen.translate.credentials import client_credentials
 from lateen.translate.faults import range_ignored, taken
 from lateen.translate.matches import Place
 from lateen.translate.rawroutes import RawOutbound, raw_outbound
@@ -43,13 +54,16 @@ class OutboundView:
     tables: tuple[RouteTable, ...]
     backends: tuple[Backend, ...]
     endpoints: tuple[EndpointSet, ...]
+    secrets: tuple[TlsSecret, ...]
+    roots: tuple[RootSecret, ...]
     problems: tuple[Problem, ...]
 
 
 def view_of(index: Index, workload: Workload, *, allow_any: bool = True) -> View:
     """The view a workload's sidecar has."""
     have = workload.labels
-    labels = tuple((k, have[k]) for k in index.mesh.source_keys if k in have)
+    keys = sorted({*index.mesh.source_keys, *index.destinations.source_keys})
+    labels = tuple((k, have[k]) for k in keys if k in have)
     return View(namespace=workload.namespace, labels=labels, allow_any=allow_any)
 
 
@@ -76,7 +90,7 @@ class _Listeners:
 
 def outbound_view(index: Index, view: View) -> OutboundView:
     """Work out the outbound half for all sidecars of a view."""
-    sight = Sight(index=index, namespace=view.namespace)
+    sight = Sight(index=index, namespace=view.namespace, labels=dict(view.labels))
     services = sight.services()
     maker = TableMaker(
         sight=sight,
@@ -99,6 +113,8 @@ def outbound_view(index: Index, view: View) -> OutboundView:
         problems.extend(range_ignored(service.origin, text) for text in service.ranges)
         for port in service.ports:
             _listen(maker, service, port, listeners)
+    secrets, roots, lacking = client_credentials(backends, index.world, view.namespace)
+    problems.extend(lacking)
     outbound = _settled(listeners)
     tables, found = _tables(maker, services, outbound)
     return OutboundView(
@@ -107,6 +123,8 @@ def outbound_view(index: Index, view: View) -> OutboundView:
         tables=tables,
         backends=tuple(sorted(backends, key=lambda b: b.id)),
         endpoints=tuple(sorted(endpoints, key=lambda e: e.id)),
+        secrets=secrets,
+        roots=roots,
         problems=tuple(dict.fromkeys([*problems, *listeners.problems, *found])),
     )
 

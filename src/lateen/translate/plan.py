@@ -95,6 +95,8 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         tables=shared.tables,
         backends=shared.backends,
         endpoints=shared.endpoints,
+        secrets=shared.secrets,
+        roots=shared.roots,
         allow_any=shared.view.allow_any,
         trust_domain=index.world.trust_domain,
     )

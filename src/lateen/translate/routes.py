@@ -20,7 +20,7 @@ from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
 from lateen.ir.backends import BackendId
 from lateen.ir.match import ANY_REQUEST
-from lateen.ir.routes import Action, Forward, Mirror, Respond, Route, Split
+from lateen.ir.routes import Action, Forward, HashBy, Mirror, Respond, Route, Split
 from lateen.translate.actions import (
     DEFAULT_RETRIES,
     authority_of,
@@ -44,10 +44,14 @@ _CODES = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What rules may name: a service by full host name, its subsets, a delegate by its name."""
+    """What rules may name: a service by full host name, its subsets, a delegate by its name.
+
+    `hashed`: what of a request decides about its endpoint, by service, port and subset.
+    """
 
     service: Callable[[str], Service | None]
     subsets: Callable[[Service], frozenset[str]]
+    hashed: Callable[[Service, int, str], HashBy | None]
     delegate: Find
 
 
@@ -59,12 +63,13 @@ class Translated:
     problems: tuple[Problem, ...] = ()
 
 
-def default_route(service: Service, port: int) -> Route:
+def default_route(service: Service, port: int, known: Known) -> Route:
     """Where requests go that no VirtualService speaks of."""
     origin = service.origin
     id = BackendId(host=service.host, port=port)
     split = Split(backend=id, weight=100, origin=origin)
-    action = Forward(splits=(split,), retries=DEFAULT_RETRIES)
+    by = known.hashed(service, port, "")
+    action = Forward(splits=(split,), retries=DEFAULT_RETRIES, hashed=(by,) if by else ())
     return Route(name="default", match=ANY_REQUEST, action=action, origin=origin)
 
 
@@ -176,13 +181,28 @@ def _forward(
         message = "no destination has a share of these requests; they get 503"
         problems.append(not_carried(rule.origin(path), message))
         return Respond(status=503)
+    hashed = _hashed(splits, known)
     return Forward(
         splits=tuple(splits),
         timeout=http.timeout.seconds if http.timeout else 0.0,
-        retries=translate_retries(http.retries, rule.origin(f"{path}.retries")),
+        retries=translate_retries(
+            http.retries, rule.origin(f"{path}.retries"), sticky=alone and bool(hashed)
+        ),
+        hashed=hashed,
         rewrite=translate_rewrite(http.rewrite, authority),
         mirrors=tuple(_mirrors(written, place, known, problems)),
     )
+
+
+def _hashed(splits: list[Split], known: Known) -> tuple[HashBy, ...]:
+    """What decides about a request's endpoint, for each of its backends."""
+    found: dict[HashBy, None] = {}
+    for split in splits:
+        service = known.service(split.backend.host)
+        by = known.hashed(service, split.backend.port, split.backend.subset) if service else None
+        if by:
+            found[by] = None
+    return tuple(found)
 
 
 def _mirrors(

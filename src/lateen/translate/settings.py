@@ -13,16 +13,20 @@ from lateen.api.destinationrule import (
     LoadBalancerSettings,
     OutlierDetection,
     TCPSettings,
+    TunnelSettings,
 )
 from lateen.api.fields import Duration
 from lateen.base.origin import Origin
-from lateen.ir.backends import Balance, Ejection, Keepalive, Limits
+from lateen.ir.backends import Balance, Ejection, Hashing, Keepalive, Limits, Tunnel, Warmup
+from lateen.ir.routes import CookieHash, HashBy, HeaderHash, QueryHash, SourceHash
+from lateen.translate.destinations import Destinations
 
 _BALANCES = {
     "ROUND_ROBIN": Balance.ROUND_ROBIN,
     "RANDOM": Balance.RANDOM,
     "PASSTHROUGH": Balance.PASSTHROUGH,
 }
+_RING = 1024  # Istio's smallest ring
 _DEFAULT_LIMITS = Limits()
 
 
@@ -34,6 +38,62 @@ def seconds(duration: Duration | None) -> float | None:
 def balance_of(settings: LoadBalancerSettings | None) -> Balance:
     """How an endpoint is chosen; LEAST_REQUEST unless something else is asked for."""
     return _BALANCES.get(settings.simple if settings else "", Balance.LEAST_REQUEST)
+
+
+def hashing_of(settings: LoadBalancerSettings | None) -> Hashing | None:
+    """The table requests are looked up in; Istio's smallest ring unless another is asked for."""
+    said = settings.consistent_hash if settings else None
+    if said is None:
+        return None
+    if said.maglev:
+        return Hashing(maglev=True, size=_set(said.maglev.table_size))
+    if said.ring_hash:
+        return Hashing(size=_set(said.ring_hash.minimum_ring_size))
+    return Hashing(size=_set(said.minimum_ring_size) or _RING)
+
+
+def warmup_of(settings: LoadBalancerSettings | None) -> Warmup | None:
+    """How new endpoints are spared; `warmupDurationSecs` is the older form."""
+    if settings is None:
+        return None
+    said = settings.warmup
+    if said and said.duration:
+        percent, aggression = said.minimum_percent, said.aggression
+        return Warmup(
+            window=said.duration.seconds,
+            percent=10.0 if percent is None else percent,
+            aggression=1.0 if aggression is None else aggression,
+        )
+    window = seconds(settings.warmup_duration_secs)
+    return None if window is None else Warmup(window=window)
+
+
+def hash_of(rules: Destinations, port: int, subset: str) -> HashBy | None:
+    """What of a request is hashed on its way to a port of a host."""
+    balance = rules.effective(port, subset).balance
+    said = balance.value.consistent_hash if balance else None
+    if said is None:
+        return None
+    if said.http_header_name:
+        return HeaderHash(said.http_header_name.lower())
+    if cookie := said.http_cookie:
+        return CookieHash(
+            name=cookie.name,
+            path=cookie.path,
+            ttl=seconds(cookie.ttl),
+            attributes=tuple((each.name, each.value) for each in cookie.attributes),
+        )
+    if said.http_query_parameter_name:
+        return QueryHash(said.http_query_parameter_name)
+    return SourceHash() if said.use_source_ip else None
+
+
+def tunnel_of(tunnel: TunnelSettings | None) -> Tunnel | None:
+    """Where raw connections are tunnelled to."""
+    if tunnel is None:
+        return None
+    target = f"{tunnel.target_host}:{tunnel.target_port}"
+    return Tunnel(target=target, post=tunnel.protocol == "POST")
 
 
 def limits_of(pool: ConnectionPoolSettings | None) -> Limits:

@@ -76,7 +76,11 @@ class TableMaker:
             made = self._translated(rule, port, done)
             if made.routes:
                 return rule, made.routes, rule.origin("spec.hosts")
-        return None, (default_route(service, port),), service.origin
+        return (
+            None,
+            (default_route(service, port, self.sight.known(service.namespace)),),
+            service.origin,
+        )
 
     def _translated(
         self, rule: Owned[VirtualService], port: int, done: dict[int, Translated]

@@ -16,6 +16,7 @@ from lateen.translate.destinations import DestinationIndex, Destinations, destin
 from lateen.translate.hosts import resolve
 from lateen.translate.mtls import MtlsIndex, mtls_index
 from lateen.translate.routes import Known
+from lateen.translate.settings import hash_of
 from lateen.world.model import Owned, Service, Shape, World
 
 
@@ -55,10 +56,11 @@ def index_of(world: World) -> Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """The mesh as one namespace's proxies see it."""
+    """The mesh as the proxies of one namespace see it whose pods carry these labels."""
 
     index: Index
     namespace: str
+    labels: Mapping[str, str]
 
     def service(self, host: str) -> Service | None:
         """The service that answers to a full host name."""
@@ -66,13 +68,14 @@ class Sight:
 
     def rules(self, service: Service) -> Destinations:
         """The DestinationRules that hold for a service here."""
-        return self.index.destinations.find(service, self.namespace)
+        return self.index.destinations.find(service, self.namespace, self.labels)
 
     def known(self, namespace: str) -> Known:
         """What the routes of a rule of that namespace may lead to: its own services first."""
         return Known(
             service=lambda host: resolve(self.index.world, host, namespace),
             subsets=lambda service: frozenset(self.rules(service).subsets),
+            hashed=lambda service, port, subset: hash_of(self.rules(service), port, subset),
             delegate=lambda owner, name: self.index.delegate(owner, name, namespace),
         )
 
