@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lateen.apiserver.client import Client
-from lateen.cli.view import View, print_result
+from lateen.cli.view import View, is_well, print_result, problem_line
 
 
 def pod(name: str, state: str = "Running", **more: Any) -> dict[str, Any]:
@@ -89,3 +89,18 @@ def test_addresses_stand_with_the_hosts_they_are_for(capsys: pytest.CaptureFixtu
         "http://127.0.0.1:8080  for a.example.com, b.example.com",
         "https://127.0.0.1:8443  for any host",
     ]
+
+
+def test_what_is_wrong_with_a_file_as_a_whole_names_no_object() -> None:
+    nothing = dict.fromkeys(("kind", "namespace", "name", "field", "fix"), "")
+    place = {"file": "a.yaml", "line": 0, "column": 0, "level": "Error", "code": "LAT0003"}
+    assert problem_line(nothing | place | {"message": "no"}) == "a.yaml: error LAT0003: no"
+
+
+def test_an_error_anywhere_is_not_well_and_a_warning_is() -> None:
+    ready = status(phase="ready")
+    assert is_well(ready)
+    assert not is_well(ready | {"problems": [problem("bad")]})
+    assert is_well(ready | {"problems": [problem("hm") | {"level": "Warning"}]})
+    assert not is_well(ready | {"refused": ["Service shop/web"]})
+    assert not is_well(ready | {"phase": "degraded"})

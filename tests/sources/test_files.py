@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
 
+from lateen.base.problem import Level
 from lateen.sources.files import Loaded, read_paths
 
 
@@ -112,3 +114,65 @@ def test_bytes_that_are_no_text_are_a_problem_of_that_file_only(folder: Path) ->
     loaded = read_paths(["."])
     assert names(loaded) == ["b"]
     assert str(loaded.problems[0]).startswith("a.yaml: error LAT0003: not UTF-8 text")
+
+
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
+    write(folder, a_yaml=config_map("a"))
+    os.mkfifo(folder / "b.yaml")
+    loaded = read_paths(["."])
+    assert names(loaded) == ["a"]
+    (problem,) = loaded.problems
+    assert str(problem).startswith("b.yaml: error LAT0006")
+    assert "not a file: not read" in problem.message
+
+
+def test_a_link_that_leads_nowhere_or_in_a_circle_loses_nothing_else(folder: Path) -> None:
+    write(folder, a_yaml=config_map("a"))
+    (folder / "again").symlink_to(folder)
+    (folder / "self.yaml").symlink_to(folder / "self.yaml")
+    (folder / "gone.yaml").symlink_to(folder / "nowhere.yaml")
+    loaded = read_paths(["."])
+    assert names(loaded) == ["a"]
+    assert {p.origin.place.file for p in loaded.problems if p.origin.place} == {
+        "self.yaml",
+        "gone.yaml",
+    }
+
+
+def test_a_folder_without_manifests_is_said_to_be_one(folder: Path) -> None:
+    (folder / "notes.txt").touch()
+    (problem,) = read_paths(["."]).problems
+    assert problem.level is Level.WARNING
+    assert "no manifests in it (files that end in .yaml, .yml, .json)" in problem.message
+
+
+def test_another_tools_file_found_in_a_folder_is_passed_over_with_a_word(folder: Path) -> None:
+    write(folder, values_yaml="replicas: 2\n---\nother: 1\n", a_yaml=config_map("a"))
+    loaded = read_paths(["."])
+    assert names(loaded) == ["a"]
+    (problem,) = loaded.problems
+    assert problem.level is Level.WARNING
+    assert "no Kubernetes object in it" in problem.message
+
+
+def test_the_same_file_given_by_name_is_an_error(folder: Path) -> None:
+    write(folder, values_yaml="replicas: 2\n")
+    problems = read_paths(["values.yaml"]).problems
+    assert [p.level for p in problems] == [Level.ERROR, Level.ERROR]
+
+
+def test_an_object_that_only_lost_its_kind_is_an_error_in_a_folder_too(folder: Path) -> None:
+    write(folder, a_yaml="apiVersion: v1\nmetadata: {name: a}\n", b_yaml="---\nx: 1\n---\n- y\n")
+    assert {p.level for p in read_paths(["."]).problems} == {Level.ERROR}
+
+
+def test_a_template_gets_a_hint_how_to_render_it(folder: Path) -> None:
+    write(folder, a_yaml="{{- if .Values.x }}\napiVersion: v1\n{{ end }}\n")
+    (problem,) = read_paths(["."]).problems
+    assert "helm template" in problem.fix
+
+
+def test_an_object_in_many_places_names_some_of_them(folder: Path) -> None:
+    write(folder, **{f"f{n}_yaml": config_map("same") for n in range(9)})
+    assert {p.message.partition("and")[2].count("yaml") for p in read_paths(["."]).problems} == {2}
+    assert all(p.message.endswith("and 5 more places") for p in read_paths(["."]).problems)

@@ -21,6 +21,7 @@ from lateen.base.errors import LateenError, Unreachable
 from lateen.cli.finding import running_meshes
 
 PATIENCE = 60.0  # seconds
+ANSWER = 5.0  # seconds for the control plane to pass the wish on; else its parent is asked
 POLL = 0.05  # seconds
 
 
@@ -29,7 +30,7 @@ def run_down(name: str) -> int:
     run, state, _ = directories(name)
     client = Client(run / "api.sock")
     try:
-        client.post("/lateen/v1/shutdown", {})
+        client.post("/lateen/v1/shutdown", {}, timeout=ANSWER)
     except Unreachable:
         if not _runs(state):
             shutil.rmtree(run, ignore_errors=True)  # what a power cut left

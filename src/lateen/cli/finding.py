@@ -21,6 +21,7 @@ _KINDS = frozenset(
     [f"{kind}{end}" for kind in ("pod", "deployment", "statefulset") for end in ("", "s")]
     + ["po", "deploy", "sts", "ds", "daemonset", "daemonsets", "job", "jobs"]
 )
+STATUS_SECONDS = 15.0
 Row = Mapping[str, Any]
 
 
@@ -30,6 +31,12 @@ def client_of(name: str) -> Client:
     if not (run / "api.sock").exists():
         raise Unreachable(f"no mesh {name} runs; {_instead(name, running_meshes(run.parent))}")
     return Client(run / "api.sock")
+
+
+def status_of(client: Client) -> dict[str, Any]:
+    """How the mesh is; raises Unreachable when its control plane is stuck, too."""
+    status: dict[str, Any] = client.get("/lateen/v1/status", timeout=STATUS_SECONDS)
+    return status
 
 
 def running_meshes(folder: Path) -> list[str]:
@@ -46,7 +53,7 @@ def _instead(name: str, others: Sequence[str]) -> str:
 
 def find_pod(client: Client, word: str, namespace: str = "") -> Row:
     """The pod meant by a word; which one is said on stderr when there are several."""
-    pods = client.get("/lateen/v1/status")["pods"]
+    pods = status_of(client)["pods"]
     found = matching_pods(pods, word, namespace)
     if len(found) > 1:
         print(f"{len(found)} pods match {word}; this is {_full(found[0])}", file=sys.stderr)

@@ -59,10 +59,10 @@ PodNamespace = Annotated[
 def complete_pods(ctx: typer.Context, incomplete: str) -> list[str]:
     """The pods of the running mesh, for the shell; none when it does not answer."""
     from lateen.base.errors import LateenError
-    from lateen.cli.finding import client_of
+    from lateen.cli.finding import client_of, status_of
 
     try:
-        pods = client_of(ctx.params.get("name") or "default").get("/lateen/v1/status")["pods"]
+        pods = status_of(client_of(ctx.params.get("name") or "default"))["pods"]
     except LateenError:
         return []
     names = [pod["name"] for pod in pods] + [f"{pod['namespace']}/{pod['name']}" for pod in pods]
@@ -273,9 +273,9 @@ def proxy_config(
 @app.command(epilog=examples('kubectl --kubeconfig "$(lateen kubeconfig)" get pods -A'))
 def kubeconfig(name: Name = "default") -> None:
     """Print the path of the kubeconfig of a running mesh."""
-    from lateen.cli.finding import client_of
+    from lateen.cli.finding import client_of, status_of
 
-    print(client_of(name).get("/lateen/v1/status")["kubeconfig"])
+    print(status_of(client_of(name))["kubeconfig"])
 
 
 @app.command()

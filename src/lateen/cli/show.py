@@ -10,18 +10,18 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from lateen.cli.finding import client_of, find_pod
-from lateen.cli.view import age, print_columns, print_result
+from lateen.cli.finding import client_of, find_pod, status_of
+from lateen.cli.view import age, is_well, print_columns, print_result
 
 
 def run_status(name: str, *, as_json: bool) -> int:
     """Pods, addresses, problems."""
-    status = client_of(name).get("/lateen/v1/status")
+    status = status_of(client_of(name))
     if as_json:
         print(json.dumps(status, indent=2))
     else:
         print_result(status)
-    return 0 if status["phase"] == "ready" and not status["refused"] else 1
+    return 0 if is_well(status) else 1
 
 
 def run_proxy_status(name: str, *, as_json: bool) -> int:

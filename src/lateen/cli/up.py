@@ -28,7 +28,8 @@ from lateen.app.settings import (
     make_private,
 )
 from lateen.base.errors import EnvironmentFault, Unreachable
-from lateen.cli.view import View, print_result
+from lateen.cli.finding import status_of
+from lateen.cli.view import View, is_well, print_result
 
 POLL = 0.1  # seconds between looks at the mesh
 START_PATIENCE = 15.0  # seconds for the control plane to answer at all
@@ -58,7 +59,7 @@ def run_up(
     )
     client = Client(settings.api_socket)
     try:
-        before = client.get("/lateen/v1/status")
+        before = status_of(client)
     except Unreachable:
         settings = msgspec.structs.replace(settings, ports=ports_of(paths, asked))
         _check_machine(settings)
@@ -209,7 +210,7 @@ def _await_ready(client: Client, timeout: float, view: View, check: Callable[[],
     print_result(status)
     if status["phase"] == "starting":
         print(f"\nNot ready after {timeout:.0f} s; it goes on: `lateen status` shows how it is.")
-    return 0 if status["phase"] == "ready" and not status["refused"] else 1
+    return 0 if is_well(status) else 1
 
 
 def _settled(
@@ -222,7 +223,7 @@ def _settled(
         while status is None or time.monotonic() < deadline:
             check()
             try:
-                status = client.get("/lateen/v1/status")
+                status = status_of(client)
             except Unreachable:
                 if status is None and time.monotonic() > first_answer:
                     raise

@@ -55,7 +55,7 @@ class View:
 
     def _drawn(self, status: dict[str, Any], settled: bool) -> bool:
         """Draw one status; whether the mesh has been at rest once."""
-        self.failed = bool(status["refused"]) or status["phase"] == "degraded"
+        self.failed = status["phase"] == "degraded" or bool(errors_of(status))
         if self._ending():
             return settled
         if settled:
@@ -149,6 +149,17 @@ def _coloured(lines: Sequence[Line]) -> Any:
     return text
 
 
+def errors_of(status: dict[str, Any]) -> list[str]:
+    """What was refused or is wrong, a line each; warnings are not among it."""
+    wrong = [problem_line(p) for p in status["problems"] if p["level"].lower() == "error"]
+    return wrong or list(status["refused"])
+
+
+def is_well(status: dict[str, Any]) -> bool:
+    """Whether all is ready, and all that was given is carried out: exit status 0."""
+    return status["phase"] == "ready" and not errors_of(status)
+
+
 def print_result(status: dict[str, Any]) -> None:
     """The table once all is ready (or cannot get ready), problems and addresses."""
     _print_pods(status["pods"])
@@ -217,11 +228,11 @@ def problem_line(problem: dict[str, Any]) -> str:
     where = problem["file"]
     if where and problem["line"]:
         where += f":{problem['line']}" + (f":{problem['column']}" if problem["column"] else "")
-    who = f"{problem['kind']} {problem['namespace']}/{problem['name']}".replace(" /", " ")
-    field = f" {problem['field']}" if problem["field"] else ""
+    name = "/".join(filter(None, (problem["namespace"], problem["name"])))
+    words = (problem["level"].lower(), problem["code"], problem["kind"], name, problem["field"])
     fix = f" ({problem['fix']})" if problem["fix"] else ""
     front = f"{where}: " if where else ""
-    return f"{front}{problem['level'].lower()} {problem['code']} {who}{field}: {problem['message']}{fix}"
+    return f"{front}{' '.join(filter(None, words))}: {problem['message']}{fix}"
 
 
 def age(seconds: float) -> str:

@@ -7,13 +7,21 @@ Before: api/decode.py         After: app/, stages/, cli/
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-from lateen.api.codes import NOT_CARRIED_OUT, NOT_FOUND, NOT_YAML, TWICE, UNKNOWN_KIND
+from lateen.api.codes import (
+    NOT_AN_OBJECT,
+    NOT_CARRIED_OUT,
+    NOT_FOUND,
+    NOT_YAML,
+    TWICE,
+    UNKNOWN_KIND,
+)
 from lateen.api.customkinds import learn
 from lateen.api.decode import Decoded, decode_documents
 from lateen.api.definition import CustomResource, CustomResourceDefinition
@@ -37,6 +45,9 @@ _NOT_MANIFESTS = frozenset(
     | {"pnpm-lock.yaml", "pnpm-workspace.yaml", "mkdocs.yml", "openapi.yaml", "openapi.json"}
 )
 _KEPT = 1024  # decoded files
+_NAMED = 3  # places in a message
+_NO_MANIFESTS = f"no manifests in it (files that end in {', '.join(SUFFIXES)})"
+_RENDER = "a Helm template? helm template CHART | lateen up -"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +82,8 @@ def read_paths(
     """
     texts: list[tuple[str, str]] = []
     problems: list[Problem] = []
-    seen: set[Path] = set()
+    seen: set[str] = set()
+    beside: set[str] = set()  # found in a folder, not named by anybody
     for path in paths:
         if path == _STDIN:
             if stdin is not None:
@@ -82,8 +94,11 @@ def read_paths(
             words = f'"{path}" does not exist' + _similar(root)
             problems.append(_problem(NOT_FOUND, path, words))
             continue
-        for file in manifests_under(root):
-            if (real := file.resolve()) in seen:
+        found = list(manifests_under(root))
+        if not found:
+            problems.append(_problem(NOT_FOUND, path, _NO_MANIFESTS, Level.WARNING))
+        for file in found:
+            if (real := os.path.realpath(file)) in seen:
                 continue
             seen.add(real)
             shown = shown_path(file)
@@ -94,7 +109,12 @@ def read_paths(
             if isinstance(text, Problem):
                 problems.append(text)
             texts.append((shown, "" if isinstance(text, Problem) else text))
-    results = _decoded_together(texts, namespace)
+            if file != root:
+                beside.add(shown)
+    results = [
+        _with_hint(_passed_over(result, shown) if shown in beside else result, text)
+        for result, (shown, text) in zip(_decoded_together(texts, namespace), texts, strict=True)
+    ]
     everything = Decoded(
         objects=tuple(obj for r in results for obj in r.objects),
         problems=(*problems, *(p for r in results for p in r.problems)),
@@ -127,6 +147,29 @@ def _depends_on_definitions(decoded: Decoded) -> bool:
     found = (*decoded.objects, *(part.obj for part in decoded.partial))
     unknown = any(problem.code == UNKNOWN_KIND for problem in decoded.problems)
     return unknown or any(isinstance(obj.typed, CustomResource) for obj in found)
+
+
+def _passed_over(decoded: Decoded, shown: str) -> Decoded:
+    """A file that holds no objects at all is some other tool's; nobody asked for it by name."""
+    fields = [p.origin.field for p in decoded.problems if p.code == NOT_AN_OBJECT]
+    others = len(fields) != len(decoded.problems) or decoded.objects or decoded.partial
+    if others or not fields or fields.count("apiVersion") * 2 != len(fields):
+        return decoded
+    words = "no Kubernetes object in it (no apiVersion, no kind): passed over"
+    return Decoded(problems=(_problem(NOT_CARRIED_OUT, shown, words, Level.WARNING),))
+
+
+def _with_hint(decoded: Decoded, text: str) -> Decoded:
+    """What looks like a Helm template is no YAML before Helm has rendered it."""
+    if "{{" not in text:
+        return decoded
+    return replace(
+        decoded,
+        problems=tuple(
+            replace(p, fix=_RENDER) if p.code == NOT_YAML and not p.fix else p
+            for p in decoded.problems
+        ),
+    )
 
 
 def manifests_under(root: Path) -> Iterator[Path]:
@@ -164,7 +207,13 @@ def shown_path(path: Path) -> str:
 
 def _text(file: Path, shown: str) -> str | Problem:
     try:
-        if file.stat().st_size > MAX_BYTES:
+        state = file.stat()
+        if not stat.S_ISREG(state.st_mode):
+            # Opening a pipe would wait for whoever writes to it.
+            return _problem(
+                NOT_FOUND, shown, "not a file: not read", fix="for a pipe: … | lateen up -"
+            )
+        if state.st_size > MAX_BYTES:
             words = f"larger than {MAX_BYTES // 1024 // 1024} MiB: not read"
             return _problem(NOT_YAML, shown, words)
         return file.read_text(encoding="utf-8-sig")
@@ -182,8 +231,11 @@ def _decoded(text: str, shown: str, namespace: str, kinds: Registry) -> Decoded:
     return decode_documents(text, shown, namespace=namespace)
 
 
-def _problem(code: str, file: str, words: str, level: Level = Level.ERROR) -> Problem:
-    return Problem(code=code, level=level, origin=Origin(place=Place(file=file)), message=words)
+def _problem(
+    code: str, file: str, words: str, level: Level = Level.ERROR, fix: str = ""
+) -> Problem:
+    origin = Origin(place=Place(file=file))
+    return Problem(code=code, level=level, origin=origin, message=words, fix=fix)
 
 
 def _kustomization(shown: str) -> Problem:
@@ -233,4 +285,6 @@ def _without_doubles(decoded: Decoded) -> Decoded:
 
 
 def _elsewhere(obj: Obj, found: list[Obj]) -> str:
-    return " and ".join(str(other.origin().place) for other in found if other is not obj)
+    places = [str(other.origin().place) for other in found if other is not obj]
+    more = [f"{len(places) - _NAMED} more places"] if len(places) > _NAMED else []
+    return " and ".join([*places[:_NAMED], *more])

@@ -142,7 +142,7 @@ class _Reader:
                 if isinstance(value, dict):
                     self._add(child(path, "build"), "required: the folder with the image's source")
                 continue
-            folder = (self._file.parent / build).resolve()
+            folder = Path(os.path.realpath(self._file.parent / build))
             if not folder.is_dir():
                 self._add(child(path, "build"), f'no folder "{build}" beside {self._shown}')
             dockerfile = entry.get("dockerfile")
