@@ -21,7 +21,7 @@ from lateen.apiserver.reading import chosen, found, list_tree
 from lateen.apiserver.saving import dry_run
 from lateen.apiserver.serializing import json_response, tree_of
 from lateen.apiserver.targets import Target
-from lateen.apiserver.writing import bytes_of, decoded
+from lateen.apiserver.writing import body_of
 from lateen.base.errors import NotFound
 
 PROPAGATIONS = ("Background", "Foreground", "Orphan")
@@ -68,7 +68,7 @@ async def answer_delete_collection(
 
 async def _options(request: web.Request) -> DeleteOptions:
     """DeleteOptions of the body, or else of the query; raises ApiFault 400."""
-    body = decoded(await bytes_of(request)) if request.can_read_body else {}
+    body = await body_of(request) if request.can_read_body else {}
     given = body if isinstance(body, Mapping) else {}
     propagation = given.get("propagationPolicy") or request.query.get("propagationPolicy")
     propagation = propagation or ("Orphan" if given.get("orphanDependents") else "Background")

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from lateen.api.kinds import NETWORKING, SECURITY
 from lateen.api.tree import read_documents
+from lateen.apiserver import protobuf
 from lateen.apiserver.admitting import admit
 from lateen.apiserver.applying import applied_to
 from lateen.apiserver.deps import Objects
@@ -81,18 +82,20 @@ async def bytes_of(request: web.Request) -> bytes:
 
 
 async def body_of(request: web.Request) -> Any:
-    """The body's tree, from JSON or YAML; raises ApiFault 400 or 415."""
+    """The body's tree, from JSON, YAML or protobuf; raises ApiFault 400 or 415."""
     content = await bytes_of(request)
     match request.content_type:
         case "application/json" | "application/octet-stream" | "":
             return decoded(content)
         case "application/yaml":
             return read_yaml(content)
+        case protobuf.MEDIA_TYPE:
+            return protobuf.tree_from(content)
         case other:
             raise ApiFault(
                 415,
                 f"the body of the request was in an unknown format ({other}) - accepted media "
-                "types include: application/json, application/yaml",
+                f"types include: application/json, application/yaml, {protobuf.MEDIA_TYPE}",
             )
 
 
