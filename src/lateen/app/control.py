@@ -57,6 +57,7 @@ from lateen.stages.restarting import restart
 from lateen.stages.running import Running, Seams
 from lateen.stages.securing import Securing
 from lateen.stages.sourcing import Request, Sourcing
+from lateen.store.encryption import open_encryption
 from lateen.store.interface import Store
 from lateen.store.sqlite import SqliteStore
 from lateen.xds.server import Ads
@@ -74,7 +75,11 @@ class ControlPlane:
         self.settings = settings
         self._console = console
         self.clock = SystemClock()
-        self.store: Store = SqliteStore.open(settings.state_dir / "store.db", clock=self.clock)
+        self.store: Store = SqliteStore.open(
+            settings.state_dir / "store.db",
+            clock=self.clock,
+            codec=open_encryption(settings.state_dir / "encryption.yaml"),
+        )
         tokens = TokenKey.open(settings.state_dir / "tokens.key")
         self.bootstraps = Bootstraps(run_dir=settings.run_dir, mint=tokens.mint)
         authority = Authority.open(
