@@ -41,8 +41,8 @@ class ServiceEntrySpec(Api, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     endpoints: tuple[WorkloadEntrySpec, ...] = ()
     workload_selector: NotYet = None
-    export_to: NotYet = None
-    subject_alt_names: NotYet = None
+    export_to: tuple[str, ...] = ()
+    subject_alt_names: tuple[str, ...] = ()
 
 
 class ServiceEntry(Api, frozen=True, kw_only=True):

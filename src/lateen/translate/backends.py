@@ -6,6 +6,7 @@ Before: translate/destinations.py          After: translate/outbound.py, transla
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lateen.base.problem import Problem
@@ -126,7 +127,9 @@ def _backend(
         balance = Balance.PASSTHROUGH
     backend = Backend(
         id=id,
-        discovery=_discovery(service, port),
+        discovery=_discovery(
+            service, port, rules.subsets[id.subset].value.labels if id.subset else {}
+        ),
         wire=_wire(id, port, policy, role, problems),
         security=_security(id, service, policy, known, balance, problems),
         balance=balance,
@@ -145,14 +148,16 @@ def _backend(
     return backend, tuple(problems)
 
 
-def _discovery(service: Service, port: Port) -> Discovery:
+def _discovery(service: Service, port: Port, labels: Mapping[str, str]) -> Discovery:
+    """Where the endpoints are that carry these labels (all of them, without a subset)."""
     if not service.is_entry or service.shape is Shape.ENTRY_NONE:
         return (
             InMesh()
         )  # for NONE: whatever address the client dialled, through the sandbox's way out
     target = port.target if isinstance(port.target, int) else port.number
     if service.endpoints:
-        at = ((e.address, dict(e.ports).get(port.name, target)) for e in service.endpoints)
+        chosen = [e for e in service.endpoints if labels.items() <= set(e.labels)]
+        at = ((e.address, dict(e.ports).get(port.name, target)) for e in chosen)
         return Outside(tuple(sorted(set(at))))
     if service.shape is Shape.ENTRY_DNS and not service.host.startswith("*"):
         return Outside(((service.host, target),))
@@ -222,7 +227,7 @@ def _security(
                 sni=tls.sni,
                 secret=name if tls.mode == "MUTUAL" else "",
                 root=f"{name}-cacert" if name else "",
-                sans=tuple(tls.subject_alt_names),
+                sans=tuple(tls.subject_alt_names) or service.sans,
                 verify=not tls.insecure_skip_verify,
             )
         case _:

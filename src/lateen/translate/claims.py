@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from lateen.api.virtualservice import VirtualService
 from lateen.base.problem import Problem
 from lateen.translate.faults import claimed
-from lateen.translate.hosts import MESH, exported, full_host, is_wild, wild_candidates
+from lateen.translate.hosts import MESH, full_host, is_wild, wild_candidates
 from lateen.translate.routes import bound_gateways
-from lateen.world.model import Owned
+from lateen.world.model import Owned, exported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,8 @@ from lateen.api.destinationrule import (
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
 from lateen.translate.faults import overruled
-from lateen.translate.hosts import exported, full_host, wild_candidates
-from lateen.world.model import ROOT_NAMESPACE, Owned, Service
+from lateen.translate.hosts import full_host, wild_candidates
+from lateen.world.model import ROOT_NAMESPACE, Owned, Service, exported
 
 V = TypeVar("V")
 W = TypeVar("W")

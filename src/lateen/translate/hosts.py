@@ -23,15 +23,6 @@ def full_host(name: str, namespace: str) -> str:
     return f"{lower}.{namespace}{_SVC}"
 
 
-def exported(export_to: tuple[str, ...], owner: str, namespace: str) -> bool:
-    """Whether an object of the namespace `owner` is there for another namespace: `*`, `.`, a name."""
-    if not export_to:
-        return True
-    return any(
-        each in ("*", namespace) or (each == "." and owner == namespace) for each in export_to
-    )
-
-
 def hint(name: str) -> str:
     """How a host that was not found may have been meant."""
     if name.count(".") == 1 and not name.endswith((".com", ".org", ".net", ".io")):

@@ -86,6 +86,16 @@ class EntryEndpoint:
 
     address: str
     ports: tuple[tuple[str, int], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def exported(export_to: tuple[str, ...], owner: str, namespace: str) -> bool:
+    """Whether an object of the namespace `owner` is there for another: `*`, `.`, or its name."""
+    if not export_to:
+        return True
+    return any(
+        each in ("*", namespace) or (each == "." and owner == namespace) for each in export_to
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +104,7 @@ class Service:
 
     `addresses` are where clients find it: the cluster IP, or the entry's own or auto-allocated
     addresses (IP addresses only; `ranges` are those an entry gives as CIDR). `alias` is an
-    ExternalName's target.
+    ExternalName's target; `sans` the names an entry's servers may show in their certificates.
     """
 
     host: str
@@ -107,6 +117,8 @@ class Service:
     selector: tuple[tuple[str, str], ...] = ()
     alias: str = ""
     endpoints: tuple[EntryEndpoint, ...] = ()
+    sans: tuple[str, ...] = ()
+    export_to: tuple[str, ...] = ()
     created: str = ""
     origin: Origin
 
@@ -235,7 +247,8 @@ class World:
 
     def service(self, host: str, namespace: str) -> Service | None:
         """Who answers to a full host name, seen from a namespace: its own service first."""
-        claims = self.services.get(host, ())
+        known = self.services.get(host, ())
+        claims = [s for s in known if exported(s.export_to, s.namespace, namespace)]
         own = next((s for s in claims if s.namespace == namespace), None)
         return own or next(iter(claims), None)
 

@@ -67,9 +67,16 @@ def service_of(obj: Obj) -> Service:
         addresses=tuple(ip for ip in ips if shape is Shape.CLUSTER_IP and is_ip(ip)),
         selector=tuple(sorted(spec.selector.items())),
         alias=spec.external_name.rstrip(".").lower(),
+        export_to=_exported_to(obj),
         created=obj.meta.creation_timestamp or "",
         origin=obj.origin(),
     )
+
+
+def _exported_to(obj: Obj) -> tuple[str, ...]:
+    """The namespaces a Service is there for, by Istio's annotation."""
+    written = obj.meta.annotations.get("networking.istio.io/exportTo", "")
+    return tuple(word.strip() for word in written.split(",") if word.strip())
 
 
 def entry_services(obj: Obj) -> tuple[Service, ...]:
@@ -89,7 +96,11 @@ def entry_services(obj: Obj) -> tuple[Service, ...]:
         if port.protocol.upper() != "UDP"
     )
     endpoints = tuple(
-        EntryEndpoint(address=e.address, ports=tuple(sorted(e.ports.items())))
+        EntryEndpoint(
+            address=e.address,
+            ports=tuple(sorted(e.ports.items())),
+            labels=tuple(sorted(e.labels.items())),
+        )
         for e in spec.endpoints
         if e.address
     )
@@ -103,6 +114,8 @@ def entry_services(obj: Obj) -> tuple[Service, ...]:
             addresses=tuple(a for a in spec.addresses if is_ip(a)),
             ranges=tuple(a for a in spec.addresses if not is_ip(a)),
             endpoints=endpoints,
+            sans=tuple(spec.subject_alt_names),
+            export_to=tuple(spec.export_to),
             created=obj.meta.creation_timestamp or "",
             origin=obj.origin(f"spec.hosts[{index}]"),
         )
