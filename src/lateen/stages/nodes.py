@@ -18,6 +18,7 @@ from lateen.node.protocol import StreamHello, ToControl, ToNode, decode_to_contr
 from lateen.stages.streaming import Streams
 
 log = logging.getLogger(__name__)
+STOP_PATIENCE = 1.0  # seconds
 LINE_LIMIT = 16 * 1024 * 1024  # bytes of one message; a pod's volumes are in it
 
 
@@ -30,6 +31,7 @@ class NodeLink:
         self.streams = Streams(self.send)
         self._writer: asyncio.StreamWriter | None = None
         self._server: asyncio.Server | None = None
+        self._served: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
 
     @property
     def connected(self) -> bool:
@@ -50,13 +52,17 @@ class NodeLink:
         self._socket.chmod(0o600)
 
     async def stop(self) -> None:
-        """Close the connection and the socket."""
-        if self._writer is not None:
-            self._writer.close()
+        """Close the connections and the socket, and wait a little until nobody serves them."""
         if self._server is not None:
             self._server.close()
+        for writer in self._served.values():
+            writer.close()
+        if tasks := [task for task in self._served if task]:
+            await asyncio.wait(tasks, timeout=STOP_PATIENCE)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        this = asyncio.current_task()
+        self._served[this] = writer
         try:
             first = decode_to_control(await reader.readline())
             if isinstance(first, StreamHello):
@@ -71,6 +77,7 @@ class NodeLink:
         except (msgspec.MsgspecError, ValueError, ConnectionError) as fault:
             log.warning("the node agent's connection is closed: %s", fault)
         finally:
+            self._served.pop(this)
             if self._writer is writer:
                 self._writer = None
             with contextlib.suppress(ConnectionError):

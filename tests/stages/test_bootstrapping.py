@@ -1,0 +1,57 @@
+"""Each pod's proxy is told once how to start, with a token of its own."""
+
+from __future__ import annotations
+
+from tests.stages.shop import RUN, SHOP, Round, names, pod
+
+from lateen.node.protocol import ProxyRun
+from lateen.stages.bootstrapping import PLANNED_SOON, Bootstraps
+from lateen.stages.bordering import exit_socket
+from lateen.stages.resolving import slot_of
+
+
+class Minted:
+    """Tokens, counted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, node: str) -> str:
+        self.count += 1
+        return f"token {self.count} of {node}"
+
+
+def test_a_bootstrap_is_made_once_for_each_pod_with_a_token_of_its_own() -> None:
+    planned, mint = Round().step(), Minted()
+    bootstraps = Bootstraps(run_dir=RUN, mint=mint)
+    first = bootstraps.proxy_run(pod("web-0"), planned)
+    assert isinstance(first, ProxyRun)
+    assert first.intercept
+    assert f"Bearer token 1 of {names(planned)['web-0']}" in first.bootstrap
+    assert exit_socket(RUN, slot_of("web-0")) in first.bootstrap
+    assert bootstraps.proxy_run(pod("web-0"), planned) is first
+    edge = bootstraps.proxy_run(pod("edge-0"), planned)
+    assert isinstance(edge, ProxyRun)
+    assert not edge.intercept, "nothing is redirected in a gateway's pod"
+    assert mint.count == 2
+
+
+def test_a_pod_waits_until_its_proxy_is_planned_and_one_without_has_none() -> None:
+    bootstraps = Bootstraps(run_dir=RUN, mint=Minted())
+    assert bootstraps.proxy_run(pod("web-0"), None) is PLANNED_SOON
+    without = Round().step(SHOP.replace("web-0: {ip: 198.18.0.20", "web-1: {ip: 198.18.0.20"))
+    assert bootstraps.proxy_run(pod("web-0"), without) is PLANNED_SOON
+    assert bootstraps.proxy_run(pod("plain-0"), without) is None
+
+
+def test_what_a_gone_pod_had_is_forgotten() -> None:
+    round_, mint = Round(), Minted()
+    bootstraps = Bootstraps(run_dir=RUN, mint=mint)
+    planned = round_.step()
+    bootstraps.proxy_run(pod("web-0"), planned)
+    bootstraps.keep_only(planned.world)
+    bootstraps.proxy_run(pod("web-0"), planned)
+    assert mint.count == 1
+    bootstraps.keep_only(round_.step(SHOP.replace("web-0:", "web-1:")).world)
+    bootstraps.proxy_run(pod("web-0"), planned)
+    assert mint.count == 2

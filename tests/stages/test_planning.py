@@ -1,0 +1,72 @@
+"""A round hands each proxy what is new for it, and every resource knows the objects behind it."""
+
+from __future__ import annotations
+
+from tests.stages.shop import RUN, SHOP, Round, names
+
+from lateen.envoy.resources import ResourceType
+from lateen.stages.bordering import addresses_of_this_host, border_of, exit_socket, gateway_socket
+from lateen.stages.planning import directory_of
+from lateen.stages.resolving import slot_of
+
+
+def test_every_proxy_has_a_plan_and_only_what_differs_is_handed_over() -> None:
+    round_ = Round()
+    planned = round_.step()
+    assert names(planned).keys() == {"web-0", "edge-0"}, "a pod without injection has no proxy"
+    assert sorted(round_.puts) == sorted(planned.plans)
+    round_.step()
+    assert round_.puts == []
+    changed = round_.step(SHOP.replace("timeout: 3s", "timeout: 4s"))
+    assert round_.puts == [names(changed)["web-0"]], "the gateway has no part in that rule"
+
+
+def test_a_proxy_that_is_gone_is_dropped() -> None:
+    round_ = Round()
+    gone = names(round_.step())["web-0"]
+    round_.step(
+        SHOP.replace("web-0: {ip: 198.18.0.20", "web-0: {phase: Succeeded, ip: 198.18.0.20")
+    )
+    assert round_.dropped == [gone]
+
+
+def test_what_is_set_aside_has_no_part_in_the_plan() -> None:
+    round_ = Round()
+    with_rule = round_.step()
+    node = names(with_rule)["web-0"]
+    without = round_.step(SHOP, "web")
+    assert "VirtualService" not in {
+        origin.kind for origin in without.resources[node][ResourceType.ROUTES]["80"].origins
+    }
+    assert with_rule.resources[node] != without.resources[node]
+
+
+def test_a_cluster_knows_the_rule_that_set_its_limits() -> None:
+    planned = Round().step()
+    clusters = planned.resources[names(planned)["web-0"]][ResourceType.CLUSTER]
+    kinds = {o.kind: o.name for o in clusters["outbound|80||web.shop.svc.cluster.local"].origins}
+    assert kinds == {"Service": "web", "DestinationRule": "pool"}
+
+
+def test_names_and_addresses_are_told_to_the_node() -> None:
+    directory = directory_of(Round().step().world)
+    (web,) = [name for name in directory.names if name.name == "web.shop.svc.cluster.local"]
+    (service,) = [s for s in directory.services if (s.address,) == web.addresses]
+    assert (service.port, service.endpoints) == (80, (("198.18.0.20", 8080),))
+
+
+def test_the_border_has_a_door_for_each_gateway_port_and_an_exit_for_each_pod() -> None:
+    border = border_of(Round().step(), ports={80: 9080}, run_dir=RUN, own_addresses=("192.0.2.1",))
+    edge, web, plain = map(slot_of, ("edge-0", "web-0", "plain-0"))
+    (door,) = border.doors
+    assert (door.port, door.sockets) == (9080, (gateway_socket(RUN, edge, 80),))
+    exits = {exit_.slot: exit_ for exit_ in border.exits}
+    assert exits.keys() == {edge, web, plain}
+    assert exits[web].socket == exit_socket(RUN, web)
+    assert exits[web].allowed == (("bank.example.com", 443),)
+    assert exits[plain].allowed == ()
+    assert border.own_addresses == ("192.0.2.1",)
+
+
+def test_this_host_has_its_loopback_at_least() -> None:
+    assert "127.0.0.1" in addresses_of_this_host()

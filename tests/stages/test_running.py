@@ -1,0 +1,339 @@
+"""The node is told what the store says, once, and pods leave without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from lateen.api.objects import Obj
+from lateen.api.pod import (
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStatus,
+    PodStatus,
+)
+from lateen.base.clock import FakeClock
+from lateen.base.origin import ObjectKey
+from lateen.build.built import Built
+from lateen.cluster.deletion import delete_object
+from lateen.node.protocol import (
+    Directory,
+    DropPod,
+    Hello,
+    Keep,
+    PodReport,
+    ProxyRun,
+    PutPod,
+    ToNode,
+)
+from lateen.stages.resolving import Waiting
+from lateen.stages.running import DRAIN_GRACE, Running, Seams
+from lateen.store.memory import MemoryStore
+
+BUILT = Built(
+    image="web:1",
+    entrypoint=("serve",),
+    cmd=(),
+    cwd="/",
+    env=(),
+    mounts=(),
+    ports=(),
+    user="",
+    warnings=(),
+    digest="",
+)
+PROXY = ProxyRun(bootstrap="{}")
+RUNNING = PodStatus(
+    phase="Running",
+    container_statuses=(
+        ContainerStatus(
+            name="web",
+            image="web:1",
+            ready=True,
+            state=ContainerState(running=ContainerStateRunning()),
+        ),
+    ),
+)
+
+
+class Mesh:
+    """A store, and a node that only listens."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store = MemoryStore(clock=self.clock)
+        self.sent: list[ToNode] = []
+        self.builds: dict[str, Built | str | None] = {"web:1": BUILT}
+        self.proxy: ProxyRun | Waiting | None = PROXY
+        self.acknowledged = asyncio.Event()
+        self.running = Running(
+            store=self.store,
+            clock=self.clock,
+            seams=Seams(
+                send=self.sent.append,
+                build=lambda image: self.builds[image],
+                proxy_for=lambda _: self.proxy,
+                settled=self._settled,
+            ),
+        )
+
+    async def _settled(self, _: float) -> bool:
+        return await self.acknowledged.wait()
+
+    def pod(self, name: str = "web-0", **spec: Any) -> Obj:
+        """A pod that has an address."""
+        raw: Mapping[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"containers": [{"name": "web", "image": "web:1"}], **spec},
+            "status": {"phase": "Pending", "podIP": "198.18.0.20"},
+        }
+        return self.store.put(raw)
+
+    def stored(self, name: str = "web-0") -> Obj | None:
+        key = ObjectKey(group="", kind="Pod", namespace="shop", name=name)
+        return self.store.get(key)
+
+    def state(self) -> tuple[str, str]:
+        """Why the container waits, as `kubectl describe` would say it."""
+        obj = self.stored()
+        assert obj is not None
+        (container,) = obj.raw["status"]["containerStatuses"]
+        waiting = container["state"]["waiting"]
+        return waiting["reason"], waiting.get("message", "")
+
+    def hello(self, *pods: PodReport) -> None:
+        self.running.hear(Hello(boot="b", pods=pods))
+
+    def took(self) -> list[ToNode]:
+        """What was sent since the last time."""
+        sent = self.sent[:]
+        self.sent.clear()
+        return sent
+
+    def put(self) -> list[str]:
+        """The names of the pods the node was told to run since the last time."""
+        return [message.pod.name for message in self.took() if isinstance(message, PutPod)]
+
+
+def alone(scenario: Callable[[Mesh], Any]) -> None:
+    """Run a scenario on an event loop."""
+
+    async def run() -> None:
+        result = scenario(Mesh())
+        if asyncio.iscoroutine(result):
+            await result
+
+    asyncio.run(run())
+
+
+async def passed() -> None:
+    """Let every task that can go on do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_a_node_is_told_everything_once_it_has_said_hello() -> None:
+    def scenario(mesh: Mesh) -> None:
+        directory = Directory(names=())
+        uid = mesh.pod().meta.uid
+        mesh.running.put_directory(directory)
+        mesh.running.step()
+        assert mesh.took() == [directory], "an agent that is not there has yet to say what it runs"
+        mesh.hello()
+        names, keep, put = mesh.took()
+        assert (names, keep) == (directory, Keep(uids=(uid,)))
+        assert isinstance(put, PutPod)
+        assert (put.pod.name, put.pod.proxy) == ("web-0", PROXY)
+
+    alone(scenario)
+
+
+def test_what_has_been_said_is_not_said_again() -> None:
+    def scenario(mesh: Mesh) -> None:
+        mesh.pod()
+        mesh.hello()
+        mesh.took()
+        mesh.running.step()
+        mesh.running.put_directory(Directory())
+        mesh.running.put_directory(Directory())
+        assert mesh.took() == [Directory()]
+        mesh.hello()
+        assert mesh.put() == ["web-0"], "an agent that comes anew is told anew"
+
+    alone(scenario)
+
+
+def test_a_pod_waits_for_its_image_and_says_so() -> None:
+    def scenario(mesh: Mesh) -> None:
+        mesh.builds["web:1"] = None
+        mesh.pod()
+        mesh.hello()
+        assert mesh.put() == []
+        assert mesh.state() == ("Building", "building web:1")
+        mesh.builds["web:1"] = BUILT
+        mesh.running.step()
+        assert mesh.put() == ["web-0"]
+
+    alone(scenario)
+
+
+def test_a_pod_whose_image_cannot_be_built_says_why() -> None:
+    def scenario(mesh: Mesh) -> None:
+        mesh.builds["web:1"] = "needs a JDK 17, none found"
+        mesh.pod()
+        mesh.hello()
+        assert mesh.put() == []
+        assert mesh.state() == ("BuildFailed", "needs a JDK 17, none found")
+
+    alone(scenario)
+
+
+def test_a_pod_waits_for_its_proxy_and_for_what_it_refers_to() -> None:
+    def scenario(mesh: Mesh) -> None:
+        mesh.proxy = Waiting(reason="ContainerCreating", message="its proxy is being planned")
+        source = {"configMapKeyRef": {"name": "settings", "key": "colour"}}
+        env = [{"name": "COLOUR", "valueFrom": source}]
+        mesh.pod(containers=[{"name": "web", "image": "web:1", "env": env}])
+        mesh.hello()
+        assert mesh.state()[0] == "ContainerCreating"
+        mesh.proxy = PROXY
+        mesh.running.step()
+        assert mesh.state() == ("CreateContainerConfigError", 'configmap "settings" not found')
+        mesh.store.put(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "settings", "namespace": "shop"},
+                "data": {"colour": "blue"},
+            }
+        )
+        mesh.running.step()
+        assert mesh.put() == ["web-0"]
+
+    alone(scenario)
+
+
+def test_a_gateway_needs_no_image() -> None:
+    def scenario(mesh: Mesh) -> None:
+        mesh.builds.clear()
+        mesh.pod(containers=[{"name": "istio-proxy", "image": "auto"}])
+        mesh.hello()
+        assert mesh.put() == ["web-0"]
+
+    alone(scenario)
+
+
+def test_a_new_control_plane_leaves_alone_what_runs_while_it_finds_its_way() -> None:
+    def scenario(mesh: Mesh) -> None:
+        uid = mesh.pod().meta.uid
+        mesh.builds["web:1"] = None
+        mesh.hello(PodReport(uid=uid, status=RUNNING))
+        assert mesh.took() == [Keep(uids=(uid,))]
+        obj = mesh.stored()
+        assert obj is not None
+        assert obj.raw["status"]["phase"] == "Running", "it is not said to be building"
+
+    alone(scenario)
+
+
+def test_what_only_the_node_knows_is_ended() -> None:
+    def scenario(mesh: Mesh) -> None:
+        mesh.hello(PodReport(uid="stranger", status=RUNNING))
+        assert mesh.took() == [Keep(uids=()), DropPod(uid="stranger", grace_seconds=0)]
+
+    alone(scenario)
+
+
+def test_a_pod_leaves_when_every_proxy_knows_and_what_was_on_its_way_has_arrived() -> None:
+    async def scenario(mesh: Mesh) -> None:
+        obj = mesh.pod(terminationGracePeriodSeconds=7)
+        mesh.hello(PodReport(uid=obj.meta.uid, status=RUNNING))
+        mesh.took()
+        delete_object(mesh.store, obj.key, mesh.clock)
+        mesh.running.step()
+        await passed()
+        await mesh.clock.advance(60)
+        assert mesh.took() == [], "some proxy may still send requests there"
+        mesh.acknowledged.set()
+        await passed()
+        assert mesh.took() == []
+        await mesh.clock.advance(DRAIN_GRACE)
+        assert mesh.took() == [DropPod(uid=obj.meta.uid, grace_seconds=7)]
+        assert not mesh.running.empty
+        mesh.running.hear(PodReport(uid=obj.meta.uid, gone=True, status=PodStatus()))
+        await passed()
+        assert mesh.stored() is None
+        assert mesh.running.empty
+
+    alone(scenario)
+
+
+def test_a_pod_that_never_started_goes_at_once() -> None:
+    def scenario(mesh: Mesh) -> None:
+        obj = mesh.pod()
+        mesh.hello()
+        mesh.took()
+        delete_object(mesh.store, obj.key, mesh.clock)
+        mesh.running.step()
+        assert mesh.took() == [DropPod(uid=obj.meta.uid, grace_seconds=0)]
+
+    alone(scenario)
+
+
+def test_in_a_hurry_nobody_is_waited_for() -> None:
+    async def scenario(mesh: Mesh) -> None:
+        obj = mesh.pod()
+        mesh.hello(PodReport(uid=obj.meta.uid, status=RUNNING))
+        mesh.took()
+        mesh.running.hurry = True
+        delete_object(mesh.store, obj.key, mesh.clock, grace=5)
+        mesh.running.step()
+        await passed()
+        assert mesh.took() == [DropPod(uid=obj.meta.uid, grace_seconds=5)]
+
+    alone(scenario)
+
+
+def test_a_pod_that_ends_on_the_node_unasked_is_run_again() -> None:
+    def scenario(mesh: Mesh) -> None:
+        uid = mesh.pod().meta.uid
+        mesh.hello()
+        mesh.took()
+        mesh.running.hear(PodReport(uid=uid, gone=True, status=PodStatus()))
+        mesh.running.step()
+        assert mesh.stored() is not None
+        assert mesh.put() == ["web-0"]
+
+    alone(scenario)
+
+
+def test_a_pod_that_has_done_its_work_is_not_run_again() -> None:
+    def scenario(mesh: Mesh) -> None:
+        uid = mesh.pod(restartPolicy="Never").meta.uid
+        mesh.hello()
+        mesh.took()
+        done = PodStatus(phase="Succeeded", container_statuses=RUNNING.container_statuses)
+        mesh.running.hear(PodReport(uid=uid, status=done))
+        mesh.hello(PodReport(uid=uid, status=done))
+        assert mesh.put() == []
+
+    alone(scenario)
+
+
+def test_a_changed_proxy_or_image_is_told() -> None:
+    def scenario(mesh: Mesh) -> None:
+        mesh.pod()
+        mesh.hello()
+        mesh.took()
+        mesh.proxy = ProxyRun(bootstrap='{"node": {}}')
+        mesh.running.step()
+        assert mesh.put() == ["web-0"]
+        mesh.builds["web:1"] = replace(BUILT, entrypoint=("serve", "--new"))
+        mesh.running.step()
+        assert mesh.put() == ["web-0"]
+
+    alone(scenario)
