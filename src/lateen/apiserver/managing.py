@@ -52,6 +52,8 @@ _NOBODYS = frozenset(
 
 def rules_for(kind: Kind) -> Merging:
     """How objects of the kind merge: Kubernetes' own kinds are marked, custom ones are not."""
+    if kind.custom is not None:
+        return Merging(marked=False)
     return Merging(marked=kind.group in _BUILT_IN or kind.group.endswith(".k8s.io"))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from lateen.api.decode import decode_tree
 from lateen.api.fields import dec_hook
 from lateen.api.objects import Obj
 from lateen.apiserver.admitting import Admitted, Validation, admit
@@ -26,6 +27,7 @@ from lateen.apiserver.faults import (
     ApiFault,
     already_exists,
     conflict,
+    invalid,
     invalid_option,
     namespace_ending,
     not_found,
@@ -41,6 +43,7 @@ from lateen.apiserver.targets import Target
 from lateen.base.clock import Clock
 from lateen.base.errors import Conflict
 from lateen.base.origin import ObjectKey
+from lateen.base.problem import has_errors
 
 SOURCE = "api"
 
@@ -204,11 +207,23 @@ def with_status(target: Target, current: Obj, wanted: Any) -> dict[str, Any]:
     if not isinstance(status, Mapping):
         raise ApiFault(400, "status is not an object")
     whole = dict(current.raw) | {"status": status}
+    if target.kind.custom is not None:
+        return _fitted(target, whole)
     try:
         msgspec.convert(whole, target.kind.struct, strict=True, dec_hook=dec_hook)
     except msgspec.ValidationError as fault:
         raise ApiFault(422, f"{target.kind.kind} {target.name!r} is invalid: {fault}") from None
     return whole
+
+
+def _fitted(target: Target, whole: dict[str, Any]) -> dict[str, Any]:
+    """An object of a defined kind, fitted to its schema with its status."""
+    decoded = decode_tree(whole, places=None)
+    wrong = tuple(p for p in decoded.problems if not p.message.startswith("unknown field"))
+    found = (*decoded.objects, *(part.obj for part in decoded.partial))
+    if has_errors(wrong) or not found:
+        raise invalid(target.kind, target.name, wrong)
+    return dict(found[0].raw)
 
 
 def with_managers(raw: dict[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any]:
