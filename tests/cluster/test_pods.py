@@ -9,8 +9,7 @@ from lateen.api.pod import ContainerStatus, PodStatus
 from lateen.cluster.addresses import PODS, free_addresses
 from lateen.cluster.pods import is_ready, is_terminating, pod_of
 from lateen.cluster.podstatus import BUILD_FAILED, merge_report, waiting
-from lateen.cluster.scheduling import qos_class
-from tests.cluster.simulated import Cluster, deployment, read, status_of
+from tests.cluster.simulated import Cluster, deployment, status_of
 
 POD = """
 apiVersion: v1
@@ -55,21 +54,6 @@ def test_a_terminating_pod_keeps_its_address(cluster: Cluster) -> None:
     cluster.delete("Pod", old.key.name)
     addresses = [pod_of(p).status.pod_ip for p in cluster.pods()]
     assert len(addresses) == len(set(addresses)) == 2
-
-
-@pytest.mark.parametrize(
-    ("resources", "qos"),
-    [
-        ("{}", "BestEffort"),
-        ("{requests: {cpu: 100m}}", "Burstable"),
-        ("{limits: {cpu: 1, memory: 1Gi}}", "Guaranteed"),
-        ("{limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 1, memory: 1Gi}}", "Guaranteed"),
-        ("{limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 500m}}", "Burstable"),
-    ],
-)
-def test_the_qos_class_follows_from_the_resources(resources: str, qos: str) -> None:
-    (pod,) = read(POD.replace('"app:1"', f'"app:1", resources: {resources}'))
-    assert qos_class(pod_of(pod).spec.containers) == qos
 
 
 def test_a_report_makes_the_pod_ready_and_keeps_its_address(cluster: Cluster) -> None:

@@ -2,7 +2,7 @@
 
 In: all pods, the nodes, priority classes, the time.    Out: actions.
 Before: cluster/fitting.py, cluster/replicasets.py        After: stages/running.py
-Source: core/v1 PodSpec, PodStatus; kubernetes pkg/scheduler; kubelet's QoS classes.
+Source: core/v1 PodSpec, PodStatus; kubernetes pkg/scheduler.
 
 An address stands in its pod's status and is free again when the pod object is gone. Pods of higher
 priority are placed first; none is ever ended to make room.
@@ -14,14 +14,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from fractions import Fraction
 from typing import Any
 
 from lateen.api.meta import Condition
 from lateen.api.node import Node
 from lateen.api.objects import Obj
-from lateen.api.pod import Container
-from lateen.api.quantity import Quantity, exact
 from lateen.cluster.actions import Action, PutObject, PutStatus, Tell
 from lateen.cluster.addresses import HOST, PODS, free_addresses
 from lateen.cluster.fitting import (
@@ -35,6 +32,7 @@ from lateen.cluster.fitting import (
 from lateen.cluster.nodes import node_of
 from lateen.cluster.plain import plain_tree
 from lateen.cluster.pods import is_active, is_done, pod_of
+from lateen.cluster.qos import qos_class
 from lateen.cluster.statuses import with_conditions
 
 _SELF = "default-scheduler"
@@ -79,23 +77,6 @@ def schedule(pods: Sequence[Obj], nodes: Sequence[Obj], now: datetime) -> tuple[
     return tuple(actions)
 
 
-def qos_class(containers: Sequence[Container]) -> str:
-    """Guaranteed, Burstable or BestEffort, from the containers' cpu and memory."""
-    wishes = [(_amounts(c.resources.requests), _amounts(c.resources.limits)) for c in containers]
-    if not any(requests or limits for requests, limits in wishes):
-        return "BestEffort"
-    full = (
-        set(limits) == {"cpu", "memory"} and limits | requests == limits
-        for requests, limits in wishes
-    )
-    return "Guaranteed" if all(full) else "Burstable"
-
-
-def _amounts(amounts: Mapping[str, Quantity]) -> dict[str, Fraction]:
-    wanted = {name: exact(amounts[name]) for name in ("cpu", "memory") if name in amounts}
-    return {name: amount for name, amount in wanted.items() if amount}
-
-
 def _rank(pod: Obj) -> tuple[int, str, str]:
     """The most important first, then the oldest."""
     priority = pod_of(pod).spec.priority
@@ -133,17 +114,12 @@ def _pending(pod: Obj, against: Counter[str], now: datetime) -> list[Action]:
         **(pod.raw.get("status") or {}),
         "phase": before.phase,
         "conditions": [plain_tree(condition) for condition in conditions],
-        "qosClass": _qos(pod),
+        "qosClass": qos_class(pod_of(pod).spec),
     }
     if status == pod.raw.get("status"):
         return []
     told = Tell(about=pod, reason="FailedScheduling", message=words, component=_SELF, warning=True)
     return [PutStatus(key=pod.key, status=status), told]
-
-
-def _qos(pod: Obj) -> str:
-    spec = pod_of(pod).spec
-    return qos_class((*spec.init_containers, *spec.containers))
 
 
 def _with_place(pod: Obj, node: str, address: str, now: datetime) -> dict[str, Any]:
@@ -160,6 +136,6 @@ def _with_place(pod: Obj, node: str, address: str, now: datetime) -> dict[str, A
         "hostIP": HOST,
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "qosClass": _qos(pod),
+        "qosClass": qos_class(pod_of(pod).spec),
     }
     return {**pod.raw, "spec": spec, "status": status}

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod
@@ -20,6 +21,8 @@ from lateen.base.clock import Clock
 from lateen.base.tasks import named
 from lateen.build.built import Built
 from lateen.cluster.deletion import pod_gone
+from lateen.cluster.performing import perform
+from lateen.cluster.podevents import pod_events, stopping_events
 from lateen.cluster.podstatus import merge_report, waiting
 from lateen.node.protocol import (
     Directory,
@@ -118,7 +121,7 @@ class Running:
         for obj in self.store.list(group="", kind="Pod"):
             if obj.meta.uid == report.uid:
                 status = merge_report(obj, report.status, self.clock.now())
-                self.store.put_status(obj.key, status)
+                self._put_status(obj, status)
 
     def _want(self, uid: str, obj: Obj) -> None:
         images = self._images(obj)
@@ -161,8 +164,11 @@ class Running:
         return under_way or images
 
     def _say_waiting(self, obj: Obj, why: Waiting) -> None:
-        status = waiting(obj, why.reason, why.message, self.clock.now())
-        self.store.put_status(obj.key, status)
+        self._put_status(obj, waiting(obj, why.reason, why.message, self.clock.now()))
+
+    def _put_status(self, obj: Obj, status: Mapping[str, Any]) -> None:
+        after = self.store.put_status(obj.key, status)
+        perform(self.store, pod_events(obj, after), self.clock)
 
     def _leave(self, uid: str, obj: Obj) -> None:
         if uid in self._leaving:
@@ -172,6 +178,7 @@ class Running:
             return
         grace = obj.meta.deletion_grace_period_seconds
         seconds = _pod(obj).spec.termination_grace_period_seconds if grace is None else grace
+        perform(self.store, stopping_events(obj), self.clock)
         task = named(f"drain {obj.key}", self._drain(uid, seconds))
         self._leaving[uid] = task
         task.add_done_callback(lambda _: self._leaving.pop(uid, None))
