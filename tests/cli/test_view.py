@@ -24,7 +24,7 @@ def problem(message: str) -> dict[str, Any]:
 
 def status(*pods: dict[str, Any], **more: Any) -> dict[str, Any]:
     whole = {"name": "default", "phase": "starting", "pods": list(pods), "problems": []}
-    return whole | {"urls": [], "console": "", "refused": [], "news": []} | more
+    return whole | {"urls": [], "console": "", "refused": [], "news": [], "outputs": {}} | more
 
 
 class Told:
@@ -54,6 +54,18 @@ def test_a_stage_is_said_once(told: Told) -> None:
 def test_a_failure_is_said_with_its_reason(told: Told) -> None:
     failed = pod("a", "BuildFailed", message="needs a JDK 17, none found")
     assert told.by(status(failed)) == ["pod shop/a BuildFailed: needs a JDK 17, none found"]
+
+
+def test_the_output_of_a_build_that_failed_is_shown(
+    told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = "\n".join(f"line {n}" for n in range(50))
+    failed = status(pod("a", "BuildFailed", message="status 1"), outputs={"web:1": output})
+    assert "build of web:1 failed; the end of its output:" in told.by(failed)
+    assert told.by(failed) == []
+    print_result(failed)
+    shown = capsys.readouterr().out
+    assert "The end of the output of the build of web:1:\n    line 30\n" in shown
 
 
 def test_a_problem_is_said_when_it_comes_and_when_it_goes(told: Told) -> None:

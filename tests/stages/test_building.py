@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from lateen.base.errors import BuildFailed
+from lateen.base.problem import Level
 from lateen.build.built import Built
 from lateen.build.source import ImageSource
 from lateen.stages import building
@@ -145,12 +147,14 @@ def test_what_was_built_before_goes_on_while_the_source_is_broken(
         await mesh.change(mesh.web / "app.py")
         assert mesh.building.result("shop/web") == a_build("one")
         (problem,) = mesh.building.problems()
-        assert "shop/web cannot be built anew, the older build goes on: no" in problem.message
+        assert "shop/web: cannot be built anew, the older build goes on: no" in problem.message
+        assert mesh.building.outputs() == {"shop/web": "ImportError"}
         await mesh.change(mesh.web / "app.py")
         assert mesh.building.problems() == ()
+        assert mesh.building.outputs() == {}
         assert mesh.rebuilt == ["shop/web"]
 
-    script = Script(a_build("one"), BuildFailed("no such module"), a_build("two"))
+    script = Script(a_build("one"), BuildFailed("no such module", "ImportError"), a_build("two"))
     run_mesh(tmp_path, monkeypatch, script, scene)
 
 
@@ -163,3 +167,16 @@ def test_a_build_that_failed_is_tried_again_when_its_source_changes(
         assert mesh.building.result("shop/web") == a_build("one")
 
     run_mesh(tmp_path, monkeypatch, Script(BuildFailed("no such module"), a_build("one")), scene)
+
+
+def test_what_a_build_leaves_out_of_its_dockerfile_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned = dataclasses.replace(a_build("one"), warnings=("web/Dockerfile:3: not carried out: x",))
+
+    async def scene(mesh: Mesh) -> None:
+        (problem,) = mesh.building.problems()
+        assert problem.level is Level.WARNING
+        assert problem.message == "image shop/web: web/Dockerfile:3: not carried out: x"
+
+    run_mesh(tmp_path, monkeypatch, Script(warned), scene)

@@ -79,6 +79,7 @@ class Reporting:
             "kubeconfig": str(settings.run_dir / "kubeconfig"),
             "refused": sorted(str(key) for key in refused),
             "news": self.news.items(),
+            "outputs": self.building.outputs(),
             **self.problems(),
         }
 

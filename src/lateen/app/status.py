@@ -67,12 +67,21 @@ def _state(pod: Pod, statuses: Iterable[ContainerStatus]) -> tuple[str, str]:
     for status in statuses:
         waiting = status.state.waiting
         if waiting is not None and waiting.reason:
-            return waiting.reason, waiting.message
+            return waiting.reason, waiting.message + _last_end(status)
     for status in statuses:
         ended = status.state.terminated
         if ended is not None and ended.reason:
             return ended.reason, ended.message
     return pod.status.reason or pod.status.phase, pod.status.message
+
+
+def _last_end(status: ContainerStatus) -> str:
+    """How the run before ended, which tells more than that there will be another."""
+    ended = status.last_state.terminated
+    if ended is None:
+        return ""
+    words = f"; the last run ended with exit code {ended.exit_code} ({ended.reason})"
+    return f"{words}: {ended.message}" if ended.message else words
 
 
 def age_of(stamp: str | None, now: datetime) -> float:

@@ -19,6 +19,7 @@ from lateen.apiserver.client import Client
 from lateen.base.errors import Unreachable
 from lateen.cli.frame import Line, Stages, frame, is_bad, pod_key
 
+OUTPUT_LINES = 20  # of a build that failed
 POLL, CALM_POLL = 0.15, 0.5  # seconds between looks while the mesh starts, and after
 
 
@@ -131,10 +132,16 @@ class View:
             stage = self._stages.now[pod_key(pod)]
             message = f": {pod['message']}" if pod["message"] and is_bad(stage) else ""
             said[f"pod {pod_key(pod)} "] = f"{stage}{message}"
+        for image, output in status["outputs"].items():
+            said[f"build of {image} "] = f"failed; the end of its output:\n{_quoted(output)}"
         return said | {problem_line(problem): "" for problem in status["problems"]}
 
     def _is_problem(self, key: str) -> bool:
         return self._said[key] == ""
+
+
+def _quoted(output: str) -> str:
+    return "\n".join(f"    {line}" for line in output.splitlines()[-OUTPUT_LINES:])
 
 
 def _coloured(lines: Sequence[Line]) -> Any:
@@ -166,6 +173,10 @@ def print_result(status: dict[str, Any]) -> None:
     for pod in status["pods"]:
         if pod["message"] and not pod["isReady"]:
             print(f"\n{pod['namespace']}/{pod['name']}: {pod['state']}: {pod['message']}")
+            if pod["restarts"]:
+                print(f"    see `lateen logs {pod['namespace']}/{pod['name']} --previous`")
+    for image, output in status["outputs"].items():
+        print(f"\nThe end of the output of the build of {image}:\n{_quoted(output)}")
     if status["problems"]:
         print()
     for problem in status["problems"]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lateen.api.codes import NOT_BUILT
+from lateen.api.codes import NOT_BUILT, NOT_CARRIED_OUT
 from lateen.base.errors import BuildFailed
 from lateen.base.origin import Origin, Place
 from lateen.base.problem import Level, Problem
@@ -64,15 +64,33 @@ class Building:
         return self._done.get(image)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Images whose source has changed into something that cannot be built."""
-        return tuple(
-            Problem(
-                code=NOT_BUILT,
-                level=Level.ERROR,
-                origin=Origin(place=Place(file=str(self._folders.get(image, "")))),
-                message=f"image {image} cannot be built anew, the older build goes on: {reason}",
+        """Sources that cannot be built any more, and what builds leave out of their Dockerfiles."""
+        stale = (
+            self._problem(
+                image,
+                NOT_BUILT,
+                Level.ERROR,
+                f"cannot be built anew, the older build goes on: {reason}",
             )
             for image, reason in sorted(self.faults.items())
+        )
+        left_out = (
+            self._problem(image, NOT_CARRIED_OUT, Level.WARNING, warning)
+            for image, built in sorted(self._done.items())
+            if isinstance(built, Built)
+            for warning in built.warnings
+        )
+        return (*stale, *left_out)
+
+    def outputs(self) -> dict[str, str]:
+        """The last output of the builds that failed, by image."""
+        failed = {image for image, result in self._done.items() if isinstance(result, str)}
+        return {i: self.logs[i] for i in sorted(failed | set(self.faults)) if self.logs.get(i)}
+
+    def _problem(self, image: str, code: str, level: Level, words: str) -> Problem:
+        place = Place(file=shown_folder(self._folders.get(image)))
+        return Problem(
+            code=code, level=level, origin=Origin(place=place), message=f"image {image}: {words}"
         )
 
     async def rebuilding(self) -> None:
@@ -100,6 +118,7 @@ class Building:
             built = await self._attempt(image)
             self._done[image] = built
             self.faults.pop(image, None)
+            self.logs.pop(image, None)
             if isinstance(before, Built) and before.digest != built.digest:
                 self.tell(f"built {image} anew in {built.seconds:.1f} s")
                 self.rebuilt(image)
@@ -141,3 +160,11 @@ class Building:
             self.progress[image] = line
 
         return await build(source, cache=self.cache, progress=say, gate=self._gate)
+
+
+def shown_folder(folder: Path | None) -> str:
+    """The folder, relative to the working directory if it lies inside."""
+    if folder is None:
+        return ""
+    here = Path.cwd()
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
