@@ -1,0 +1,59 @@
+"""The API's certificate and the tokens are made once, private, and in time anew."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+
+from lateen.app.access import LIFE, RENEW_BEFORE, open_access
+from lateen.base.clock import FakeClock
+
+
+def test_what_was_made_is_kept(tmp_path: Path) -> None:
+    first = open_access(tmp_path / "access", FakeClock())
+    again = open_access(tmp_path / "access", FakeClock())
+    assert (first.certificate, first.key) == (again.certificate, again.key)
+    assert (first.api_token, first.console_token) == (again.api_token, again.console_token)
+    assert first.api_token != first.console_token
+    assert len(first.api_token) >= 40
+
+
+def test_nobody_else_can_read_it_and_it_does_not_show_in_a_log(tmp_path: Path) -> None:
+    folder = tmp_path / "access"
+    access = open_access(folder, FakeClock())
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert access.api_token not in repr(access)
+    assert repr(access) == "Access()"
+
+
+def test_the_certificate_is_for_this_machine_alone_and_clients_can_check_it(
+    tmp_path: Path,
+) -> None:
+    access = open_access(tmp_path / "access", FakeClock())
+    found = x509.load_pem_x509_certificate(access.certificate.encode())
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
+    assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+    ssl.create_default_context(cadata=access.certificate)
+
+
+def test_one_that_ends_soon_is_replaced_and_the_tokens_stay(tmp_path: Path) -> None:
+    clock = FakeClock()
+    first = open_access(tmp_path / "access", clock)
+    later = FakeClock(clock.now() + LIFE - RENEW_BEFORE)
+    second = open_access(tmp_path / "access", later)
+    assert second.certificate != first.certificate
+    assert second.key != first.key
+    assert second.api_token == first.api_token
+
+
+def test_a_key_that_others_could_read_is_not_used_again(tmp_path: Path) -> None:
+    first = open_access(tmp_path / "access", FakeClock())
+    os.chmod(tmp_path / "access/api.key", 0o644)
+    second = open_access(tmp_path / "access", FakeClock())
+    assert second.key != first.key
+    assert (tmp_path / "access/api.key").stat().st_mode & 0o777 == 0o600
