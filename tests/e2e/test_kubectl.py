@@ -1,0 +1,94 @@
+"""The real kubectl on a small mesh: every command says what its users expect."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import Mesh, eventually
+from tests.e2e.kubectl_steps import STEPS, Step
+
+KUBECTL = os.environ.get("LATEEN_TEST_KUBECTL") or shutil.which("kubectl")
+HERE = Path(__file__).parent
+PATIENCE = 60.0  # seconds that a step may take to come true
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """A mesh without pods of its own, that can run `test/echo`."""
+    folder = tmp_path_factory.mktemp("kubectl") / "mesh"
+    shutil.copytree(HERE / "mesh" / "echo", folder / "echo")
+    shutil.copy(HERE / "mesh" / "lateen.yaml", folder)
+    (folder / "settings.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-the-files}\n"
+    )
+    running = Mesh(folder)
+    try:
+        running.up()
+        yield running
+    finally:
+        running.end()
+
+
+class Kubectl:
+    """kubectl with a kubeconfig of its own, so that it may change the context's namespace."""
+
+    def __init__(self, mesh: Mesh, home: Path) -> None:
+        self._home = home
+        given = Path(mesh.lateen("kubeconfig").stdout.strip())
+        shutil.copy(given, home / "kubeconfig")
+        told = self.run("version --client -o json", {}).stdout
+        minor = json.loads(told)["clientVersion"].get("minor", "")
+        self.minor = int(re.sub(r"\D", "", minor) or "99")
+
+    def run(self, typed: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """What it did with a line."""
+        return subprocess.run(
+            [KUBECTL or "", f"--cache-dir={self._home / 'cache'}", *shlex.split(typed)],
+            env={**os.environ, "KUBECONFIG": str(self._home / "kubeconfig"), **env},
+            cwd=HERE / "kubectl",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def fault(self, step: Step) -> str:
+        """What is wrong with the answer to a step; "" if nothing is."""
+        done = self.run(step.typed, dict(step.env))
+        said = done.stdout + done.stderr
+        if (done.returncode != 0) != step.fails:
+            return f"exit status {done.returncode}: {said[:1000]}"
+        if not re.search(step.says, said, re.MULTILINE):
+            return f"{step.says!r} is not in {said[:1000]}"
+        return ""
+
+    def follow(self, step: Step) -> str:
+        """The same, waiting for what may take a while."""
+        if not step.until:
+            return self.fault(step)
+        eventually(lambda: not self.fault(step), within=PATIENCE, every=0.3)
+        return self.fault(step)
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(STEPS) >= 120
+
+
+def test_kubectl_says_what_its_users_expect(small: Mesh, tmp_path: Path) -> None:
+    kubectl = Kubectl(small, tmp_path)
+    faults = [
+        f"kubectl {step.typed}\n  {fault}"
+        for step in STEPS
+        if step.since <= kubectl.minor and (fault := kubectl.follow(step))
+    ]
+    assert not faults, "\n".join(faults)
