@@ -29,7 +29,12 @@ def run_proxy_status(name: str, *, as_json: bool) -> int:
     proxies = client_of(name).get("/lateen/v1/proxies")["proxies"]
     if as_json:
         print(json.dumps({"proxies": proxies}, indent=2))
-        return 0
+    else:
+        _print_proxies(proxies)
+    return 0 if all(row["state"] == "programmed" for row in proxies) else 1
+
+
+def _print_proxies(proxies: list[dict[str, Any]]) -> None:
     rows = [
         ("NAMESPACE", "POD", "TYPE", "STATE", "CDS", "EDS", "LDS", "RDS", "PUSHED", "CERTIFICATE")
     ]
@@ -51,7 +56,6 @@ def run_proxy_status(name: str, *, as_json: bool) -> int:
             print(
                 f"\n{row['namespace']}/{row['pod']} refused {refusal['names']}: {refusal['message']}"
             )
-    return 0 if all(row["state"] == "programmed" for row in proxies) else 1
 
 
 def run_proxy_config(name: str, word: str, part: str, *, namespace: str, as_json: bool) -> int:
