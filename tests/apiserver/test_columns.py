@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lateen.api.kinds import KINDS
+from lateen.api.kinds import KINDS, kind_of
 from lateen.apiserver.ages import age_of, human
-from lateen.apiserver.workcolumns import columns_of
 from lateen.apiserver.podcells import summarize_pod
+from lateen.apiserver.workcolumns import columns_of
 
 NOW = datetime(2026, 1, 1, 1, 0, tzinfo=UTC)
 RUNNING: dict[str, Any] = {"running": {}}
@@ -70,6 +70,69 @@ def test_every_kind_has_a_row_even_of_an_empty_object() -> None:
     for kind in KINDS:
         cells = [column.cell({"metadata": {"name": "x"}}, NOW) for column in columns_of(kind)]
         assert "x" in cells
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "narrow", "wide"),
+    [
+        ("", "Pod", "Name Ready Status Restarts Age", "IP Node Nominated Node Readiness Gates"),
+        ("", "Service", "Name Type Cluster-IP External-IP Port(s) Age", "Selector"),
+        ("apps", "Deployment", "Name Ready Up-to-date Available Age", "Containers Images Selector"),
+        (
+            "",
+            "Node",
+            "Name Status Roles Age Version",
+            "Internal-IP External-IP OS-Image Kernel-Version Container-Runtime",
+        ),
+        (
+            "",
+            "Event",
+            "Last Seen Type Reason Object Message",
+            "Subobject Source First Seen Count Name",
+        ),
+        ("rbac.authorization.k8s.io", "Role", "Name Created At", ""),
+        (
+            "rbac.authorization.k8s.io",
+            "RoleBinding",
+            "Name Role Age",
+            "Users Groups ServiceAccounts",
+        ),
+    ],
+)
+def test_the_columns_are_those_of_kubectl(group: str, kind: str, narrow: str, wide: str) -> None:
+    known = kind_of(group, kind)
+    assert known is not None
+    columns = columns_of(known)
+    assert " ".join(c.name for c in columns if not c.priority) == narrow
+    assert " ".join(c.name for c in columns if c.priority) == wide
+
+
+def test_a_node_and_a_binding_in_a_row() -> None:
+    node, binding = kind_of("", "Node"), kind_of("rbac.authorization.k8s.io", "RoleBinding")
+    assert node is not None
+    assert binding is not None
+    tree = {
+        "metadata": {"name": "n", "labels": {"node-role.kubernetes.io/control-plane": ""}},
+        "spec": {"unschedulable": True},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "addresses": [{"type": "InternalIP", "address": "198.18.0.1"}],
+        },
+    }
+    cells = [c.cell(tree, NOW) for c in columns_of(node)]
+    assert cells[1:3] == ["Ready,SchedulingDisabled", "control-plane"]
+    assert cells[5:7] == ["198.18.0.1", "<none>"]
+    bound = {
+        "metadata": {"name": "b"},
+        "roleRef": {"kind": "Role", "name": "reader"},
+        "subjects": [
+            {"kind": "User", "name": "ann"},
+            {"kind": "ServiceAccount", "namespace": "tour", "name": "builder"},
+        ],
+    }
+    cells = [c.cell(bound, NOW) for c in columns_of(binding)]
+    assert cells[1] == "Role/reader"
+    assert cells[3:] == ["ann", "", "tour/builder"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The columns kubectl shows for Jobs, CronJobs and Events; which columns a kind has.
 
 In: an object's raw tree.    Out: WORK_COLUMNS by kind, `columns_of`.
-Before: apiserver/columns.py, customcolumns.py        After: apiserver/tables.py
+Before: apiserver/columns.py, customcolumns.py, wholecolumns.py        After: apiserver/tables.py
 
 Source: kubernetes pkg/printers/internalversion.
 """
@@ -22,7 +22,6 @@ from lateen.apiserver.columns import (
     Column,
     Tree,
     at,
-    joined,
     labels_text,
     number_column,
     replicas_cell,
@@ -30,17 +29,20 @@ from lateen.apiserver.columns import (
     text_column,
 )
 from lateen.apiserver.customcolumns import custom_columns
+from lateen.apiserver.wholecolumns import WHOLE_COLUMNS
 
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:
     """Name, the kind's own columns, age, and then what `-o wide` adds; an Event's are all its own."""
     if kind.custom is not None:
         return custom_columns(kind)
+    if whole := WHOLE_COLUMNS.get((kind.group, kind.kind)):
+        return whole
     own = WORK_COLUMNS.get((kind.group, kind.kind)) or COLUMNS.get((kind.group, kind.kind), ())
+    if (kind.group, kind.kind) == ("", "Event"):
+        return own
     narrow = tuple(c for c in own if not c.priority)
     wide = tuple(c for c in own if c.priority)
-    if (kind.group, kind.kind) == ("", "Event"):
-        return (*narrow, *wide)
     return (NAME, *narrow, AGE, *wide)
 
 
@@ -100,24 +102,6 @@ def _node_selector(raw: Tree) -> str:
     return labels_text(at(raw, "spec", "template", "spec", "nodeSelector"))
 
 
-def _node_status(raw: Tree) -> str:
-    conditions = at(raw, "status", "conditions") or ()
-    ready = next((c for c in conditions if c.get("type") == "Ready"), None)
-    word = "Unknown" if ready is None else "Ready" if ready.get("status") == "True" else "NotReady"
-    return f"{word},SchedulingDisabled" if at(raw, "spec", "unschedulable") else word
-
-
-def _node_roles(raw: Tree) -> str:
-    prefix = "node-role.kubernetes.io/"
-    labels = at(raw, "metadata", "labels") or {}
-    return joined(key.removeprefix(prefix) for key in sorted(labels) if key.startswith(prefix))
-
-
-def _node_address(raw: Tree) -> str:
-    addresses = at(raw, "status", "addresses") or ()
-    return joined(a.get("address") for a in addresses if a.get("type") == "InternalIP")
-
-
 def _access_modes(raw: Tree) -> str:
     short = {
         "ReadWriteOnce": "RWO",
@@ -167,12 +151,6 @@ WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
         number_column("Available", "status", "numberAvailable"),
         shown_column("Node Selector", _node_selector),
         *IMAGES,
-    ),
-    ("", "Node"): (
-        shown_column("Status", _node_status),
-        shown_column("Roles", _node_roles),
-        text_column("Version", "status", "nodeInfo", "kubeletVersion", default=""),
-        shown_column("Internal-IP", _node_address),
     ),
     ("apps", "ControllerRevision"): (
         shown_column("Controller", _controller),
