@@ -15,6 +15,7 @@ from lateen.api.destinationrule import DestinationRule
 from lateen.api.event import Event
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
+from lateen.api.limits import LimitRange, ResourceQuota
 from lateen.api.node import Node
 from lateen.api.pod import Pod
 from lateen.api.rbac import RBAC, ClusterRole, ClusterRoleBinding, Role, RoleBinding
@@ -262,6 +263,22 @@ KINDS: tuple[Kind, ...] = (
         plural="clusterrolebindings",
         struct=ClusterRoleBinding,
         namespaced=False,
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="LimitRange",
+        plural="limitranges",
+        struct=LimitRange,
+        short_names=("limits",),
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="ResourceQuota",
+        plural="resourcequotas",
+        struct=ResourceQuota,
+        short_names=("quota",),
     ),
     Kind(
         group=EXTENSIONS,

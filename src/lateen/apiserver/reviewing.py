@@ -9,7 +9,7 @@ This is Kubernetes' admission: what one object alone cannot tell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lateen.api.codes import BAD_FIELD
@@ -18,13 +18,14 @@ from lateen.api.objects import Obj
 from lateen.apiserver.attributes import Attributes
 from lateen.apiserver.deps import Objects
 from lateen.apiserver.escalating import check_escalation
-from lateen.apiserver.faults import invalid
+from lateen.apiserver.faults import ApiFault, invalid, resource
 from lateen.apiserver.guarding import forbidden
 from lateen.apiserver.identity import User
 from lateen.apiserver.rbac import decide
 from lateen.apiserver.targets import Target
 from lateen.base.origin import Origin
 from lateen.base.problem import Level, Problem
+from lateen.check.newcomers import secured, welcome
 from lateen.check.rules import broken_rules
 
 
@@ -43,7 +44,15 @@ def review(
     check_escalation(store, user, target.kind, raw, old.raw if old else None)
     if old is not None:
         _check_change(target.kind, raw, old)
-    return Reviewed(raw=raw)
+        _, warnings = ("", ()) if target.subresource else secured(store, old.key, raw)
+        return Reviewed(raw=raw, warnings=warnings)
+    key = replace(target.key, name=raw["metadata"]["name"])
+    newcomer = welcome(store, key, raw)
+    if newcomer.refusal:
+        details = {"name": key.name, "group": key.group, "kind": target.kind.plural}
+        words = f'{resource(target.kind)} "{key.name}" is forbidden: {newcomer.refusal}'
+        raise ApiFault(403, words, details={k: v for k, v in details.items() if v})
+    return Reviewed(raw=newcomer.raw, warnings=newcomer.warnings)
 
 
 def _check_change(kind: Kind, raw: Mapping[str, Any], old: Obj) -> None:

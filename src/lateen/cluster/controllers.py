@@ -26,6 +26,7 @@ from lateen.cluster.jobs import reconcile_job
 from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
 from lateen.cluster.nodes import provided_nodes
 from lateen.cluster.observing import SERVICE_NAME, Observed
+from lateen.cluster.quotas import reconcile_quotas
 from lateen.cluster.replicasets import reconcile_replicaset
 from lateen.cluster.roles import reconcile_sums
 from lateen.cluster.scheduling import schedule
@@ -33,6 +34,7 @@ from lateen.cluster.services import allocate, service_of
 from lateen.cluster.statefulsets import reconcile_statefulset
 
 Inputs = tuple[tuple[Obj, ...], ...]
+BOUNDS = ("ResourceQuota", "LimitRange")  # a pod they kept out may come when they change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +129,19 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         on_deletion_only=True,
     ),
     Whole(
+        reads=frozenset(),
+        reconcile=lambda observed, _: reconcile_quotas(
+            observed.all("ResourceQuota"), observed.everything
+        ),
+    ),
+    Whole(
         reads=frozenset({"ClusterRole"}),
         reconcile=lambda observed, _: reconcile_sums(observed.all("ClusterRole")),
     ),
     # Before the Deployments, so that these never count on pods that are no longer available.
     PerObject(
         kind="ReplicaSet",
-        reads=frozenset({"ReplicaSet", "Pod"}),
+        reads=frozenset({"ReplicaSet", "Pod", *BOUNDS}),
         inputs=lambda observed, replicaset: (observed.owned("Pod", replicaset),),
         reconcile=lambda replicaset, inputs, now: reconcile_replicaset(replicaset, inputs[0], now),
     ),
@@ -147,7 +155,9 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     ),
     PerObject(
         kind="StatefulSet",
-        reads=frozenset({"StatefulSet", "Pod", "ControllerRevision", "PersistentVolumeClaim"}),
+        reads=frozenset(
+            {"StatefulSet", "Pod", "ControllerRevision", "PersistentVolumeClaim", *BOUNDS}
+        ),
         inputs=_stateful_inputs,
         reconcile=lambda owner, inputs, now: reconcile_statefulset(
             owner, inputs[0], inputs[1], {claim.key.name for claim in inputs[2]}, now
@@ -175,7 +185,7 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     ),
     PerObject(
         kind="Job",
-        reads=frozenset({"Job", "Pod"}),
+        reads=frozenset({"Job", "Pod", *BOUNDS}),
         inputs=lambda observed, job: (observed.owned("Pod", job),),
         reconcile=lambda job, inputs, now: reconcile_job(job, inputs[0], now),
     ),
@@ -185,7 +195,7 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     ),
     PerObject(
         kind="DaemonSet",
-        reads=frozenset({"DaemonSet", "Pod", "ControllerRevision", "Node"}),
+        reads=frozenset({"DaemonSet", "Pod", "ControllerRevision", "Node", *BOUNDS}),
         inputs=lambda observed, owner: (
             observed.owned("Pod", owner),
             observed.owned("ControllerRevision", owner),

@@ -24,6 +24,7 @@ from lateen.cluster.actions import (
 )
 from lateen.cluster.deletion import delete_object, is_released
 from lateen.cluster.events import event_key, event_tree
+from lateen.cluster.newpods import let_in
 from lateen.store.interface import Event, EventType, Store
 
 
@@ -66,7 +67,7 @@ def perform(store: Store, actions: Iterable[Action], clock: Clock) -> Changed:
     """Do it all in one transaction. An object that has gone meanwhile needs nothing more."""
     done = Changed()
     with store.transaction():
-        for action in actions:
+        for action in let_in(store, actions):
             before = store.revision
             touched = _perform(store, action, clock)
             if store.revision != before:

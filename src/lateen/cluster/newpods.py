@@ -1,0 +1,53 @@
+"""Let the pods that controllers make into their namespaces, or tell their owner why not.
+
+In: actions, the store.    Out: actions to carry out.
+Before: check/newcomers.py        After: cluster/performing.py
+
+A pod of a user's own passes the same check at the API. One that is refused is wanted again at the next
+look, so that it comes when a quota has room again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from lateen.check.newcomers import welcome
+from lateen.cluster.actions import CONTROLLERS, Action, PutObject, Tell
+from lateen.store.core import key_of
+from lateen.store.interface import Store
+
+_MADE = "SuccessfulCreate"
+
+
+def let_in(store: Store, actions: Iterable[Action]) -> Iterator[Action]:
+    """The actions, new pods with their namespace's defaults; a refused pod becomes a word on it.
+
+    Taken one by one, so that each pod is counted before the next is judged.
+    """
+    refusal = ""
+    for action in actions:
+        match action:
+            case PutObject(raw=raw, source=source) if source == CONTROLLERS and _is_pod(raw):
+                key = key_of(raw)
+                if store.get(key) is not None:
+                    yield action
+                    continue
+                newcomer = welcome(store, key, raw)
+                refusal = newcomer.refusal
+                if not refusal:
+                    yield replace(action, raw=newcomer.raw)
+            case Tell(reason=reason) if refusal and reason == _MADE:
+                yield _not_made(action, refusal)
+                refusal = ""
+            case _:
+                yield action
+
+
+def _is_pod(raw: object) -> bool:
+    return isinstance(raw, dict) and (raw.get("apiVersion"), raw.get("kind")) == ("v1", "Pod")
+
+
+def _not_made(told: Tell, refusal: str) -> Tell:
+    words = f'Error creating: pods "{told.about.key.name}-" is forbidden: {refusal}'
+    return replace(told, reason="FailedCreate", message=words, warning=True, once=True)
