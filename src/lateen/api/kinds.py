@@ -23,6 +23,7 @@ from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import EndpointSlice, Service
 from lateen.api.serviceentry import ServiceEntry
 from lateen.api.sets import ControllerRevision, DaemonSet, StatefulSet
+from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
@@ -217,6 +218,13 @@ KINDS: tuple[Kind, ...] = (
         plural="serviceentries",
         struct=ServiceEntry,
         short_names=("se",),
+    ),
+    Kind(
+        group=NETWORKING,
+        versions=NETWORKING_VERSIONS,
+        kind="Sidecar",
+        plural="sidecars",
+        struct=Sidecar,
     ),
     Kind(
         group=SECURITY,

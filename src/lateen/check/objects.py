@@ -23,6 +23,7 @@ from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Service
 from lateen.api.serviceentry import ServiceEntry
 from lateen.api.sets import DaemonSet, StatefulSet
+from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolumeClaim
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
@@ -37,6 +38,7 @@ from lateen.check.security import check_authorization_policy, check_peer_authent
 from lateen.check.service import check_config_map, check_secret, check_service
 from lateen.check.serviceentry import check_service_entry
 from lateen.check.sets import check_claim, check_daemon_set, check_stateful_set
+from lateen.check.sidecar import check_sidecar
 from lateen.check.virtualservice import check_virtual_service
 from lateen.check.workload import check_deployment, check_pod, check_replica_set
 
@@ -78,6 +80,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_gateway(typed, at)
         case ServiceEntry() as typed:
             return check_service_entry(typed, at)
+        case Sidecar() as typed:
+            return check_sidecar(typed, at)
         case PeerAuthentication() as typed:
             return check_peer_authentication(typed, at)
         case AuthorizationPolicy() as typed:

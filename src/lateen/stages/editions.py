@@ -19,6 +19,7 @@ SETTINGS = frozenset(
         "VirtualService",
         "DestinationRule",
         "ServiceEntry",
+        "Sidecar",
         "PeerAuthentication",
         "AuthorizationPolicy",
     }

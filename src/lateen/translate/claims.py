@@ -18,6 +18,7 @@ from lateen.base.problem import Problem
 from lateen.translate.faults import claimed
 from lateen.translate.hosts import MESH, full_host, is_wild, wild_candidates
 from lateen.translate.routes import bound_gateways
+from lateen.translate.scope import Scope
 from lateen.world.model import Owned, exported
 
 
@@ -32,17 +33,21 @@ class MeshRules:
     source_keys: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
 
-    def claims(self, host: str, namespace: str) -> list[Owned[VirtualService]]:
+    def claims(self, host: str, namespace: str, scope: Scope) -> list[Owned[VirtualService]]:
         """Who speaks for a host to a namespace's proxies, in order of precedence."""
-        found = self.at(host, namespace)
+        found = self.at(host, namespace, scope)
         for wild in wild_candidates(host):
             if wild != host:
-                found.extend(self.at(wild, namespace))
+                found.extend(self.at(wild, namespace, scope))
         return found
 
-    def at(self, host: str, namespace: str) -> list[Owned[VirtualService]]:
+    def at(self, host: str, namespace: str, scope: Scope) -> list[Owned[VirtualService]]:
         """Those that name exactly this host, or this wildcard."""
-        seen = [r for r in self.by_host.get(host, ()) if visible(r, namespace)]
+        seen = [
+            rule
+            for rule in self.by_host.get(host, ())
+            if visible(rule, namespace) and scope.rule(rule.typed.spec.hosts, rule.namespace)
+        ]
         return sorted(seen, key=_breadth)
 
 

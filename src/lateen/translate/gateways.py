@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
-from lateen.ir.backends import Backend, BackendId, EndpointSet
+from lateen.ir.backends import Backend, EndpointSet
 from lateen.ir.plan import GatewayHttp, GatewayPort, GatewayTls, Role, RootSecret, TlsSecret
-from lateen.ir.routes import Forward, Route, RouteTable, VirtualHost
-from lateen.translate.backends import service_backends
+from lateen.ir.routes import Route, RouteTable, VirtualHost
 from lateen.translate.claims import visible
 from lateen.translate.credentials import client_credentials
 from lateen.translate.matches import Place, is_catch_all
 from lateen.translate.rawservers import RawServers
 from lateen.translate.routes import bound_gateways, translate_routes
 from lateen.translate.servers import Opened, ServerPlace, Sort, open_servers, shared_hosts
+from lateen.translate.used import backends_in, used_backends
 from lateen.translate.views import Index, Sight
 from lateen.world.model import Owned, Workload
 
@@ -98,17 +98,17 @@ def gateway_view(index: Index, workload: Workload) -> tuple[GatewayView, tuple[P
         _redirect_only(server, hosts)
     made = tuple(tables[name].table(name) for name in sorted(tables))
     ports = _ports(opened, raw)
-    backends, endpoints, more = _used(_wanted(made) | raw.backends(), sight)
-    own, roots, lacking = client_credentials(backends, index.world, workload.namespace)
+    used = used_backends(backends_in(made) | raw.backends(), sight, Role.GATEWAY)
+    own, roots, lacking = client_credentials(used.backends, index.world, workload.namespace)
     view = GatewayView(
         ports=ports,
         tables=made,
-        backends=backends,
-        endpoints=endpoints,
+        backends=used.backends,
+        endpoints=used.endpoints,
         secrets=tuple(dict.fromkeys([*_used_secrets(opened, ports), *own])),
         roots=tuple(dict.fromkeys([*opened.roots, *roots])),
     )
-    return view, tuple(dict.fromkeys([*problems, *more, *lacking]))
+    return view, tuple(dict.fromkeys([*problems, *used.problems, *lacking]))
 
 
 def _serve(
@@ -174,40 +174,6 @@ def _ports(opened: Opened, raw: RawServers) -> tuple[GatewayPort, ...]:
         )
         for port in sorted({*http, *tls, *raw.tcp, *raw.passed})
     )
-
-
-def _wanted(tables: tuple[RouteTable, ...]) -> set[BackendId]:
-    """The backends that some route leads to."""
-    wanted: set[BackendId] = set()
-    for table in tables:
-        for host in table.hosts:
-            for route in host.routes:
-                if isinstance(route.action, Forward):
-                    wanted.update(split.backend for split in route.action.splits)
-                    wanted.update(mirror.backend for mirror in route.action.mirrors)
-    return wanted
-
-
-def _used(
-    wanted: set[BackendId], sight: Sight
-) -> tuple[tuple[Backend, ...], tuple[EndpointSet, ...], list[Problem]]:
-    """The backends that are led to; a gateway needs no others."""
-    backends: list[Backend] = []
-    endpoints: list[EndpointSet] = []
-    problems: list[Problem] = []
-    for name in sorted({id.host for id in wanted}):
-        service = sight.service(name)
-        if service is None:
-            continue
-        made = service_backends(
-            sight.index.world, service, sight.rules(service), sight.index.mtls, Role.GATEWAY
-        )
-        backends.extend(b for b in made.backends if b.id in wanted)
-        endpoints.extend(e for e in made.endpoints if e.id in wanted)
-        problems.extend(made.problems)
-    backends.sort(key=lambda b: b.id)
-    endpoints.sort(key=lambda e: e.id)
-    return tuple(backends), tuple(endpoints), problems
 
 
 def _used_secrets(opened: Opened, ports: tuple[GatewayPort, ...]) -> tuple[TlsSecret, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
-from lateen.ir.backends import Backend, EndpointSet
+from lateen.ir.backends import Backend, BackendId, EndpointSet
 from lateen.ir.plan import (
     ANYWHERE,
     HttpOut,
@@ -31,18 +31,21 @@ from lateen.translate.credentials import client_credentials
 from lateen.translate.faults import range_ignored, taken
 from lateen.translate.matches import Place
 from lateen.translate.rawroutes import RawOutbound, raw_outbound
+from lateen.translate.scope import ALL_OF_IT, Scope, chosen_for
 from lateen.translate.tables import TableMaker, aliases_of, sniffed_or_http
+from lateen.translate.used import backends_in, used_backends
 from lateen.translate.views import Index, Sight
 from lateen.world.model import Port, Protocol, Service, Shape, Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class View:
-    """What two sidecars must share to be told the same: namespace, and labels some rule looks at."""
+    """What two sidecars must share to be told the same: namespace, labels some rule looks at, scope."""
 
     namespace: str
     labels: tuple[tuple[str, str], ...] = ()
     allow_any: bool = True
+    scope: Scope = ALL_OF_IT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,13 @@ def view_of(index: Index, workload: Workload, *, allow_any: bool = True) -> View
     have = workload.labels
     keys = sorted({*index.mesh.source_keys, *index.destinations.source_keys})
     labels = tuple((k, have[k]) for k in keys if k in have)
-    return View(namespace=workload.namespace, labels=labels, allow_any=allow_any)
+    chosen = chosen_for(index.world.sidecars, workload)
+    return View(
+        namespace=workload.namespace,
+        labels=labels,
+        allow_any=allow_any if chosen.allow_any is None else chosen.allow_any,
+        scope=chosen.scope,
+    )
 
 
 @dataclass(slots=True)
@@ -90,7 +99,7 @@ class _Listeners:
 
 def outbound_view(index: Index, view: View) -> OutboundView:
     """Work out the outbound half for all sidecars of a view."""
-    sight = Sight(index=index, namespace=view.namespace, labels=dict(view.labels))
+    sight = Sight(index=index, namespace=view.namespace, labels=dict(view.labels), scope=view.scope)
     services = sight.services()
     maker = TableMaker(
         sight=sight,
@@ -117,6 +126,11 @@ def outbound_view(index: Index, view: View) -> OutboundView:
     problems.extend(lacking)
     outbound = _settled(listeners)
     tables, found = _tables(maker, services, outbound)
+    wanted = backends_in(tables) | _poured(outbound)
+    further = used_backends(wanted - {b.id for b in backends}, sight, Role.SIDECAR)
+    backends.extend(further.backends)
+    endpoints.extend(further.endpoints)
+    problems.extend(further.problems)
     return OutboundView(
         view=view,
         outbound=outbound,
@@ -135,7 +149,7 @@ def _listen(maker: TableMaker, service: Service, port: Port, listeners: _Listene
         listeners.http.setdefault(port.number, port.origin)
         return
     place = Place(port=port.number, namespace=maker.sight.namespace, labels=maker.labels)
-    rules = maker.rules.claims(service.host, maker.sight.namespace)
+    rules = maker.sight.claims(service.host)
     raw = raw_outbound(service, port, rules, place, maker.sight.known)
     listeners.problems.extend(raw.problems)
     addresses = service.addresses
@@ -152,6 +166,20 @@ def _listen(maker: TableMaker, service: Service, port: Port, listeners: _Listene
         addresses = (ANYWHERE,)
     for address in addresses:
         listeners.put(_at(address, service, port, raw))
+
+
+def _poured(outbound: tuple[Outbound, ...]) -> set[BackendId]:
+    """The backends that get raw connections."""
+    found: set[BackendId] = set()
+    for part in outbound:
+        match part:
+            case TcpOut() | SniffOut():
+                found.update(split.backend for split in part.to)
+            case SniOut():
+                found.update(split.backend for _, to in part.by_host for split in to)
+            case HttpOut():
+                pass
+    return found
 
 
 def _at(address: str, service: Service, port: Port, raw: RawOutbound) -> TcpOut | SniffOut | SniOut:

@@ -72,7 +72,7 @@ class TableMaker:
     def _routes(
         self, service: Service, port: int, done: dict[int, Translated]
     ) -> tuple[Owned[VirtualService] | None, tuple[Route, ...], Origin]:
-        for rule in self.rules.claims(service.host, self.sight.namespace):
+        for rule in self.sight.claims(service.host):
             made = self._translated(rule, port, done)
             if made.routes:
                 return rule, made.routes, rule.origin("spec.hosts")
@@ -100,7 +100,7 @@ class TableMaker:
         """Hosts of VirtualServices that no service on this port has."""
         known = {s.host for s in services}
         active = {id(rule) for rule in matched}
-        seen = {host: self.rules.at(host, self.sight.namespace) for host in self.rules.by_host}
+        seen = {host: self.sight.claims_at(host) for host in self.rules.by_host}
         return [
             (host, same[0])
             for host, same in seen.items()

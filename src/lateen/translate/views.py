@@ -16,6 +16,7 @@ from lateen.translate.destinations import DestinationIndex, Destinations, destin
 from lateen.translate.hosts import resolve
 from lateen.translate.mtls import MtlsIndex, mtls_index
 from lateen.translate.routes import Known
+from lateen.translate.scope import ALL_OF_IT, Scope
 from lateen.translate.settings import hash_of
 from lateen.world.model import Owned, Service, Shape, World
 
@@ -56,11 +57,15 @@ def index_of(world: World) -> Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """The mesh as the proxies of one namespace see it whose pods carry these labels."""
+    """The mesh as the proxies of one namespace see it whose pods carry these labels.
+
+    `scope` bounds what they may call by name; what a rule leads to need not be in it.
+    """
 
     index: Index
     namespace: str
     labels: Mapping[str, str]
+    scope: Scope = ALL_OF_IT
 
     def service(self, host: str) -> Service | None:
         """The service that answers to a full host name."""
@@ -79,8 +84,20 @@ class Sight:
             delegate=lambda owner, name: self.index.delegate(owner, name, namespace),
         )
 
+    def claims(self, host: str) -> list[Owned[VirtualService]]:
+        """The VirtualServices that speak for a host here, in order of precedence."""
+        return self.index.mesh.claims(host, self.namespace, self.scope)
+
+    def claims_at(self, host: str) -> list[Owned[VirtualService]]:
+        """Those that name exactly this host, or this wildcard."""
+        return self.index.mesh.at(host, self.namespace, self.scope)
+
     def services(self) -> tuple[Service, ...]:
         """One service for each host, in order of precedence; ExternalNames are no services."""
         chosen = (self.index.world.service(h, self.namespace) for h in self.index.world.services)
-        found = (s for s in chosen if s and s.shape is not Shape.EXTERNAL_NAME)
+        found = (
+            s
+            for s in chosen
+            if s and s.shape is not Shape.EXTERNAL_NAME and self.scope.host(s.host, s.namespace)
+        )
         return tuple(sorted(found, key=lambda s: s.age))

@@ -19,6 +19,7 @@ from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.objects import Obj
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
+from lateen.api.sidecar import Sidecar
 from lateen.api.virtualservice import VirtualService
 from lateen.world.addresses import allocate
 from lateen.world.model import CLUSTER_DOMAIN, Owned, SecretData, Service, Shape, Workload, World
@@ -53,6 +54,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         virtual_services=_owned(by_kind.get("VirtualService", ()), VirtualService),
         destination_rules=_owned(by_kind.get("DestinationRule", ()), DestinationRule),
         gateways=_owned(by_kind.get("Gateway", ()), Gateway),
+        sidecars=_owned(by_kind.get("Sidecar", ()), Sidecar),
         peer_authentications=_owned(by_kind.get("PeerAuthentication", ()), PeerAuthentication),
         authorization_policies=_owned(by_kind.get("AuthorizationPolicy", ()), AuthorizationPolicy),
         secrets={

@@ -18,6 +18,7 @@ from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.objects import Obj
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
+from lateen.api.sidecar import Sidecar
 from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import Origin
 
@@ -241,6 +242,7 @@ class World:
     virtual_services: tuple[Owned[VirtualService], ...]
     destination_rules: tuple[Owned[DestinationRule], ...]
     gateways: tuple[Owned[Gateway], ...]
+    sidecars: tuple[Owned[Sidecar], ...]
     peer_authentications: tuple[Owned[PeerAuthentication], ...]
     authorization_policies: tuple[Owned[AuthorizationPolicy], ...]
     secrets: Mapping[tuple[str, str], SecretData]

@@ -1,0 +1,50 @@
+"""Only those backends that some route or listener leads to.
+
+In: RouteTables, Sight.              Out: ServiceBackends.
+Before: translate/backends.py        After: translate/gateways.py, translate/outbound.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lateen.base.problem import Problem
+from lateen.ir.backends import Backend, BackendId, EndpointSet
+from lateen.ir.plan import Role
+from lateen.ir.routes import Forward, RouteTable
+from lateen.translate.backends import ServiceBackends, service_backends
+from lateen.translate.views import Sight
+
+
+def backends_in(tables: Iterable[RouteTable]) -> set[BackendId]:
+    """The backends that some route leads to, copies included."""
+    wanted: set[BackendId] = set()
+    for table in tables:
+        for host in table.hosts:
+            for route in host.routes:
+                if isinstance(route.action, Forward):
+                    wanted.update(split.backend for split in route.action.splits)
+                    wanted.update(mirror.backend for mirror in route.action.mirrors)
+    return wanted
+
+
+def used_backends(wanted: set[BackendId], sight: Sight, role: Role) -> ServiceBackends:
+    """These backends and their endpoints, sorted; one whose service is not there is left out."""
+    backends: list[Backend] = []
+    endpoints: list[EndpointSet] = []
+    problems: list[Problem] = []
+    for name in sorted({id.host for id in wanted}):
+        service = sight.service(name)
+        if service is None:
+            continue
+        made = service_backends(
+            sight.index.world, service, sight.rules(service), sight.index.mtls, role
+        )
+        backends.extend(b for b in made.backends if b.id in wanted)
+        endpoints.extend(e for e in made.endpoints if e.id in wanted)
+        problems.extend(made.problems)
+    return ServiceBackends(
+        backends=tuple(sorted(backends, key=lambda b: b.id)),
+        endpoints=tuple(sorted(endpoints, key=lambda e: e.id)),
+        problems=tuple(problems),
+    )
