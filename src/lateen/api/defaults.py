@@ -32,6 +32,8 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
             return raw | {"spec": _daemon_spec(raw["spec"])}
         case "", "PersistentVolumeClaim":
             return raw | {"spec": {"volumeMode": "Filesystem", **raw["spec"]}}
+        case "autoscaling", "HorizontalPodAutoscaler":
+            return raw | {"spec": {"minReplicas": 1, **raw["spec"]}}
         case "batch", "Job":
             return raw | {"spec": _job_spec(raw["spec"])}
         case "batch", "CronJob":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lateen.api.autoscaling import HorizontalPodAutoscaler
 from lateen.api.batch import CronJob, Job
 from lateen.api.config import ConfigMap, Namespace, Secret, ServiceAccount
 from lateen.api.definition import EXTENSIONS, Custom, CustomResourceDefinition
@@ -18,6 +19,7 @@ from lateen.api.gateway import Gateway
 from lateen.api.limits import LimitRange, ResourceQuota
 from lateen.api.node import Node
 from lateen.api.pod import Pod
+from lateen.api.policy import PodDisruptionBudget, PriorityClass
 from lateen.api.rbac import RBAC, ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import EndpointSlice, Service
@@ -177,6 +179,31 @@ KINDS: tuple[Kind, ...] = (
         struct=StorageClass,
         namespaced=False,
         short_names=("sc",),
+    ),
+    Kind(
+        group="policy",
+        versions=("v1",),
+        kind="PodDisruptionBudget",
+        plural="poddisruptionbudgets",
+        struct=PodDisruptionBudget,
+        short_names=("pdb",),
+    ),
+    Kind(
+        group="scheduling.k8s.io",
+        versions=("v1",),
+        kind="PriorityClass",
+        plural="priorityclasses",
+        struct=PriorityClass,
+        namespaced=False,
+        short_names=("pc",),
+    ),
+    Kind(
+        group="autoscaling",
+        versions=("v2",),
+        kind="HorizontalPodAutoscaler",
+        plural="horizontalpodautoscalers",
+        struct=HorizontalPodAutoscaler,
+        short_names=("hpa",),
     ),
     Kind(group="batch", versions=("v1",), kind="Job", plural="jobs", struct=Job),
     Kind(

@@ -18,7 +18,17 @@ from lateen.apiserver.questions import QUESTIONS, Question
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _IN_ALL = frozenset(
-    {"Pod", "Service", "Deployment", "ReplicaSet", "Job", "CronJob", "StatefulSet", "DaemonSet"}
+    {
+        "Pod",
+        "Service",
+        "Deployment",
+        "ReplicaSet",
+        "Job",
+        "CronJob",
+        "StatefulSet",
+        "DaemonSet",
+        "HorizontalPodAutoscaler",
+    }
 )
 SCALED = frozenset({"Deployment", "ReplicaSet", "StatefulSet"})
 KUBERNETES_MINOR = 32

@@ -102,6 +102,37 @@ def _node_selector(raw: Tree) -> str:
     return labels_text(at(raw, "spec", "template", "spec", "nodeSelector"))
 
 
+def _scale_target(raw: Tree) -> str:
+    target = at(raw, "spec", "scaleTargetRef") or {}
+    return f"{target.get('kind', '')}/{target.get('name', '')}"
+
+
+def _targets(raw: Tree) -> str:
+    """`cpu: 41%/80%`, as far as it has been measured."""
+    metrics = at(raw, "spec", "metrics") or ()
+    measured = at(raw, "status", "currentMetrics") or ()
+    found: dict[str, Tree] = {
+        str(_source_of(m).get("name")): _source_of(m).get("current") or {} for m in measured
+    }
+    return ", ".join(_target(_source_of(m), found) for m in metrics) or NONE
+
+
+def _target(source: Tree, measured: Mapping[str, Tree]) -> str:
+    name = str(source.get("name", ""))
+    wanted, current = source.get("target") or {}, measured.get(name, {})
+    per_cent = wanted.get("averageUtilization")
+    if per_cent is None:
+        return (
+            f"{name}: {current.get('averageValue', '<unknown>')}/{wanted.get('averageValue', '')}"
+        )
+    now = current.get("averageUtilization")
+    return f"{name}: {'<unknown>' if now is None else f'{now}%'}/{per_cent}%"
+
+
+def _source_of(metric: Tree) -> Tree:
+    return metric.get("resource") or metric.get("containerResource") or {}
+
+
 def _access_modes(raw: Tree) -> str:
     short = {
         "ReadWriteOnce": "RWO",
@@ -187,6 +218,22 @@ WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
         shown_column(
             "AllowVolumeExpansion", lambda raw: str(bool(raw.get("allowVolumeExpansion"))).lower()
         ),
+    ),
+    ("policy", "PodDisruptionBudget"): (
+        text_column("Min Available", "spec", "minAvailable", default="N/A"),
+        text_column("Max Unavailable", "spec", "maxUnavailable", default="N/A"),
+        number_column("Allowed Disruptions", "status", "disruptionsAllowed"),
+    ),
+    ("scheduling.k8s.io", "PriorityClass"): (
+        number_column("Value", "value"),
+        shown_column("Global-Default", lambda raw: str(bool(raw.get("globalDefault"))).lower()),
+    ),
+    ("autoscaling", "HorizontalPodAutoscaler"): (
+        shown_column("Reference", _scale_target),
+        shown_column("Targets", _targets),
+        shown_column("MinPods", lambda raw: str(at(raw, "spec", "minReplicas") or 1)),
+        number_column("MaxPods", "spec", "maxReplicas"),
+        number_column("Replicas", "status", "currentReplicas"),
     ),
     ("batch", "Job"): (
         shown_column("Status", _job_status),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from lateen.api.autoscaling import HorizontalPodAutoscaler
 from lateen.api.batch import CronJob, Job
 from lateen.api.config import ConfigMap, Secret
 from lateen.api.decode import Partial
@@ -19,6 +20,7 @@ from lateen.api.kinds import kind_of
 from lateen.api.objects import Obj
 from lateen.api.paths import holds
 from lateen.api.pod import Pod
+from lateen.api.policy import PodDisruptionBudget
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Service
 from lateen.api.serviceentry import ServiceEntry
@@ -34,6 +36,7 @@ from lateen.check.definition import check_definition
 from lateen.check.destinationrule import check_destination_rule
 from lateen.check.gateway import check_gateway
 from lateen.check.rules import broken_rules
+from lateen.check.scaling import check_autoscaler, check_budget
 from lateen.check.security import check_authorization_policy, check_peer_authentication
 from lateen.check.service import check_config_map, check_secret, check_service
 from lateen.check.serviceentry import check_service_entry
@@ -108,6 +111,10 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_cron_job(typed, at)
         case StatefulSet() as typed:
             return check_stateful_set(typed, at)
+        case HorizontalPodAutoscaler() as typed:
+            return check_autoscaler(typed, at)
+        case PodDisruptionBudget() as typed:
+            return check_budget(typed, at)
         case DaemonSet() as typed:
             return check_daemon_set(typed, at)
         case PersistentVolumeClaim() as typed:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from lateen.api.objects import Obj
 from lateen.cluster.actions import PROVIDED, Action
+from lateen.cluster.budgets import reconcile_budget
 from lateen.cluster.claims import provided_classes, reconcile_claims, release_claims
 from lateen.cluster.cronjobs import reconcile_cronjob
 from lateen.cluster.daemonsets import reconcile_daemonset
@@ -19,6 +20,7 @@ from lateen.cluster.definitions import reconcile_definitions, release_definition
 from lateen.cluster.deployments import reconcile_deployment
 from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
 from lateen.cluster.events import forget_events
+from lateen.cluster.foreground import reconcile_foreground
 from lateen.cluster.garbage import collect
 from lateen.cluster.gateways import gateway_objects, reconcile_gateways
 from lateen.cluster.jobpods import release_orphans
@@ -33,6 +35,7 @@ from lateen.cluster.scheduling import schedule
 from lateen.cluster.services import allocate, service_of
 from lateen.cluster.statefulsets import reconcile_statefulset
 
+_WITH_REPLICAS = ("Deployment", "ReplicaSet", "StatefulSet")
 Inputs = tuple[tuple[Obj, ...], ...]
 BOUNDS = ("ResourceQuota", "LimitRange")  # a pod they kept out may come when they change
 
@@ -78,6 +81,12 @@ def _stateful_inputs(observed: Observed, owner: Obj) -> Inputs:
     )
 
 
+def _budget_inputs(observed: Observed, budget: Obj) -> Inputs:
+    namespace = budget.key.namespace
+    sets = (s for kind in _WITH_REPLICAS for s in observed.all(kind, namespace))
+    return observed.all("Pod", namespace), tuple(sets)
+
+
 def _claims(observed: Observed, now: datetime) -> tuple[Action, ...]:
     claims, volumes = observed.all("PersistentVolumeClaim"), observed.all("PersistentVolume")
     classes = observed.all("StorageClass")
@@ -106,6 +115,10 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         reads=frozenset(),
         reconcile=lambda observed, _: collect(observed.everything(), observed.get),
         on_deletion_only=True,
+    ),
+    Whole(
+        reads=frozenset(),
+        reconcile=lambda observed, _: reconcile_foreground(observed.everything()),
     ),
     Whole(
         reads=frozenset({"Gateway", "Deployment", "Service", "ServiceAccount"}),
@@ -163,6 +176,12 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
             owner, inputs[0], inputs[1], {claim.key.name for claim in inputs[2]}, now
         ),
     ),
+    PerObject(
+        kind="PodDisruptionBudget",
+        reads=frozenset({"PodDisruptionBudget", "Pod", *_WITH_REPLICAS}),
+        inputs=_budget_inputs,
+        reconcile=lambda budget, inputs, now: reconcile_budget(budget, inputs[0], inputs[1], now),
+    ),
     Whole(
         reads=frozenset({"Namespace", "StorageClass"}),
         reconcile=lambda observed, _: provided_classes(observed.all("StorageClass")),
@@ -211,7 +230,9 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     ),
     Whole(
         reads=frozenset({"Pod", "Node"}),
-        reconcile=lambda observed, now: schedule(observed.all("Pod"), observed.all("Node"), now),
+        reconcile=lambda observed, now: schedule(
+            observed.all("Pod"), observed.all("Node"), observed.all("PriorityClass"), now
+        ),
     ),
     Whole(
         reads=frozenset({"Service"}),

@@ -19,6 +19,7 @@ from typing import Any
 from lateen.api.meta import Condition
 from lateen.api.node import Node
 from lateen.api.objects import Obj
+from lateen.api.policy import PriorityClass
 from lateen.cluster.actions import Action, PutObject, PutStatus, Tell
 from lateen.cluster.addresses import HOST, PODS, free_addresses
 from lateen.cluster.fitting import (
@@ -36,6 +37,7 @@ from lateen.cluster.qos import qos_class
 from lateen.cluster.statuses import with_conditions
 
 _SELF = "default-scheduler"
+_SYSTEM = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 
 
 @dataclass(kw_only=True)
@@ -53,7 +55,9 @@ class _Placed:
             self.pods.append((pod, self.nodes[name]))
 
 
-def schedule(pods: Sequence[Obj], nodes: Sequence[Obj], now: datetime) -> tuple[Action, ...]:
+def schedule(
+    pods: Sequence[Obj], nodes: Sequence[Obj], classes: Sequence[Obj], now: datetime
+) -> tuple[Action, ...]:
     """Place the pods that have no address yet; those that fit nowhere stay pending and say why."""
     new = [pod for pod in pods if is_active(pod) and not pod_of(pod).status.pod_ip]
     if not new or not nodes:
@@ -64,24 +68,41 @@ def schedule(pods: Sequence[Obj], nodes: Sequence[Obj], now: datetime) -> tuple[
             placed.take(pod, pod_of(pod).spec.node_name)
     free = free_addresses(PODS, (pod_of(pod).status.pod_ip for pod in pods))
     actions: list[Action] = []
-    for pod in sorted(new, key=_rank):
+    for pod in sorted(new, key=lambda pod: _rank(pod, classes)):
         found = _node_for(pod, placed)
         address = next(free, "") if isinstance(found, str) else ""
         if isinstance(found, str) and address:
             placed.take(pod, found)
             words = f"Successfully assigned {pod.key.namespace}/{pod.key.name} to {found}"
             told = Tell(about=pod, reason="Scheduled", message=words, component=_SELF)
-            actions += [PutObject(raw=_with_place(pod, found, address, now)), told]
+            raw = _with_place(pod, found, address, now)
+            raw["spec"] |= _priority(pod, classes)
+            actions += [PutObject(raw=raw), told]
         elif not isinstance(found, str):
             actions += _pending(pod, found, now)
     return tuple(actions)
 
 
-def _rank(pod: Obj) -> tuple[int, str, str]:
+def _rank(pod: Obj, classes: Sequence[Obj]) -> tuple[int, str, str]:
     """The most important first, then the oldest."""
-    priority = pod_of(pod).spec.priority
-    importance = priority if isinstance(priority, int) else 0
+    importance = _priority(pod, classes).get("priority", 0)
     return -importance, pod.meta.creation_timestamp or "", str(pod.key)
+
+
+def _priority(pod: Obj, classes: Sequence[Obj]) -> dict[str, int]:
+    """The priority of the pod's class, or of the one that is everybody's."""
+    spec = pod_of(pod).spec
+    if isinstance(spec.priority, int):
+        return {"priority": spec.priority}
+    for obj in classes:
+        found = obj.typed
+        if isinstance(found, PriorityClass) and (
+            spec.priority_class_name == obj.key.name
+            or (not spec.priority_class_name and found.global_default)
+        ):
+            return {"priority": found.value}
+    system = _SYSTEM.get(str(spec.priority_class_name or ""))
+    return {"priority": system} if system else {}
 
 
 def _node_for(pod: Obj, placed: _Placed) -> str | Counter[str]:

@@ -1,0 +1,71 @@
+"""Look at the load every 15 seconds and let the autoscalers follow it.
+
+In: the store, what pods use.    Out: the store, with other numbers of replicas.
+Before: cluster/autoscaling.py        After: app/control.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lateen.api.kinds import group_of
+from lateen.api.meta import LabelSelector
+from lateen.api.objects import Obj
+from lateen.base.clock import Clock
+from lateen.base.origin import ObjectKey
+from lateen.cluster.autoscaling import SYNC_SECONDS, autoscale, autoscaler_of
+from lateen.cluster.performing import perform
+from lateen.cluster.replicacalc import Usage
+from lateen.cluster.scalingrules import Past
+from lateen.store.interface import Store
+
+
+@dataclass(kw_only=True)
+class Autoscaling:
+    """The autoscalers of one store, and what each has wished and done; forgotten at a restart.
+
+    `usage` tells what pods use now; nothing, as long as nobody measures.
+    """
+
+    store: Store
+    clock: Clock
+    usage: Callable[[], Usage]
+    _past: dict[str, Past] = field(default_factory=dict)
+
+    async def autoscaling(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self.clock.sleep(SYNC_SECONDS)
+            self.step()
+
+    def step(self) -> None:
+        """One look at every autoscaler."""
+        found = self.store.list(group="autoscaling", kind="HorizontalPodAutoscaler")
+        usage = self.usage() if found else {}
+        past = {obj.meta.uid: self._past.get(obj.meta.uid, Past()) for obj in found}
+        for obj in found:
+            target = self._target(obj)
+            pods = self._pods(target) if target is not None else ()
+            made = autoscale(obj, target, pods, usage, past[obj.meta.uid], self.clock.now())
+            past[obj.meta.uid] = made.past
+            perform(self.store, made.actions, self.clock)
+        self._past = past
+
+    def _target(self, autoscaler: Obj) -> Obj | None:
+        reference = autoscaler_of(autoscaler).spec.scale_target_ref
+        return self.store.get(
+            ObjectKey(
+                group=group_of(reference.api_version or "apps/v1"),
+                kind=reference.kind,
+                namespace=autoscaler.key.namespace,
+                name=reference.name,
+            )
+        )
+
+    def _pods(self, target: Obj) -> tuple[Obj, ...]:
+        selector = getattr(getattr(target.typed, "spec", None), "selector", None)
+        if not isinstance(selector, LabelSelector):
+            return ()
+        pods = self.store.list(group="", kind="Pod", namespace=target.key.namespace)
+        return tuple(pod for pod in pods if selector.matches(pod.meta.labels))
