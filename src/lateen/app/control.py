@@ -48,6 +48,7 @@ from lateen.stages.bordering import addresses_of_this_host, border_of
 from lateen.stages.building import Building
 from lateen.stages.draining import all_programmed, end_all_pods, within
 from lateen.stages.editions import Traffic, editions_of
+from lateen.stages.following import Following
 from lateen.stages.nodes import NodeLink
 from lateen.stages.planning import Planned, Planning, directory_of
 from lateen.stages.programming import Programming, remembered
@@ -116,6 +117,7 @@ class ControlPlane:
             look_in=self.building.look_in,
             tell=self.news.tell,
         )
+        self.following = Following(paths=lambda: self.settings.paths, read=self._read_sources)
         self.reporting = Reporting(
             settings=lambda: self.settings,
             clock=self.clock,
@@ -189,7 +191,7 @@ class ControlPlane:
             self._controllers,
             named("watch", self._watching()),
             named("rounds", self._rounds()),
-            named("sources", self._sources()),
+            named("sources", self.following.following()),
             named("rebuilding", self.building.rebuilding()),
             named("certificates", self.securing.renewing(self.ads.refresh)),
             named("statuses", self.programming.programming()),
@@ -299,19 +301,9 @@ class ControlPlane:
         s = self.settings
         return Request(paths=s.paths, stdin=s.stdin, folder=s.folder, namespace=s.namespace)
 
-    async def _sources(self) -> None:
-        from lateen.sources.watching import watching
-
-        self.sourcing.read(self._request())
-        while True:
-            paths = [path for path in self.settings.paths if path != "-"]
-            changes = watching(paths)
-            async for _ in changes:
-                if self._draining:
-                    continue
-                self.sourcing.read(self._request())
-                if paths != [path for path in self.settings.paths if path != "-"]:
-                    break
+    def _read_sources(self) -> None:
+        if not self._draining:
+            self.sourcing.read(self._request())
 
     def _rebuilt(self, image: str) -> None:
         """Roll out what runs an older build; a pod of its own is made again from its file."""
@@ -328,6 +320,7 @@ class ControlPlane:
         )
         self.settings.save()
         applied = self.sourcing.read(self._request())
+        self.following.look_elsewhere()
         await asyncio.sleep(ROUND_PAUSE * 3)
         return {
             "created": [str(key) for key in applied.created],
