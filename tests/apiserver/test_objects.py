@@ -90,6 +90,112 @@ async def test_a_field_without_effect_here_comes_back_as_a_warning() -> None:
         assert any("runtimeClassName" in text for text in answer.headers.getall("Warning"))
 
 
+@pytest.mark.parametrize(
+    ("validation", "status", "warned"),
+    [("", 201, True), ("Warn", 201, True), ("Ignore", 201, False)],
+)
+async def test_an_unknown_field_is_left_out(validation: str, status: int, warned: bool) -> None:
+    body = deployment("web")
+    body["spec"]["replicsa"] = 3
+    path = f"{DEPLOYMENTS}?fieldValidation={validation}"
+    async with (
+        client_of(app_of(store_with())) as client,
+        client.post(path, json=body) as answer,
+    ):
+        made = await answer.json()
+        said = answer.headers.getall("Warning", [])
+    assert answer.status == status
+    assert "replicsa" not in made["spec"]
+    known = [text for text in said if 'unknown field \\"spec.replicsa\\"' in text]
+    assert bool(known) == warned
+
+
+async def test_an_unknown_field_is_refused_by_those_who_are_strict() -> None:
+    body = deployment("web")
+    body["spec"]["replicsa"] = 3
+    async with client_of(app_of(store_with())) as client:
+        path = f"{DEPLOYMENTS}?fieldValidation=Strict"
+        status, answer = await asked(client, "POST", path, json=body)
+        assert (status, answer["reason"]) == (400, "BadRequest")
+        assert answer["message"] == (
+            'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: '
+            'unknown field "spec.replicsa" (did you mean "replicas"?)'
+        )
+        path = f"{DEPLOYMENTS}?fieldValidation=Maybe"
+        assert (await asked(client, "POST", path, json=body))[0] == 422
+
+
+async def test_nothing_new_comes_into_a_namespace_on_its_way_out() -> None:
+    leaving = namespace("old")
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    store = store_with()
+    store.put(leaving)
+    body = {"metadata": {"name": "one"}}
+    async with client_of(app_of(store)) as client:
+        status, answer = await asked(client, "POST", MAPS.replace("default", "old"), json=body)
+    assert (status, answer["reason"]) == (403, "Forbidden")
+    assert answer["details"]["causes"][0]["reason"] == "NamespaceTerminating"
+
+
+async def test_an_update_may_insist_on_the_object_it_has_read() -> None:
+    store = store_with(config_map("one"))
+    body = config_map("one", a="1")
+    body["metadata"]["uid"] = "of-another"
+    async with client_of(app_of(store)) as client:
+        status, answer = await asked(client, "PUT", f"{MAPS}/one", json=body)
+        assert (status, "Precondition failed: UID" in answer["message"]) == (409, True)
+        options = {"preconditions": {"uid": "of-another"}}
+        status, answer = await asked(client, "DELETE", f"{MAPS}/one", json=options)
+        assert (status, "UID in precondition: of-another" in answer["message"]) == (409, True)
+        options = {"preconditions": {"resourceVersion": "99"}}
+        assert (await asked(client, "DELETE", f"{MAPS}/one", json=options))[0] == 409
+        options = {"preconditions": {"uid": store.list(kind="ConfigMap")[0].meta.uid}}
+        assert (await asked(client, "DELETE", f"{MAPS}/one", json=options))[0] == 200
+
+
+async def test_orphans_outlive_their_owner() -> None:
+    store = store_with(config_map("owner"))
+    uid = store.list(kind="ConfigMap")[0].meta.uid
+    owned = config_map("owned")
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    owned["metadata"]["ownerReferences"] = [owner]
+    store.put(owned)
+    async with client_of(app_of(store)) as client:
+        await asked(client, "DELETE", f"{MAPS}/owner?propagationPolicy=Orphan")
+        _, left = await asked(client, "GET", f"{MAPS}/owned")
+    assert not left["metadata"].get("ownerReferences")
+
+
+async def test_an_owner_waits_for_what_it_owns_when_asked_to() -> None:
+    calls, store = Calls(), store_with(config_map("owner"))
+    uid = store.list(kind="ConfigMap")[0].meta.uid
+    owned = config_map("owned")
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    owned["metadata"]["ownerReferences"] = [owner]
+    store.put(owned)
+    async with client_of(app_of(store, calls)) as client:
+        changes = store.watch()
+        await asked(client, "DELETE", f"{MAPS}/owner?propagationPolicy=Foreground")
+        marked = await anext(changes)
+    assert marked.obj.meta.finalizers == ("foregroundDeletion",)
+    assert [call[2] for call in calls.deleted] == ["Foreground"]
+
+
+async def test_a_dry_run_answers_what_would_have_been_stored() -> None:
+    store = store_with()
+    async with client_of(app_of(store)) as client:
+        _, made = await asked(client, "POST", DEPLOYMENTS, json=deployment("web"))
+        wanted = deployment("web", replicas=4)
+        path = f"{DEPLOYMENTS}/web?dryRun=All"
+        _, shown = await asked(client, "PUT", path, json=wanted)
+        _, still = await asked(client, "GET", f"{DEPLOYMENTS}/web")
+        _, scale = await asked(client, "GET", f"{DEPLOYMENTS}/web/scale")
+    assert shown["metadata"]["generation"] == 2
+    assert shown["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    assert (shown["spec"]["replicas"], scale["spec"]["replicas"]) == (4, 1)
+    assert still == made
+
+
 async def test_an_update_needs_the_newest_revision() -> None:
     store = store_with(config_map("one", a="1"))
     async with client_of(app_of(store)) as client:

@@ -8,7 +8,7 @@ Source: Kubernetes API concepts, "Resource deletion"; meta/v1 DeleteOptions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ from lateen.apiserver.writing import body_of
 from lateen.base.errors import NotFound
 
 PROPAGATIONS = ("Background", "Foreground", "Orphan")
+_CASCADES = ("Foreground", "Orphan")  # those that look at what is owned
+_FOREGROUND = "foregroundDeletion"  # the finalizer under which an owner waits for what it owns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,19 +117,30 @@ def _check_preconditions(options: DeleteOptions, target: Target, current: Obj) -
 def _deleted(
     target: Target, obj: Obj, options: DeleteOptions, store: Objects, delete: Deletion
 ) -> Obj | None:
+    owned = (
+        [o for o in store.list() if _is_owned(o, obj)] if options.propagation in _CASCADES else []
+    )
     if options.propagation == "Orphan":
-        _orphan_dependents(store, obj)
+        _orphan(store, owned, obj)
+    elif owned and _FOREGROUND not in obj.meta.finalizers:
+        finalizers = [*obj.meta.finalizers, _FOREGROUND]
+        store.put(
+            dict(obj.raw) | {"metadata": dict(obj.raw["metadata"]) | {"finalizers": finalizers}}
+        )
     try:
         return delete(obj.key, grace=options.grace, propagation=options.propagation)
     except NotFound:
         raise not_found(target.kind, obj.key.name) from None
 
 
-def _orphan_dependents(store: Objects, owner: Obj) -> None:
+def _is_owned(obj: Obj, owner: Obj) -> bool:
+    return any(ref.uid == owner.meta.uid for ref in obj.meta.owner_references)
+
+
+def _orphan(store: Objects, owned: Sequence[Obj], owner: Obj) -> None:
     """What the object owns loses its reference to it, and so outlives it."""
     with store.transaction():
-        for obj in store.list():
-            if any(ref.uid == owner.meta.uid for ref in obj.meta.owner_references):
-                metadata = dict(obj.raw["metadata"])
-                left = [r for r in metadata["ownerReferences"] if r.get("uid") != owner.meta.uid]
-                store.put(dict(obj.raw) | {"metadata": metadata | {"ownerReferences": left}})
+        for obj in owned:
+            metadata = dict(obj.raw["metadata"])
+            left = [r for r in metadata["ownerReferences"] if r.get("uid") != owner.meta.uid]
+            store.put(dict(obj.raw) | {"metadata": metadata | {"ownerReferences": left}})

@@ -342,7 +342,7 @@ class ControlPlane:
         return {"left": not await within(DRAIN_PATIENCE, self.clock, lambda: self.running.empty)}
 
     def _delete(self, key: ObjectKey, *, grace: int | None, propagation: str) -> Obj | None:
-        del propagation  # background, as kubectl's default; the others come with the API issue
+        del propagation  # apiserver/deleting.py and cluster/foreground.py see to what is owned
         delete_object(self.store, key, self.clock, grace=grace)
         return self.store.get(key)
 

@@ -20,6 +20,7 @@ from lateen.cluster.definitions import reconcile_definitions, release_definition
 from lateen.cluster.deployments import reconcile_deployment
 from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
 from lateen.cluster.events import forget_events
+from lateen.cluster.foreground import reconcile_foreground
 from lateen.cluster.garbage import collect
 from lateen.cluster.gateways import gateway_objects, reconcile_gateways
 from lateen.cluster.jobpods import release_orphans
@@ -114,6 +115,10 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         reads=frozenset(),
         reconcile=lambda observed, _: collect(observed.everything(), observed.get),
         on_deletion_only=True,
+    ),
+    Whole(
+        reads=frozenset(),
+        reconcile=lambda observed, _: reconcile_foreground(observed.everything()),
     ),
     Whole(
         reads=frozenset({"Gateway", "Deployment", "Service", "ServiceAccount"}),
