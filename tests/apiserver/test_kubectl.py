@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aiohttp import web
 
 from lateen.apiserver.app import make_app
 from lateen.apiserver.kubeconfig import kubeconfig, write_kubeconfig
@@ -70,8 +71,15 @@ class Kubectl:
 @asynccontextmanager
 async def kubectl_for(store: MemoryStore, home: Path) -> AsyncIterator[Kubectl]:
     """Serve the store over TLS and give a kubectl for it."""
-    certificate, key = self_signed()
     app = make_app(store, deps_for(store, logs=home / "pods"), token=TOKEN)
+    async with kubectl_serving(app, home) as kubectl:
+        yield kubectl
+
+
+@asynccontextmanager
+async def kubectl_serving(app: web.Application, home: Path) -> AsyncIterator[Kubectl]:
+    """Serve an application over TLS and give a kubectl for it."""
+    certificate, key = self_signed()
     listener = TlsListener(port=0, certificate=certificate, key=key)
     async with serving(app, unix=home / "api.sock", tls=listener) as port:
         tree = kubeconfig(name="default", port=port, ca_pem=certificate, token=TOKEN)

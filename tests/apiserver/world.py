@@ -88,6 +88,7 @@ def deps_for(store: ObjectStore, calls: Calls | None = None, logs: Path | None =
         config_dump=config_dump,
         traffic=traffic,
         metrics=metrics,
+        uses=dict,
         open_stream=no_stream,
         drain=drain,
         shutdown=shutdown,

@@ -22,6 +22,7 @@ from pathlib import Path
 from lateen.node import launch
 from lateen.node.protocol import (
     ContainerRun,
+    ContainerUse,
     Directory,
     DropPod,
     Hello,
@@ -30,6 +31,7 @@ from lateen.node.protocol import (
     PodRun,
     PutPod,
     ToNode,
+    Use,
     decode_to_control,
     encode,
 )
@@ -95,6 +97,7 @@ class Sandbox:
             os.chown(path, user.uid, user.uid)
         self._reports: dict[str, PodReport] = {}
         self.history: list[PodReport] = []
+        self.uses: list[Use] = []
         self._changed = threading.Condition()
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(self.run / "node.sock"))
@@ -139,6 +142,11 @@ class Sandbox:
         with contextlib.suppress(OSError, ValueError):
             for line in lines:
                 report = decode_to_control(line)
+                if isinstance(report, Use):
+                    with self._changed:
+                        self.uses.append(report)
+                        self._changed.notify_all()
+                    continue
                 assert isinstance(report, PodReport)
                 with self._changed:
                     self._reports[report.uid] = report
@@ -177,6 +185,23 @@ class Sandbox:
             if not self._changed.wait_for(there, WAIT_SECONDS):
                 raise TimeoutError(f"last report: {self._reports.get(uid)}")
             return self._reports[uid]
+
+    def until_used(
+        self, uid: str, container: str, holds: Callable[[ContainerUse], bool]
+    ) -> ContainerUse:
+        """The first account of a container that is as wanted."""
+        found: list[ContainerUse] = []
+
+        def there() -> bool:
+            every = (one for use in self.uses for one in use.containers)
+            mine = (one for one in every if (one.uid, one.container) == (uid, container))
+            found.extend(one for one in mine if holds(one))
+            return bool(found)
+
+        with self._changed:
+            if not self._changed.wait_for(there, WAIT_SECONDS):
+                raise TimeoutError(f"last accounts: {self.uses[-1:]}")
+            return found[0]
 
     def until_ready(self, uid: str) -> PodReport:
         """The report that says the pod is ready."""

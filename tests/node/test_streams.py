@@ -162,10 +162,10 @@ def test_a_terminal_is_the_containers_own_and_has_a_size(sandbox: Sandbox, runni
 
 
 def test_ctrl_c_on_a_terminal_interrupts(sandbox: Sandbox, running: PodRun) -> None:
-    argv = ("/bin/sh", "-c", "echo up; sleep 60")
-    execute = Execute(container="app", argv=argv, stdin=True, tty=True)
+    execute = Execute(container="app", argv=("cat",), stdin=True, tty=True)
     stream = Stream(sandbox, running.uid, execute)
-    stream.until(b"up")
+    stream.send(STDIN, b"typed\n")
+    stream.until(b"typed\r\ntyped\r\n")  # the terminal's echo, and what cat made of it
     stream.send(STDIN, b"\x03")
     assert stream.finish()[2] == {"exit_code": 130}
 

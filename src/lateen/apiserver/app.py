@@ -23,6 +23,7 @@ from lateen.apiserver.listing import Snapshots
 from lateen.apiserver.meshroutes import reading_routes, writing_routes
 from lateen.apiserver.plainroutes import discovered, plain_routes
 from lateen.apiserver.podlogs import answer_log
+from lateen.apiserver.podmetrics import metrics_routes
 from lateen.apiserver.reading import answer_get, answer_list
 from lateen.apiserver.scaling import answer_scale
 from lateen.apiserver.serializing import json_response
@@ -71,6 +72,7 @@ def make_app(
     app.router.add_routes(plain_routes(store))
     app.router.add_routes(access_review_routes(store))
     app.router.add_routes(token_routes(authenticator))
+    app.router.add_routes(metrics_routes(store, deps.uses))
     for path in ("/api", "/apis", "/api/{rest:.*}", "/apis/{rest:.*}"):
         app.router.add_route("*", path, kubernetes)
     return app

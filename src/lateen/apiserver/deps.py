@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from lateen.api.objects import Obj
@@ -139,6 +140,24 @@ class PodStream(Protocol):
 OpenPodStream = Callable[[ExecRequest | AttachRequest | ForwardRequest], Awaitable[PodStream]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerUse:
+    """What a container uses: cores, and bytes of memory."""
+
+    name: str
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodUse:
+    """What a pod's containers used in the last `window` seconds, up to `at`."""
+
+    at: datetime
+    window: float
+    containers: tuple[ContainerUse, ...]
+
+
 class Deletion(Protocol):
     """Deletes an object as its kind demands (a pod drains first, an owner takes its own along)."""
 
@@ -173,6 +192,7 @@ class ApiDeps:
                    NotFound.
     `traffic`      {"edges": [...], "proxies": [...]}, request counters since each proxy started.
     `metrics`      the whole mesh as one Prometheus text page.
+    `uses`         what each running pod uses, by its uid.
     `open_stream`  a stream into a pod; raises EnvironmentFault when its node does not answer.
     `drain`        ends the pods in order; returns when they are gone.
     `shutdown`     begins the orderly end and returns at once.
@@ -187,6 +207,7 @@ class ApiDeps:
     config_dump: Callable[[str, str], Awaitable[Any]]
     traffic: Callable[[], Awaitable[Any]]
     metrics: Callable[[], Awaitable[str]]
+    uses: Callable[[], Mapping[str, PodUse]]
     open_stream: OpenPodStream
     drain: Callable[[], Awaitable[Any]]
     shutdown: Callable[[], None]

@@ -32,6 +32,8 @@ _IN_ALL = frozenset(
 )
 SCALED = frozenset({"Deployment", "ReplicaSet", "StatefulSet"})
 KUBERNETES_MINOR = 32
+METRICS, METRICS_VERSION = "metrics.k8s.io", "v1beta1"  # measured, never stored
+_MEASURED = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
 
 
 def version_info() -> dict[str, Any]:
@@ -71,12 +73,15 @@ def groups_known() -> tuple[str, ...]:
     groups = [
         *(kind.group for kind in registry().kinds),
         *(question.group for question in QUESTIONS),
+        METRICS,
     ]
     return tuple(dict.fromkeys(group for group in groups if group))
 
 
 def versions_of(group: str) -> tuple[str, ...]:
     """The versions of a group, the preferred one first."""
+    if group == METRICS:
+        return (METRICS_VERSION,)
     stored = [v for kind in registry().kinds if kind.group == group for v in kind.versions]
     return tuple(dict.fromkeys([*stored, *(q.version for q in QUESTIONS if q.group == group)]))
 
@@ -99,9 +104,11 @@ def resource_list(group: str, version: str) -> dict[str, Any] | None:
     """`/api/v1` or `/apis/GROUP/VERSION`, or None for an unknown one."""
     kinds = [k for k in registry().kinds if k.group == group and version in k.versions]
     questions = [q for q in QUESTIONS if (q.group, q.version) == (group, version)]
-    if not kinds and not questions:
+    measured = (group, version) == (METRICS, METRICS_VERSION)
+    if not kinds and not questions and not measured:
         return None
     resources = [entry for kind in kinds for entry in _entries(kind)]
+    resources += [_measured(*one) for one in _MEASURED if measured]
     resources += [_question(question) for question in questions]
     return {
         "kind": "APIResourceList",
@@ -109,6 +116,11 @@ def resource_list(group: str, version: str) -> dict[str, Any] | None:
         "groupVersion": f"{group}/{version}" if group else version,
         "resources": resources,
     }
+
+
+def _measured(plural: str, kind: str, namespaced: bool) -> dict[str, Any]:
+    names = {"name": plural, "singularName": "", "namespaced": namespaced, "kind": kind}
+    return names | {"verbs": ["get", "list"]}
 
 
 def _question(question: Question) -> dict[str, Any]:
@@ -145,6 +157,13 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
         entries.append(token | below | {"group": AUTHENTICATION, "version": "v1"})
     if kind.kind == "Pod":
         entries.append({"name": "pods/log", "kind": "Pod", "verbs": ["get"]} | below)
+        for name in ("attach", "exec", "portforward"):
+            kind_ = (
+                "PodPortForwardOptions" if name == "portforward" else f"Pod{name.title()}Options"
+            )
+            entries.append(
+                {"name": f"pods/{name}", "kind": kind_, "verbs": ["create", "get"]} | below
+            )
     if has_scale(kind):
         scale = {
             "name": f"{kind.plural}/scale",

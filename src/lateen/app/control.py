@@ -42,7 +42,8 @@ from lateen.cluster.deletion import delete_object
 from lateen.envoy.border import emit_border
 from lateen.envoy.names import BORDER_NODE
 from lateen.ir.border import BorderPlan
-from lateen.node.protocol import ToControl
+from lateen.node.protocol import ToControl, Use
+from lateen.stages.accounting import Accounting
 from lateen.stages.bootstrapping import Bootstraps
 from lateen.stages.bordering import addresses_of_this_host, border_of
 from lateen.stages.building import Building
@@ -110,6 +111,7 @@ class ControlPlane:
             tell=self.news.tell,
         )
         self.link = NodeLink(settings.run_dir / "node.sock", self._hear)
+        self.accounting = Accounting()
         self.running = Running(store=self.store, clock=self.clock, seams=self._seams())
         self.sourcing = Sourcing(
             store=self.store,
@@ -157,7 +159,10 @@ class ControlPlane:
         return str(self.settings.state_dir / "volumes")
 
     def _hear(self, message: ToControl) -> None:
-        self.running.hear(message)
+        if isinstance(message, Use):
+            self.accounting.take(message, self.clock.now())
+        else:
+            self.running.hear(message)
 
     async def run(self) -> None:
         """Serve until told to end; raises EnvironmentFault where it cannot."""
@@ -358,6 +363,7 @@ class ControlPlane:
             config_dump=report.config_dump,
             traffic=self.measuring.traffic,
             metrics=self.measuring.metrics,
+            uses=self.accounting.pods,
             open_stream=self.link.streams.open_for,
             drain=self._drain,
             shutdown=self._shutdown,

@@ -21,7 +21,9 @@ from lateen.api.pod import PodStatus
 from lateen.base.clock import SystemClock
 from lateen.base.errors import LateenError
 from lateen.base.tasks import named
+from lateen.node import accounting
 from lateen.node.addresses import SandboxPaths
+from lateen.node.cgroups import find_limiter
 from lateen.node.containers import told
 from lateen.node.control import Control
 from lateen.node.dns import DnsServer, Zone
@@ -31,6 +33,7 @@ from lateen.node.network import Network
 from lateen.node.pods import Pod
 from lateen.node.processes import Processes
 from lateen.node.protocol import (
+    ContainerUse,
     Directory,
     DropPod,
     Hello,
@@ -40,11 +43,14 @@ from lateen.node.protocol import (
     PodRun,
     PutPod,
     ToNode,
+    Use,
 )
 from lateen.node.recipes import Services
 from lateen.node.relay import Relay
 from lateen.node.serviceproxy import ServiceTable
 from lateen.node.specs import EnvoyBinary
+
+_MEASURE_SECONDS = 5.0
 
 
 class Agent:
@@ -62,12 +68,31 @@ class Agent:
     def hello(self) -> Hello:
         """Everything that runs now."""
         reports = tuple(PodReport(uid=uid, status=p.status()) for uid, p in self._pods.items())
-        return Hello(boot=self._boot, pods=reports)
+        unlimited = self._services.limiter.why_not
+        return Hello(boot=self._boot, pods=reports, unlimited=unlimited)
 
     def report(self, uid: str) -> PodReport | None:
         """One pod's state; None when there is no such pod any more."""
         pod = self._pods.get(uid)
         return PodReport(uid=uid, status=pod.status()) if pod else None
+
+    async def measuring(self) -> None:
+        """Tell every few seconds what runs, and what it uses."""
+        clock = self._services.clock
+        while True:
+            await clock.sleep(_MEASURE_SECONDS)
+            whose = {
+                accounting.namespace_of(pid): (uid, name)
+                for uid, pod in self._pods.items()
+                for name, pid in pod.processes()
+            }
+            at = clock.monotonic()
+            used = await asyncio.to_thread(accounting.measure, whose)
+            containers = tuple(
+                ContainerUse(uid=uid, container=name, cpu=one.cpu, memory=one.memory)
+                for (uid, name), one in used.items()
+            )
+            self.control.tell(Use(at=at, containers=containers))
 
     def take(self, message: ToNode) -> None:
         """Do what the control plane says; repeating a message changes nothing."""
@@ -144,6 +169,7 @@ async def serve_node(paths: SandboxPaths, zygote: socket.socket, link_fd: int) -
             slots=slots,
             envoy=EnvoyBinary.find(),
             clock=clock,
+            limiter=find_limiter(paths.run),
         )
         await network.set_up()
         await dns.start()
@@ -156,9 +182,12 @@ async def serve_node(paths: SandboxPaths, zygote: socket.socket, link_fd: int) -
         dns.zone = zone
 
     agent = Agent(services, take_zone)
-    controlling = named("control", agent.control.running())
+    running = (
+        named("control", agent.control.running()),
+        named("measuring", agent.measuring()),
+    )
     link.say({"ready": True})
-    done, _ = await asyncio.wait((closed, ended, controlling), return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait((closed, ended, *running), return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         if fault := task.exception():
             sys.excepthook(type(fault), fault, fault.__traceback__)

@@ -36,7 +36,8 @@ class Recipe:
     `ask` puts a probe's question to a running process. `longest_grace` bounds, in seconds, the wait
     after TERM when a probe wants the container restarted. `post_start` runs a hook and says why it
     failed, or ""; `pre_stop` runs one whose failure changes nothing. `last_words` is what the app
-    left to be read when it has ended; it hears whether it failed, and where its log is.
+    left to be read when it has ended; it hears whether it failed, and where its log is. `memory_kills`
+    counts what the kernel killed in it for using too much memory.
     """
 
     pod: str  # NAME_NAMESPACE(UID), for messages
@@ -55,6 +56,7 @@ class Recipe:
     pre_stop: Callable[[Process], Awaitable[object]] | None = None
     last_words: Callable[[bool, Path], str] = lambda failed, log: ""
     waits_as: str = "ContainerCreating"
+    memory_kills: Callable[[], int] = lambda: 0
 
 
 class Tee:
@@ -166,6 +168,7 @@ class Container:
         """One life of the process; returns its exit code."""
         before = self.status
         log = ContainerLog(self._recipe.logs, before.restart_count, self._clock)
+        kills = self._recipe.memory_kills()
         try:
             process = await self._recipe.launch(Tee(log, self.attached))
         except StartError as error:
@@ -189,7 +192,9 @@ class Container:
         process.hang_up()
         log.close()
         why, self._why = self._why or self._recipe.last_words(code != 0, log.path), ""
-        ended = terminated(code, started_at, timestamp(self._clock.now()), why)
+        starved = self._recipe.memory_kills() > kills
+        now = timestamp(self._clock.now())
+        ended = terminated(code, started_at, now, why, starved=starved)
         self._set(state=ended, ready=False, started=False)
         return code
 

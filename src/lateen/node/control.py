@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lateen.base.clock import Clock
-from lateen.node.protocol import Hello, PodReport, ToNode, decode_to_node, encode
+from lateen.node.protocol import Hello, PodReport, ToControl, ToNode, decode_to_node, encode
 
 _MAX_LINE = 64 * 1024 * 1024
 _GATHER_SECONDS = 0.01
@@ -56,6 +56,11 @@ class Control:
         self._changed[report.uid] = report
         self._wake.set()
 
+    def tell(self, message: ToControl) -> None:
+        """Send what is only of use now; without a connection it is dropped."""
+        if self._writer is not None:
+            self._writer.write(encode(message))
+
     async def running(self) -> None:
         """Stay connected for ever."""
         wait = _REDIAL_SECONDS
@@ -74,6 +79,7 @@ class Control:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._changed.clear()
         writer.write(encode(self._handler.hello()))
+        self._writer = writer
         reporting = asyncio.create_task(self._reporting(writer), name="reports")
         try:
             while line := await reader.readline():
@@ -81,6 +87,7 @@ class Control:
         except (ConnectionError, ValueError):
             pass  # a broken line or a message of another version: dial again and start over
         finally:
+            self._writer = None
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)
             writer.transport.abort()

@@ -99,7 +99,9 @@ async def _execute(pod: Pod, asked: Execute, stream: Stream) -> StreamEnd:
     _, first = _running(pod, asked.container)
     processes = pod.place.services.processes
     stdin = "terminal" if asked.tty else "pipe" if asked.stdin else ""
-    spec = specs.joined_spec(pod.run, pod.place.container(asked.container), asked.argv, stdin)
+    run = pod.place.container(asked.container)
+    groups = pod.place.members(run)
+    spec = specs.joined_spec(pod.run, run, asked.argv, stdin, groups)
     sending = _Sending(stream[1])
     try:
         process = await processes.join(

@@ -7,6 +7,7 @@ Before: node/recipes.py, node/serviceproxy.py        After: node/agent.py
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -48,6 +49,7 @@ class Pod:
             restart_policy=run.restart_policy,
             started_at=timestamp(services.clock.now()),
             sidecars=frozenset(c.name for c in run.init_containers if _is_sidecar(c)),
+            unlimited=_unlimited(run, services),
         )
         self._status = PodStatus()
         place = Place(services=services, run=lambda: self.run, namespace=lambda: self._namespace)
@@ -74,6 +76,11 @@ class Pod:
     def container(self, name: str) -> Container | None:
         """One of its own containers; its proxy is none."""
         return next((c for c in (*self._inits, *self._apps) if c.name == name), None)
+
+    def processes(self) -> tuple[tuple[str, int], ...]:
+        """The first process of each container that runs, by the container's name."""
+        every = self._containers()
+        return tuple((c.name, c.process.pid) for c in every if c.process is not None)
 
     def start(self) -> None:
         """Begin to run it."""
@@ -241,6 +248,10 @@ class Pod:
             await services.network.remove_pod(self.run.address, self._namespace)
             self._namespace = -1
         volumes.remove_volumes(services.paths.volumes(self.run.uid))
+        for container in (*self.run.init_containers, *self.run.containers):
+            with contextlib.suppress(OSError):
+                if group := self._place.group(container):
+                    group.remove()
         for folder in (
             services.paths.pod(self.run.slot),
             services.paths.proxy_folders(self.run.slot),
@@ -251,6 +262,12 @@ class Pod:
         if self._proxy is not None and self._proxy.status.ready:
             self._proxy_live.set()
         self._changed()
+
+
+def _unlimited(run: PodRun, services: Services) -> str:
+    every = (*run.init_containers, *run.containers)
+    reasons = (services.limiter.unmet(container.limits) for container in every)
+    return next((reason for reason in reasons if reason), "")
 
 
 def _is_sidecar(container: ContainerRun) -> bool:

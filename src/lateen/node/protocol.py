@@ -204,11 +204,28 @@ class PodReport(_Message, frozen=True, kw_only=True, tag="pod-report"):
     gone: bool = False
 
 
+class ContainerUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """CPU seconds a container has used since it started, and bytes of memory it uses now."""
+
+    uid: str
+    container: str
+    cpu: float = 0.0
+    memory: int = 0
+
+
+class Use(_Message, frozen=True, kw_only=True, tag="use"):
+    """What everything that runs uses, `at` a moment of the node's monotonic clock in seconds."""
+
+    at: float
+    containers: tuple[ContainerUse, ...] = ()
+
+
 class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
     """The agent is here; `boot` names this life of it."""
 
     boot: str
     pods: tuple[PodReport, ...] = ()
+    unlimited: str = ""  # why limits of memory or cpu have no effect here
 
 
 class StreamHello(_Message, frozen=True, kw_only=True, tag="stream-hello"):
@@ -224,7 +241,7 @@ class StreamEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
 
 
-ToControl = Hello | PodReport | StreamHello
+ToControl = Hello | PodReport | StreamHello | Use
 
 _encoder = msgspec.json.Encoder()
 _to_node: msgspec.json.Decoder[ToNode] = msgspec.json.Decoder(ToNode)

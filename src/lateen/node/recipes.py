@@ -7,6 +7,7 @@ Before: node/containers.py, node/specs.py, node/probes.py        After: node/pod
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from lateen.api.pod import LifecycleHandler, Probe
 from lateen.base.clock import Clock
 from lateen.node import proxies, specs
 from lateen.node.addresses import SandboxPaths
+from lateen.node.cgroups import Group, Limiter
 from lateen.node.containers import Recipe, Tee
 from lateen.node.logs import last_lines
 from lateen.node.network import Network
@@ -43,6 +45,7 @@ class Services:
     slots: MutableMapping[str, str]
     envoy: EnvoyBinary
     clock: Clock
+    limiter: Limiter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,16 @@ class Place:
         """The folder of a container's log files."""
         run = self.run()
         return self.services.paths.logs(run.namespace, run.name, run.uid, container)
+
+    def group(self, container: ContainerRun) -> Group | None:
+        """The control group that holds a container to its limits, made if it is not there."""
+        name = f"{self.run().slot}.{container.name}"
+        return self.services.limiter.enter(name, container.limits)
+
+    def members(self, container: ContainerRun) -> tuple[str, ...]:
+        """The files that take a process into the container's control groups."""
+        group = self.group(container)
+        return group.members if group is not None else ()
 
     def container(self, name: str) -> ContainerRun:
         """A container as it is wanted now: a later start takes over changed variables."""
@@ -111,7 +124,11 @@ def app_recipe(place: Place, container: ContainerRun, policy: str, waits_as: str
         if wanted.message_path:
             words.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             words.write_bytes(b"")
-        spec = specs.app_spec(place.run(), wanted, services.paths)
+        try:
+            groups = place.members(wanted)
+        except OSError as error:
+            raise StartError(f"its limits cannot be set: {error}") from None
+        spec = specs.app_spec(place.run(), wanted, services.paths, groups)
         return await services.processes.start(spec, place.namespace(), out.stdout, out.stderr)
 
     async def ask(process: Process, probe: Probe) -> Outcome:
@@ -125,6 +142,12 @@ def app_recipe(place: Place, container: ContainerRun, policy: str, waits_as: str
         if not left and failed and container.message_from_log:
             return last_lines(log)
         return left
+
+    def memory_kills() -> int:
+        with contextlib.suppress(OSError):
+            group = place.group(container)
+            return group.memory_kills() if group is not None else 0
+        return 0
 
     hooks = container.lifecycle
     return Recipe(
@@ -144,6 +167,7 @@ def app_recipe(place: Place, container: ContainerRun, policy: str, waits_as: str
         pre_stop=_hook(place, container, hooks.pre_stop) if hooks else None,
         last_words=last_words,
         waits_as=waits_as,
+        memory_kills=memory_kills,
     )
 
 
@@ -188,7 +212,7 @@ async def _execute(
     def take(part: bytes) -> None:
         output.extend(part[: _MAX_EXEC_OUTPUT - len(output)])
 
-    spec = specs.joined_spec(place.run(), container, argv)
+    spec = specs.joined_spec(place.run(), container, argv, groups=place.members(container))
     try:
         joined = await processes.join(process, spec, take, take)
     except StartError as error:

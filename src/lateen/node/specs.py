@@ -72,8 +72,10 @@ def etc_files(pod: PodRun) -> dict[str, str]:
     }
 
 
-def app_spec(pod: PodRun, container: ContainerRun, paths: SandboxPaths) -> Spec:
-    """An app's process: no capability, its own view, its volumes."""
+def app_spec(
+    pod: PodRun, container: ContainerRun, paths: SandboxPaths, groups: tuple[str, ...] = ()
+) -> Spec:
+    """An app's process: no capability, its own view, its volumes; `groups` as in Spec."""
     binds = tuple(
         Bind(mount.source, mount.target, "ro" if mount.read_only else "cow")
         for mount in container.mounts
@@ -92,6 +94,7 @@ def app_spec(pod: PodRun, container: ContainerRun, paths: SandboxPaths) -> Spec:
         hostname=pod.hostname,
         view=_view(pod, paths, binds, parts),
         stdin="terminal" if container.tty else "pipe" if container.stdin else "",
+        groups=groups,
     )
 
 
@@ -112,13 +115,17 @@ def _volume_part(
 
 
 def joined_spec(
-    pod: PodRun, container: ContainerRun, argv: tuple[str, ...], stdin: str = ""
+    pod: PodRun,
+    container: ContainerRun,
+    argv: tuple[str, ...],
+    stdin: str = "",
+    groups: tuple[str, ...] = (),
 ) -> Spec:
-    """Another process inside a running container, as for an exec probe; `stdin` as in Spec."""
+    """Another process inside a running container, as for an exec probe; the rest as in Spec."""
     env = _environment(pod, container)
     if stdin == "terminal":
         env = {"TERM": "xterm"} | env
-    return Spec(argv=argv, env=env, cwd=container.cwd or "/", stdin=stdin)
+    return Spec(argv=argv, env=env, cwd=container.cwd or "/", stdin=stdin, groups=groups)
 
 
 def proxy_spec(pod: PodRun, proxy: ProxyRun, paths: SandboxPaths, envoy: EnvoyBinary) -> Spec:

@@ -34,6 +34,7 @@ class PodFacts:
     restart_policy: str
     started_at: str
     sidecars: frozenset[str] = frozenset()
+    unlimited: str = ""  # why some of its limits have no effect here
 
 
 def timestamp(moment: datetime) -> str:
@@ -46,13 +47,19 @@ def waiting(reason: str, message: str = "") -> ContainerState:
     return ContainerState(waiting=ContainerStateWaiting(reason=reason, message=message))
 
 
-def terminated(status: int, started_at: str, finished_at: str, message: str = "") -> ContainerState:
-    """How a process ended; `status` is negative for a signal's number, which becomes 128 + it."""
+def terminated(
+    status: int, started_at: str, finished_at: str, message: str = "", *, starved: bool = False
+) -> ContainerState:
+    """How a process ended; `status` is negative for a signal's number, which becomes 128 + it.
+
+    `starved` says that something in its container was killed for using too much memory.
+    """
+    reason = "OOMKilled" if starved else "Completed" if status == 0 else "Error"
     return ContainerState(
         terminated=ContainerStateTerminated(
             exit_code=128 - status if status < 0 else status,
             signal=-status if status < 0 else None,
-            reason="Completed" if status == 0 else "Error",
+            reason=reason,
             message=message,
             started_at=started_at,
             finished_at=finished_at,
@@ -107,6 +114,7 @@ def pod_status(
         Condition(type="Ready", status=ready, reason=reason, message=message),
         Condition(type="ContainersReady", status=ready, reason=reason, message=message),
         Condition(type="PodScheduled", status="True"),
+        *_limits_condition(facts.unlimited),
     )
     return PodStatus(
         phase=phase,
@@ -118,6 +126,16 @@ def pod_status(
         container_statuses=everything,
         init_container_statuses=inits,
     )
+
+
+def _limits_condition(unlimited: str) -> tuple[Condition, ...]:
+    """Only where it is not as Kubernetes has it."""
+    if not unlimited:
+        return ()
+    condition = Condition(
+        type="LimitsEnforced", status="False", reason="NoControlGroups", message=unlimited
+    )
+    return (condition,)
 
 
 def _initialized_condition(incomplete: tuple[str, ...]) -> Condition:

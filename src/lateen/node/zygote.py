@@ -57,6 +57,7 @@ class Spec(NamedTuple):
     keep_capabilities: tuple[int, ...] = ()
     view: view.View | None = None
     stdin: str = ""  # "pipe", "terminal", or "" for none
+    groups: tuple[str, ...] = ()  # files of control groups that take the process in
 
 
 def encode_spec(spec: Spec) -> bytes:
@@ -66,7 +67,7 @@ def encode_spec(spec: Spec) -> bytes:
 
 def decode_spec(raw: bytes) -> Spec:
     """Read what `encode_spec` wrote."""
-    argv, env, cwd, hostname, keep, seen, stdin = json.loads(raw)
+    argv, env, cwd, hostname, keep, seen, stdin, groups = json.loads(raw)
     made = None
     if seen is not None:
         base, stage, etc, binds, volumes = seen
@@ -77,7 +78,7 @@ def decode_spec(raw: bytes) -> Spec:
             binds=tuple(view.Bind(*b) for b in binds),
             volumes=tuple(view.VolumePart(*v)._replace(hidden=tuple(v[-1])) for v in volumes),
         )
-    return Spec(tuple(argv), env, cwd, hostname, tuple(keep), made, stdin)
+    return Spec(tuple(argv), env, cwd, hostname, tuple(keep), made, stdin, tuple(groups))
 
 
 def serve(link: socket.socket) -> None:
@@ -190,6 +191,9 @@ def _run(fds: list[int], joined: dict[int, int], last_capability: int) -> None:
         os.setsid()
         os.umask(0o022)
         spec = decode_spec(_contents(fds[0]))
+        for group in spec.groups:
+            with open(group, "w") as file:
+                file.write("0")
         for kind, fd in joined.items():
             linux.setns(fd, kind)
         if spec.view is not None:

@@ -36,6 +36,7 @@ from lateen.node.protocol import (
     StreamHello,
     ToControl,
     ToNode,
+    Use,
 )
 from lateen.stages.podvolumes import TokenFor, VolumeSources
 from lateen.stages.resolving import Waiting, is_gateway_container, pod_run
@@ -89,8 +90,8 @@ class Running:
                 self.step()
             case PodReport():
                 self._take(message)
-            case StreamHello():
-                pass  # a stream's connection says so first, and stages/nodes.py takes it
+            case StreamHello() | Use():
+                pass  # stages/nodes.py takes the one, stages/accounting.py the other
 
     def put_directory(self, directory: Directory) -> None:
         """Send names and service addresses when they changed."""
