@@ -105,3 +105,14 @@ both[0].sendall(b'late\\n'); both[1].sendall(b'late\\n'); both[1].shutdown(socke
 print([s.recv(99) for s in both])
 """
     assert runtime.inside(code) == r"[b'talk:late\n', b'5\n']"
+
+
+def test_a_port_that_a_service_does_not_have_is_refused_at_once(runtime: Mesh) -> None:
+    code = f"""{DIAL}
+began = time.monotonic()
+try:
+    s = dial('talk', 81); print(rest(s), time.monotonic() - began < 3)
+except ConnectionResetError:
+    print(0, time.monotonic() - began < 3)
+"""
+    assert runtime.inside(code) == "0 True"

@@ -296,3 +296,22 @@ def test_an_address_is_free_again_when_its_pod_is_gone(sandbox: Sandbox) -> None
         sandbox.drop(one.uid)
     again = sandbox.execute(pod(100, "print('again')", restart_policy="Never", uid="uid-x"))
     assert again == ["again"]
+
+
+def test_an_address_has_one_mac_whichever_pod_has_it_and_the_bridge_keeps_its_own(
+    sandbox: Sandbox,
+) -> None:
+    looking = """
+import fcntl, socket, struct
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    own = fcntl.ioctl(asking, 0x8927, struct.pack("256s", b"eth0"))[18:24]  # SIOCGIFHWADDR
+    asking.connect(("198.18.0.1", 53))
+    asking.send(bytes(12))
+print(own.hex(":"))
+while "198.18.0.1 " not in open("/proc/net/arp").read():
+    pass
+print("02:4c:c6:12:00:01" in open("/proc/net/arp").read())
+"""
+    for number in (36, 37):
+        one = pod(number, looking, address="198.18.0.36", restart_policy="Never")
+        assert sandbox.execute(one) == ["02:4c:c6:12:00:24", "True"]

@@ -60,7 +60,7 @@ class Network:
         _write("net/bridge/bridge-nf-call-iptables", "0", needed=False)
         rules.install(rules.encode(rules.root_chains()))
         links.link("set", index=links.link_lookup(ifname="lo")[0], state="up")
-        links.link("add", ifname=at.BRIDGE, kind="bridge")
+        links.link("add", ifname=at.BRIDGE, kind="bridge", address=hardware_address(at.GATEWAY))
         self._bridge = links.link_lookup(ifname=at.BRIDGE)[0]
         links.addr("add", index=self._bridge, address=at.GATEWAY, prefixlen=at.PREFIX_LENGTH)
         links.link("set", index=self._bridge, state="up")
@@ -89,7 +89,8 @@ class Network:
         with IPRoute() as links:
             links.link("set", index=links.link_lookup(ifname="lo")[0], state="up")
             outer = {"ifname": _port_name(address), "net_ns_fd": self._root}
-            links.link("add", ifname="eth0", kind="veth", peer=outer)
+            own = hardware_address(address)
+            links.link("add", ifname="eth0", kind="veth", address=own, peer=outer)
             inner = links.link_lookup(ifname="eth0")[0]
             # A link-local address would lead past the proxies; lo keeps ::1.
             _write("net/ipv6/conf/eth0/disable_ipv6", "1", needed=False)
@@ -102,6 +103,15 @@ class Network:
         for port in self._links.link_lookup(ifname=_port_name(address)):
             self._links.link("del", index=port)
         os.close(namespace)
+
+
+def hardware_address(address: str) -> str:
+    """The MAC of an IPv4 address: two octets of ours (locally administered), then its own four.
+
+    An address that is given to another pod keeps its MAC, since its neighbours remember that for half
+    a minute or more and would send to nobody. The bridge's own must not follow its ports' either.
+    """
+    return ":".join(f"{octet:02x}" for octet in b"\x02\x4c" + socket.inet_aton(address))
 
 
 def _port_name(address: str) -> str:

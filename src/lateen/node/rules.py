@@ -165,11 +165,13 @@ def _refuse() -> tuple[Rule, Rule]:
 
 
 def root_chains() -> tuple[Chain, ...]:
-    """The root namespace: TCP to outside goes to the border relay, DNS is answered, no more."""
+    """The root namespace: TCP to outside goes to the border relay, DNS is answered, no more.
+
+    What comes here for a service's address has no such port; the relay resets it, so that the
+    caller learns at once.
+    """
     outside = (
         _to(*at.POD_NETWORK, _NOT_EQUAL),
-        _to(*at.SERVICE_NETWORK, _NOT_EQUAL),
-        _to(*at.AUTO_NETWORK, _NOT_EQUAL),
         _to("224.0.0.0", 4, _NOT_EQUAL),
     )
     bridge = _input_from(at.BRIDGE)

@@ -97,7 +97,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, term)
     done.wait()
     web.shutdown()
-    web.server_close()  # waits for the requests under way
+    web.until_idle()
     calls.stop(1).wait()
 
 

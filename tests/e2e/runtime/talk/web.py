@@ -11,6 +11,7 @@ import json
 import os
 import struct
 import sys
+import threading
 import time
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,9 +39,17 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    server: Server
     timeout = 60
 
     def answer(self) -> None:
+        self.server.count(1)
+        try:
+            self.answer_it()
+        finally:
+            self.server.count(-1)
+
+    def answer_it(self) -> None:
         parts = urlsplit(self.path)
         self.query = {k: v[0] for k, v in parse_qs(parts.query).items()}
         SEEN[parts.path] = SEEN.get(parts.path, 0) + 1
@@ -159,8 +168,19 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """With room for bursts; it waits for requests under way when it is closed."""
+    """With room for bursts; it knows how many requests are under way."""
 
     request_queue_size = 256
-    daemon_threads = False
-    block_on_close = True
+    daemon_threads = True
+    under_way = 0
+    changed = threading.Condition()
+
+    def count(self, by: int) -> None:
+        with self.changed:
+            self.under_way += by
+            self.changed.notify_all()
+
+    def until_idle(self) -> None:
+        """Wait for the answers to what was asked before; connections may stay open."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.under_way, timeout=30)
