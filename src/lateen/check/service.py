@@ -25,6 +25,7 @@ from lateen.check.at import At, one_of, port_number
 from lateen.check.certificates import CERTIFICATE, KEY, pair_fault
 from lateen.check.gateway import PROTOCOLS
 from lateen.check.hosts import is_ip
+from lateen.check.meshconfig import check_mesh_config
 
 SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 IP_PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -125,6 +126,7 @@ def check_config_map(config: ConfigMap, at: At) -> Iterator[Problem]:
     held += sum(len(v) * 3 // 4 for v in config.binary_data.values())
     if held > _MAX_BYTES:
         yield at.key("data").error(f"Too long: may not be more than {_MAX_BYTES} bytes")
+    yield from check_mesh_config(config, at)
 
 
 def check_secret(secret: Secret, at: At) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from lateen.api.meshconfig import NAME, NAMESPACE
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 from lateen.store.interface import Event, EventType
@@ -45,6 +46,12 @@ _NO_TRAFFIC = frozenset(
     }
 )
 
+
+def _is_mesh_config(key: ObjectKey) -> bool:
+    """Whether it is the ConfigMap of Istio's settings for the whole mesh."""
+    return (key.kind, key.namespace, key.name) == ("ConfigMap", NAMESPACE, NAME)
+
+
 Edition = tuple[
     str, int
 ]  # metadata.uid and metadata.generation: another one asks for something else
@@ -70,7 +77,7 @@ class Traffic:
         """Whether this event can; a new status of a VirtualService cannot, a pod's can."""
         key = event.obj.key
         if key.kind not in SETTINGS:
-            return key.kind not in _NO_TRAFFIC
+            return key.kind not in _NO_TRAFFIC or _is_mesh_config(key)
         before = self._seen.pop(key, None)
         if event.type is EventType.DELETED:
             return True

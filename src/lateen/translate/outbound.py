@@ -68,6 +68,8 @@ def view_of(index: Index, workload: Workload, *, allow_any: bool = True) -> View
     keys = sorted({*index.mesh.source_keys, *index.destinations.source_keys})
     labels = tuple((k, have[k]) for k in keys if k in have)
     chosen = chosen_for(index.world.sidecars, workload)
+    policy = index.world.mesh.outbound_traffic_policy
+    allow_any = allow_any and (policy is None or policy.mode != "REGISTRY_ONLY")
     return View(
         namespace=workload.namespace,
         labels=labels,

@@ -13,6 +13,7 @@ from lateen.api.virtualservice import (
     Destination,
     Headers,
     HTTPMatchRequest,
+    HTTPRetry,
     HTTPRoute,
     VirtualService,
 )
@@ -22,7 +23,6 @@ from lateen.ir.backends import BackendId
 from lateen.ir.match import ANY_REQUEST
 from lateen.ir.routes import Action, Forward, HashBy, Mirror, Respond, Route, Split
 from lateen.translate.actions import (
-    DEFAULT_RETRIES,
     authority_of,
     header_changes,
     mirror_share,
@@ -46,12 +46,14 @@ _CODES = (301, 302, 303, 307, 308)
 class Known:
     """What rules may name: a service by full host name, its subsets, a delegate by its name.
 
-    `hashed`: what of a request decides about its endpoint, by service, port and subset.
+    `hashed`: what of a request decides about its endpoint, by service, port and subset; `retries`: the
+    mesh's own default, if it has one.
     """
 
     service: Callable[[str], Service | None]
     subsets: Callable[[Service], frozenset[str]]
     hashed: Callable[[Service, int, str], HashBy | None]
+    retries: HTTPRetry | None
     delegate: Find
 
 
@@ -69,7 +71,8 @@ def default_route(service: Service, port: int, known: Known) -> Route:
     id = BackendId(host=service.host, port=port)
     split = Split(backend=id, weight=100, origin=origin)
     by = known.hashed(service, port, "")
-    action = Forward(splits=(split,), retries=DEFAULT_RETRIES, hashed=(by,) if by else ())
+    retries = translate_retries(known.retries, BUILT_IN, sticky=False)
+    action = Forward(splits=(split,), retries=retries, hashed=(by,) if by else ())
     return Route(name="default", match=ANY_REQUEST, action=action, origin=origin)
 
 
@@ -186,7 +189,9 @@ def _forward(
         splits=tuple(splits),
         timeout=http.timeout.seconds if http.timeout else 0.0,
         retries=translate_retries(
-            http.retries, rule.origin(f"{path}.retries"), sticky=alone and bool(hashed)
+            http.retries or known.retries,
+            rule.origin(f"{path}.retries") if http.retries else BUILT_IN,
+            sticky=alone and bool(hashed),
         ),
         hashed=hashed,
         rewrite=translate_rewrite(http.rewrite, authority),

@@ -81,6 +81,7 @@ class Sight:
             service=lambda host: resolve(self.index.world, host, namespace),
             subsets=lambda service: frozenset(self.rules(service).subsets),
             hashed=lambda service, port, subset: hash_of(self.rules(service), port, subset),
+            retries=self.index.world.mesh.default_http_retry_policy,
             delegate=lambda owner, name: self.index.delegate(owner, name, namespace),
         )
 

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from lateen.api.config import Secret
+from lateen.api.config import ConfigMap, Secret
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
+from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
 from lateen.api.objects import Obj
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
@@ -54,6 +55,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         virtual_services=_owned(by_kind.get("VirtualService", ()), VirtualService),
         destination_rules=_owned(by_kind.get("DestinationRule", ()), DestinationRule),
         gateways=_owned(by_kind.get("Gateway", ()), Gateway),
+        mesh=_mesh_config(by_kind.get("ConfigMap", ())),
         sidecars=_owned(by_kind.get("Sidecar", ()), Sidecar),
         peer_authentications=_owned(by_kind.get("PeerAuthentication", ()), PeerAuthentication),
         authorization_policies=_owned(by_kind.get("AuthorizationPolicy", ()), AuthorizationPolicy),
@@ -62,6 +64,14 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
             for o in sorted(by_kind.get("Secret", ()), key=lambda o: o.key)
         },
     )
+
+
+def _mesh_config(objects: Iterable[Obj]) -> MeshConfig:
+    """Istio's settings for the whole mesh; what does not fit in them was refused or told before."""
+    for obj in objects:
+        if (obj.key.namespace, obj.key.name) == (NAMESPACE, NAME):
+            return read_mesh_config(cast("ConfigMap", obj.typed).data.get(KEY, ""))[0]
+    return MeshConfig()
 
 
 def _owned(objects: Iterable[Obj], kind: type[T]) -> tuple[Owned[T], ...]:

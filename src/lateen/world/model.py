@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
+from lateen.api.meshconfig import MeshConfig
 from lateen.api.objects import Obj
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
@@ -243,6 +244,7 @@ class World:
     destination_rules: tuple[Owned[DestinationRule], ...]
     gateways: tuple[Owned[Gateway], ...]
     sidecars: tuple[Owned[Sidecar], ...]
+    mesh: MeshConfig
     peer_authentications: tuple[Owned[PeerAuthentication], ...]
     authorization_policies: tuple[Owned[AuthorizationPolicy], ...]
     secrets: Mapping[tuple[str, str], SecretData]

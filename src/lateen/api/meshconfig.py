@@ -1,0 +1,78 @@
+"""Istio's settings for the whole mesh: key `mesh` of ConfigMap `istio` in the root namespace.
+
+In: the key's text.    Out: MeshConfig, faults.    Source: istio.io MeshConfig.
+Before: api/shape.py, api/tree.py                  After: check/meshconfig.py, world/build.py
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lateen.api.fields import Api, Informative, NotYet, dec_hook
+from lateen.api.shape import Fault, FaultKind, shape
+from lateen.api.tree import read_documents
+from lateen.api.virtualservice import HTTPRetry
+
+NAMESPACE, NAME, KEY = "istio-system", "istio", "mesh"
+
+
+class OutboundTrafficPolicy(Api, frozen=True, kw_only=True):
+    """What becomes of traffic to unknown hosts: ALLOW_ANY or REGISTRY_ONLY."""
+
+    mode: str = "ALLOW_ANY"
+
+
+class MeshConfig(Api, frozen=True, kw_only=True):
+    """What holds where nothing closer says otherwise."""
+
+    outbound_traffic_policy: OutboundTrafficPolicy | None = None
+    default_http_retry_policy: HTTPRetry | None = None
+    root_namespace: Informative = None
+    access_log_encoding: NotYet = None
+    access_log_file: NotYet = None
+    access_log_format: NotYet = None
+    connect_timeout: NotYet = None
+    default_config: NotYet = None
+    default_destination_rule_export_to: NotYet = None
+    default_providers: NotYet = None
+    default_service_export_to: NotYet = None
+    default_virtual_service_export_to: NotYet = None
+    discovery_selectors: NotYet = None
+    dns_refresh_rate: NotYet = None
+    enable_auto_mtls: NotYet = None
+    enable_envoy_access_log_service: NotYet = None
+    enable_prometheus_merge: NotYet = None
+    enable_tracing: NotYet = None
+    extension_providers: NotYet = None
+    h2_upgrade_policy: NotYet = None
+    inbound_traffic_policy: NotYet = None
+    ingress_class: NotYet = None
+    ingress_controller_mode: NotYet = None
+    ingress_selector: NotYet = None
+    ingress_service: NotYet = None
+    locality_lb_setting: NotYet = None
+    mesh_m_tls: NotYet = msgspec.field(default=None, name="meshMTLS")
+    outbound_cluster_stat_name: NotYet = None
+    path_normalization: NotYet = None
+    protocol_detection_timeout: NotYet = None
+    proxy_http_port: NotYet = None
+    proxy_listen_port: NotYet = None
+    service_settings: NotYet = None
+    tcp_keepalive: NotYet = None
+    tls_defaults: NotYet = None
+    trust_domain: NotYet = None
+    trust_domain_aliases: NotYet = None
+    verify_certificate_at_client: NotYet = None
+
+
+def read_mesh_config(text: str) -> tuple[MeshConfig, tuple[Fault, ...]]:
+    """Read the key's text. What does not fit is left out and told; the rest holds."""
+    documents, problems = read_documents(text, KEY)
+    if problems or len(documents) > 1:
+        words = problems[0].message if problems else "wanted one document"
+        return MeshConfig(), (Fault(path="", kind=FaultKind.WRONG, message=words),)
+    raw = documents[0].value if documents else {}
+    if not isinstance(raw, dict):
+        return MeshConfig(), (Fault(path="", kind=FaultKind.WRONG, message="wanted a mapping"),)
+    shaped = shape(MeshConfig, raw)
+    return msgspec.convert(shaped.raw, MeshConfig, dec_hook=dec_hook), shaped.faults
