@@ -28,6 +28,11 @@ from lateen.api.sets import ControllerRevision, DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from lateen.api.virtualservice import VirtualService
+from lateen.api.webhooks import (
+    ADMISSION,
+    MutatingWebhookConfiguration,
+    ValidatingWebhookConfiguration,
+)
 from lateen.api.workload import Deployment, ReplicaSet
 
 NETWORKING = "networking.istio.io"
@@ -314,6 +319,22 @@ KINDS: tuple[Kind, ...] = (
         plural="resourcequotas",
         struct=ResourceQuota,
         short_names=("quota",),
+    ),
+    Kind(
+        group=ADMISSION,
+        versions=("v1",),
+        kind="MutatingWebhookConfiguration",
+        plural="mutatingwebhookconfigurations",
+        struct=MutatingWebhookConfiguration,
+        namespaced=False,
+    ),
+    Kind(
+        group=ADMISSION,
+        versions=("v1",),
+        kind="ValidatingWebhookConfiguration",
+        plural="validatingwebhookconfigurations",
+        struct=ValidatingWebhookConfiguration,
+        namespaced=False,
     ),
     Kind(
         group=EXTENSIONS,

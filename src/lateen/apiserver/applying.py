@@ -36,7 +36,7 @@ from lateen.base.clock import Clock
 _TRUE = ("true", "1", "True", "t", "T", "TRUE")
 
 
-def applied_to(
+async def applied_to(
     request: web.Request, target: Target, store: Objects, body: Any, clock: Clock
 ) -> web.Response:
     """Make the object what its manager wants; 201 if that made it, 409 if other managers object."""
@@ -48,7 +48,7 @@ def applied_to(
     force = request.query.get("force", "") in _TRUE
     current = store.get(target.key)
     if current is None:
-        return _created(target, store, asked, wanted, force)
+        return await _created(target, store, asked, wanted, force)
     rules = rules_for(target.kind)
     # The revision stands for the caller's wish, and is no part of the configuration.
     live = dict(current.raw) | {"apiVersion": target.api_version}
@@ -73,10 +73,10 @@ def applied_to(
     if target.subresource == "status":
         raw = with_status(target, current, made)
     raw = with_managers(raw, entries_of(managers))
-    return stored(target, store, asked, current, raw, admitted.warnings)
+    return await stored(target, store, asked, current, raw, admitted.warnings)
 
 
-def _created(
+async def _created(
     target: Target, store: Objects, asked: Asked, wanted: dict[str, Any], force: bool
 ) -> web.Response:
     if target.subresource or wanted["metadata"].get("uid"):
@@ -96,7 +96,7 @@ def _created(
         force=force,
         rules=rules_for(target.kind),
     )
-    return created(target, store, asked, admitted, entries_of(managers))
+    return await created(target, store, asked, admitted, entries_of(managers))
 
 
 def _configuration(target: Target, body: Any) -> dict[str, Any]:

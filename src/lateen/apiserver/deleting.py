@@ -17,10 +17,12 @@ from aiohttp import web
 from lateen.api.objects import Obj
 from lateen.apiserver.deps import Deletion, Objects
 from lateen.apiserver.faults import ApiFault, conflict, not_found, success
+from lateen.apiserver.guarding import user_of
 from lateen.apiserver.reading import chosen, found, list_tree
 from lateen.apiserver.saving import dry_run
 from lateen.apiserver.serializing import json_response, tree_of
 from lateen.apiserver.targets import Target
+from lateen.apiserver.webhooks import Write, mutated, validated
 from lateen.apiserver.writing import body_of
 from lateen.base.errors import NotFound
 
@@ -47,12 +49,14 @@ async def answer_delete(
     options = await _options(request)
     current = found(store, target)
     _check_preconditions(options, target, current)
+    warnings = await _judged(request, target, current, options, store)
     if options.dry:
-        return json_response(tree_of(current, target))
+        return json_response(tree_of(current, target), warnings=warnings)
     left = _deleted(target, current, options, store, delete)
     if left is not None:
-        return json_response(tree_of(left, target))
-    return json_response(success(target.kind, target.name, current.meta.uid))
+        return json_response(tree_of(left, target), warnings=warnings)
+    done = success(target.kind, target.name, current.meta.uid)
+    return json_response(done, warnings=warnings)
 
 
 async def answer_delete_collection(
@@ -63,9 +67,27 @@ async def answer_delete_collection(
     doomed = chosen(request.query, target, store)
     items = [tree_of(obj, target) for obj in doomed]
     for obj in doomed:
+        await _judged(request, target, obj, options, store)
         if not options.dry and store.get(obj.key) is not None:
             _deleted(target, obj, options, store, delete)
     return json_response(list_tree(target, items, {"resourceVersion": str(store.revision)}))
+
+
+async def _judged(
+    request: web.Request, target: Target, obj: Obj, options: DeleteOptions, store: Objects
+) -> tuple[str, ...]:
+    """What webhooks warn of; raises ApiFault if one refuses."""
+    write = Write(
+        operation="DELETE",
+        user=user_of(request),
+        target=target,
+        name=obj.key.name,
+        raw=None,
+        old=obj,
+        dry=options.dry,
+    )
+    _, said = await mutated(store, write)
+    return (*said, *await validated(store, write))
 
 
 async def _options(request: web.Request) -> DeleteOptions:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -37,9 +37,10 @@ from lateen.apiserver.identity import User
 from lateen.apiserver.managers import Managers, entries_of, manager_name, managers_from, updater
 from lateen.apiserver.managing import rules_for, updated
 from lateen.apiserver.reading import found
-from lateen.apiserver.reviewing import review
+from lateen.apiserver.reviewing import Reviewed, review
 from lateen.apiserver.serializing import json_response, tree_of
 from lateen.apiserver.targets import Target
+from lateen.apiserver.webhooks import Write, mutated, validated
 from lateen.base.clock import Clock
 from lateen.base.errors import Conflict
 from lateen.base.origin import ObjectKey
@@ -101,7 +102,7 @@ def require_open_namespace(store: Objects, target: Target, name: str) -> None:
         raise namespace_ending(target.kind, name, target.namespace)
 
 
-def created(
+async def created(
     target: Target,
     store: Objects,
     asked: Asked,
@@ -112,7 +113,7 @@ def created(
     raw = admitted.raw
     if entries is None:
         entries = entries_of(_managers_after(target, asked, {}, raw, {}))
-    reviewed = review(store, asked.user, target, with_managers(raw, entries), None)
+    reviewed = await _let_through(target, store, asked, with_managers(raw, entries), None)
     try:
         with storing(store, dry=asked.dry):
             obj = store.put(reviewed.raw, expect=0, source=SOURCE)
@@ -124,7 +125,7 @@ def created(
     return json_response(tree, 201, admitted.warnings + reviewed.warnings)
 
 
-def changed(
+async def changed(
     target: Target, store: Objects, asked: Asked, change: Callable[[dict[str, Any]], Any]
 ) -> web.Response:
     """200 with the object (or its status) after the change; 409 if the caller had read another."""
@@ -138,7 +139,38 @@ def changed(
     if target.subresource == "status":
         raw = with_status(target, current, wanted)
     raw = tracked(target, asked, current, raw, wanted)
-    return stored(target, store, asked, current, raw, admitted.warnings)
+    return await stored(target, store, asked, current, raw, admitted.warnings)
+
+
+async def _let_through(
+    target: Target, store: Objects, asked: Asked, raw: dict[str, Any], current: Obj | None
+) -> Reviewed:
+    """What may be stored, after webhooks and admission. Only a webhook takes time here."""
+    write = Write(
+        operation="UPDATE" if current else "CREATE",
+        user=asked.user,
+        target=target,
+        name=raw["metadata"]["name"],
+        raw=raw,
+        old=current,
+        dry=asked.dry,
+    )
+    tree, said = await mutated(store, write)
+    if tree is not None and tree is not raw:
+        raw = _admitted_anew(target, tree, raw, current)
+    reviewed = review(store, asked.user, target, raw, current)
+    said += await validated(store, replace(write, raw=reviewed.raw))
+    return replace(reviewed, warnings=(*said, *reviewed.warnings))
+
+
+def _admitted_anew(
+    target: Target, tree: Mapping[str, Any], before: dict[str, Any], current: Obj | None
+) -> dict[str, Any]:
+    """What a webhook made of it, checked as what a user sends; its managers stay."""
+    if target.subresource == "status" and current is not None:
+        return with_status(target, current, tree)
+    made = admit(target, tree, current).raw
+    return with_managers(made, before["metadata"].get("managedFields") or [])
 
 
 def tracked(
@@ -152,7 +184,7 @@ def tracked(
     return with_managers(raw, entries_of(given))
 
 
-def stored(
+async def stored(
     target: Target,
     store: Objects,
     asked: Asked,
@@ -161,7 +193,7 @@ def stored(
     warnings: tuple[str, ...],
 ) -> web.Response:
     """200 with the object in place of `current`, whose owner it keeps."""
-    reviewed = review(store, asked.user, target, raw, current)
+    reviewed = await _let_through(target, store, asked, raw, current)
     try:
         with storing(store, dry=asked.dry):
             obj = store.put(reviewed.raw, expect=current.revision)

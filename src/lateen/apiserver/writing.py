@@ -3,7 +3,7 @@
 In: a target and a body.    Out: the object as stored, or why not.
 Before: apiserver/admitting.py, patching.py, strategic.py, saving.py        After: apiserver/app.py
 
-The store's calls are synchronous, so nothing can come between reading an object and writing it.
+Only a webhook can come between reading an object and writing it, and then the write fails with 409.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def answer_create(
     if admitted.expect:
         raise ApiFault(400, "resourceVersion should not be set on objects to be created")
     require_open_namespace(store, target, admitted.raw["metadata"]["name"])
-    return created(target, store, asked, admitted)
+    return await created(target, store, asked, admitted)
 
 
 async def answer_update(
@@ -53,7 +53,7 @@ async def answer_update(
     """Replace the object, or only its status; 409 if it was changed since the caller read it."""
     asked = asked_of(request, clock)
     body = await body_of(request)
-    return changed(target, store, asked, lambda current: body)
+    return await changed(target, store, asked, lambda current: body)
 
 
 async def answer_patch(
@@ -62,7 +62,7 @@ async def answer_patch(
     """Change the object by a JSON, merge or (core kinds) strategic merge patch, or apply to it."""
     if request.content_type == APPLY_PATCH:
         body = read_yaml(await bytes_of(request))
-        return applied_to(request, target, store, body, clock)
+        return await applied_to(request, target, store, body, clock)
     if "force" in request.query:
         raise invalid_option(
             "PatchOptions", "force: Forbidden: may not be specified for non-apply patch"
@@ -70,7 +70,7 @@ async def answer_patch(
     asked = asked_of(request, clock)
     change = _change(target, request.content_type)
     patch = decoded(await bytes_of(request))
-    return changed(target, store, asked, lambda current: change(current, patch))
+    return await changed(target, store, asked, lambda current: change(current, patch))
 
 
 async def bytes_of(request: web.Request) -> bytes:

@@ -1,0 +1,66 @@
+"""Webhooks that may change or refuse a write to the API.
+
+In: -    Out: the structs.    Source: admissionregistration.k8s.io/v1.
+Before: api/meta.py        After: apiserver/webhooks.py
+"""
+
+from __future__ import annotations
+
+from lateen.api.fields import Api, Informative, NotYet
+from lateen.api.meta import LabelSelector, ObjectMeta
+
+ADMISSION = "admissionregistration.k8s.io"
+_VERSION = f"{ADMISSION}/v1"
+
+
+class WebhookClient(Api, frozen=True, kw_only=True):
+    """Where it answers; only a `url` on this machine's loopback is called."""
+
+    url: str = ""
+    ca_bundle: str = ""
+    service: NotYet = None
+
+
+class OperationRule(Api, frozen=True, kw_only=True):
+    """Which writes it wants to see; `*` means all."""
+
+    operations: tuple[str, ...] = ()
+    api_groups: tuple[str, ...] = ()
+    api_versions: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    scope: str = "*"
+
+
+class Webhook(Api, frozen=True, kw_only=True):
+    """One webhook; `timeout_seconds` from 1 to 30, `failure_policy` Fail or Ignore."""
+
+    name: str
+    client_config: WebhookClient
+    rules: tuple[OperationRule, ...] = ()
+    failure_policy: str = "Fail"
+    timeout_seconds: int = 10
+    namespace_selector: LabelSelector = LabelSelector()
+    object_selector: LabelSelector = LabelSelector()
+    side_effects: str = ""
+    admission_review_versions: tuple[str, ...] = ()
+    match_conditions: NotYet = None
+    match_policy: Informative = None
+    reinvocation_policy: Informative = None
+
+
+class MutatingWebhookConfiguration(Api, frozen=True, kw_only=True):
+    """Webhooks that may change what is written."""
+
+    api_version: str = _VERSION
+    kind: str = "MutatingWebhookConfiguration"
+    metadata: ObjectMeta
+    webhooks: tuple[Webhook, ...] = ()
+
+
+class ValidatingWebhookConfiguration(Api, frozen=True, kw_only=True):
+    """Webhooks that may refuse what is written."""
+
+    api_version: str = _VERSION
+    kind: str = "ValidatingWebhookConfiguration"
+    metadata: ObjectMeta
+    webhooks: tuple[Webhook, ...] = ()

@@ -1,0 +1,241 @@
+"""Ask the webhooks that want to see a write: first those that change it, then those that judge it.
+
+In: a write, the webhook configurations in the store.    Out: the tree, perhaps changed; ApiFault.
+Before: api/webhooks.py, apiserver/patching.py        After: apiserver/saving.py
+
+Only https on loopback is called, with the configuration's own CA, within its seconds. What fails, refuses the
+write or (failurePolicy Ignore) is passed over.
+
+Source: Kubernetes "Dynamic Admission Control", admission.k8s.io/v1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import ssl
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from lateen.api.objects import Obj
+from lateen.api.webhooks import (
+    ADMISSION,
+    MutatingWebhookConfiguration,
+    OperationRule,
+    ValidatingWebhookConfiguration,
+    Webhook,
+)
+from lateen.apiserver.access import LOOPBACK_NAMES
+from lateen.apiserver.deps import Objects
+from lateen.apiserver.faults import ApiFault
+from lateen.apiserver.identity import User
+from lateen.apiserver.patching import json_patch
+from lateen.apiserver.serializing import to_json
+from lateen.apiserver.targets import Target
+from lateen.base.origin import ObjectKey
+
+MUTATING, VALIDATING = "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"
+_LONGEST = 3 * 1024 * 1024  # bytes of an answer
+_SECONDS = (1, 30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One write: `operation` is CREATE, UPDATE or DELETE; `raw` is None for a deletion."""
+
+    operation: str
+    user: User
+    target: Target
+    name: str
+    raw: Mapping[str, Any] | None
+    old: Obj | None = None
+    dry: bool = False
+
+
+class _Answer(msgspec.Struct, rename="camel"):
+    uid: str
+    allowed: bool
+    patch: str = ""
+    patch_type: str = ""
+    warnings: list[str] = []
+    status: dict[str, Any] = {}
+
+
+class _Review(msgspec.Struct):
+    response: _Answer
+
+
+class _Failed(Exception):
+    """The webhook could not be asked."""
+
+
+async def mutated(store: Objects, write: Write) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+    """The tree after every webhook that changes, and what they warn of; raises ApiFault."""
+    warnings: list[str] = []
+    for webhook in _wanting(store, write, MUTATING):
+        answer = await _asked(webhook, write)
+        if answer is None:
+            continue
+        warnings += answer.warnings
+        if answer.patch and write.raw is not None:
+            write = _patched(webhook, write, answer)
+    return write.raw, tuple(warnings)
+
+
+async def validated(store: Objects, write: Write) -> tuple[str, ...]:
+    """What the webhooks that judge warn of; raises ApiFault if one refuses."""
+    hooks = list(_wanting(store, write, VALIDATING))
+    answers = await asyncio.gather(*(_asked(webhook, write) for webhook in hooks))
+    return tuple(warning for answer in answers if answer for warning in answer.warnings)
+
+
+def _wanting(store: Objects, write: Write, kind: str) -> Iterator[Webhook]:
+    """The webhooks to ask, in order of their configurations' names; never about themselves."""
+    if write.target.kind.group == ADMISSION:
+        return
+    for obj in store.list(group=ADMISSION, kind=kind):
+        if isinstance(obj.typed, MutatingWebhookConfiguration | ValidatingWebhookConfiguration):
+            for webhook in obj.typed.webhooks:
+                if webhook.client_config.url and _wants(store, webhook, write):
+                    yield webhook
+
+
+def _wants(store: Objects, webhook: Webhook, write: Write) -> bool:
+    if not any(_covers(rule, write) for rule in webhook.rules):
+        return False
+    trees = [tree for tree in (write.raw, write.old.raw if write.old else None) if tree]
+    labels = [(tree.get("metadata") or {}).get("labels") or {} for tree in trees]
+    if not any(webhook.object_selector.matches(each) for each in labels):
+        return False
+    if not write.target.namespace:
+        return True
+    key = ObjectKey(group="", kind="Namespace", namespace="", name=write.target.namespace)
+    inside = store.get(key)
+    return inside is None or webhook.namespace_selector.matches(inside.meta.labels)
+
+
+def _covers(rule: OperationRule, write: Write) -> bool:
+    target = write.target
+    resource = target.kind.plural
+    if target.subresource:
+        resource = f"{resource}/{target.subresource}"
+    wild = f"*/{target.subresource}" if target.subresource else "*"
+    scope = "Namespaced" if target.kind.namespaced else "Cluster"
+    return (
+        bool({"*", write.operation} & set(rule.operations))
+        and bool({"*", target.kind.group} & set(rule.api_groups))
+        and bool({"*", target.version} & set(rule.api_versions))
+        and bool({"*/*", wild, resource} & set(rule.resources))
+        and rule.scope in ("*", scope)
+    )
+
+
+async def _asked(webhook: Webhook, write: Write) -> _Answer | None:
+    """The webhook's answer; None if it failed and may; raises ApiFault if it refused or must not."""
+    try:
+        answer = await _call(webhook, write)
+    except _Failed as fault:
+        if webhook.failure_policy == "Ignore":
+            return None
+        words = f'Internal error occurred: failed calling webhook "{webhook.name}": {fault}'
+        raise ApiFault(500, words) from None
+    if answer.allowed:
+        return answer
+    code = answer.status.get("code")
+    words = str(answer.status.get("message") or "") or "without explanation"
+    raise ApiFault(
+        code if isinstance(code, int) and 400 <= code < 600 else 403,
+        f'admission webhook "{webhook.name}" denied the request'
+        f"{': ' if words != 'without explanation' else ' '}{words}",
+    )
+
+
+async def _call(webhook: Webhook, write: Write) -> _Answer:
+    url, uid = webhook.client_config.url, str(uuid.uuid4())
+    if urlsplit(url).scheme != "https" or urlsplit(url).hostname not in LOOPBACK_NAMES:
+        raise _Failed(f"{url} is not https on 127.0.0.1 or localhost")
+    low, high = _SECONDS
+    seconds = min(max(webhook.timeout_seconds, low), high)
+    body = to_json(_question(write, uid))
+    headers = {"Content-Type": "application/json"}
+    try:
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(
+                url, data=body, headers=headers, ssl=_trust(webhook), allow_redirects=False
+            ) as response,
+        ):
+            if response.status != 200:
+                raise _Failed(f"it answered with status {response.status}")
+            content = await response.content.read(_LONGEST)
+        answer = msgspec.json.decode(content, type=_Review).response
+    except TimeoutError:
+        raise _Failed(f"no answer within {seconds} seconds") from None
+    except (aiohttp.ClientError, OSError, ValueError) as fault:
+        raise _Failed(str(fault) or type(fault).__name__) from None
+    if answer.uid != uid:
+        raise _Failed(f"expected response.uid={uid!r}, got {answer.uid!r}")
+    return answer
+
+
+def _trust(webhook: Webhook) -> ssl.SSLContext:
+    bundle = webhook.client_config.ca_bundle
+    try:
+        text = base64.b64decode(bundle, validate=True).decode() if bundle else None
+    except (binascii.Error, UnicodeDecodeError):
+        raise _Failed("its caBundle is not PEM in base64") from None
+    return ssl.create_default_context(cadata=text)
+
+
+def _question(write: Write, uid: str) -> dict[str, Any]:
+    target = write.target
+    kind = {"group": target.kind.group, "version": target.version, "kind": target.kind.kind}
+    resource = {
+        "group": target.kind.group,
+        "version": target.version,
+        "resource": target.kind.plural,
+    }
+    request: dict[str, Any] = {
+        "uid": uid,
+        "kind": kind,
+        "resource": resource,
+        "requestKind": kind,
+        "requestResource": resource,
+        "name": write.name,
+        "operation": write.operation,
+        "userInfo": write.user.tree(),
+        "object": _shown(write.raw, target),
+        "oldObject": _shown(write.old.raw, target) if write.old else None,
+        "dryRun": write.dry,
+    }
+    if target.namespace:
+        request["namespace"] = target.namespace
+    if target.subresource:
+        request["subResource"] = target.subresource
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+
+def _shown(tree: Mapping[str, Any] | None, target: Target) -> dict[str, Any] | None:
+    return None if tree is None else {**tree, "apiVersion": target.api_version}
+
+
+def _patched(webhook: Webhook, write: Write, answer: _Answer) -> Write:
+    try:
+        patch = msgspec.json.decode(base64.b64decode(answer.patch, validate=True))
+    except (binascii.Error, msgspec.DecodeError):
+        patch = None
+    if answer.patch_type != "JSONPatch" or not isinstance(patch, list):
+        raise ApiFault(
+            500,
+            f'Internal error occurred: webhook "{webhook.name}" answered with a patch that is no '
+            "JSONPatch",
+        )
+    return replace(write, raw=json_patch(_shown(write.raw, write.target) or {}, patch))
