@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -35,6 +36,20 @@ def test_the_version_is_told(words: list[str]) -> None:
 @pytest.mark.parametrize("words", [["statsu"], ["up"], ["status", "-o", "yaml"]], ids=" ".join)
 def test_wrong_usage_has_exit_status_2(words: list[str]) -> None:
     assert CliRunner().invoke(app, words).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("stdin", "words"),
+    [(b" \n", "nothing came in on standard input"), (b"a: \xff", "not UTF-8 text")],
+)
+def test_a_pipe_from_a_command_that_failed_changes_nothing(
+    stdin: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("RUN", "STATE", "CACHE"):
+        monkeypatch.setenv(f"LATEEN_{part}_DIR", str(tmp_path / part))
+    ran = CliRunner().invoke(app, ["up", "-", "-d"], input=stdin)
+    assert words in str(ran.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_command_imports_nothing_heavy_before_it_runs() -> None:

@@ -16,6 +16,8 @@ import pytest
 
 from lateen.envoy.bootstrap import emit_border_bootstrap
 from lateen.envoy.border import emit_border
+from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
+from lateen.envoy.resources import ResourceType
 from lateen.ir.border import BorderPlan, Door, Exit
 from lateen.node.relay import proxy_header
 from tests.envoy import real
@@ -240,6 +242,13 @@ def test_a_header_that_names_no_address_leads_nowhere(border: Path, service: int
     for head in (local, unspecified, six, b"GET / HTTP/1.0\r\n"):
         for slot in (1, 2):
             assert ask_number(border / f"{slot}.raw", "", 0, head) == b""
+
+
+def test_a_door_is_not_shared_with_the_border_of_another_mesh() -> None:
+    made = emit_border(BorderPlan(doors=(Door(port=9191, sockets=()),)))
+    (door,) = (Listener.FromString(r.body) for r in made[ResourceType.LISTENER].values())
+    assert door.HasField("enable_reuse_port")  # unset, it would be true
+    assert not door.enable_reuse_port.value
 
 
 def test_envoy_takes_doors_with_and_without_gateways(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ NO_PODS = "LAT0009"  # a Service that selects no pods
 NO_SUCH_PORT_NAME = "LAT0010"  # a Service's targetPort names a port no container has
 NOBODY = "LAT0011"  # a policy names an identity no pod has
 UNDECLARED_NAMESPACE = "LAT0012"  # an object in a namespace nobody declared; it is made
-NOT_BUILT = "LAT0013"  # an image whose source has changed cannot be built anew; the older build goes on
+NOT_BUILT = "LAT0013"  # a changed source that cannot be built anew; the older build goes on
+PORT_TAKEN = "LAT0014"  # a port of this machine, for a Gateway, that cannot be opened
 
 REFERENCE_NOT_FOUND = "IST0101"  # a host, gateway, subset, Secret … that is not there
 BAD_FIELD = "IST0106"  # one object, taken alone, is not valid

@@ -14,6 +14,7 @@ from typing import Any
 
 from lateen.api.gateway import Gateway
 from lateen.api.objects import Obj
+from lateen.app.doors import closed_doors, door_problems
 from lateen.app.news import News
 from lateen.app.settings import Settings
 from lateen.app.status import phase_of, pod_json, problem_json
@@ -21,6 +22,7 @@ from lateen.base.clock import Clock
 from lateen.base.errors import NotFound
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
+from lateen.envoy.names import BORDER_NODE
 from lateen.ir.plan import ProxyPlan, Role
 from lateen.stages.building import Building
 from lateen.stages.planning import Planning
@@ -116,6 +118,7 @@ class Reporting:
         found.update(dict.fromkeys(self.building.problems()))
         found.update(dict.fromkeys(planned.problems if planned else ()))
         found.update(dict.fromkeys(self.quarantine.problems(self._origin_of)))
+        found.update(dict.fromkeys(door_problems(self._closed_doors(), self.settings().ports)))
         if self.fault:
             words = f"a bug in lateen ({self.fault}): what was served before is served on; see control.log"
             found[Problem(code=BUG, level=Level.ERROR, origin=Origin(), message=words)] = None
@@ -163,8 +166,12 @@ class Reporting:
             for plan in self._plans()
         }
 
+    def _closed_doors(self) -> dict[int, str]:
+        return closed_doors(self.ledger.state(BORDER_NODE))
+
     def _urls(self, settings: Settings) -> list[dict[str, Any]]:
         """Where the gateways answer on this host, with the hosts their servers name."""
+        closed = self._closed_doors()
         hosts: dict[int, set[str]] = {}
         secure: set[int] = set()
         for obj in self.store.list(kind="Gateway"):
@@ -188,6 +195,7 @@ class Reporting:
                 "hosts": sorted(hosts[port]),
             }
             for port in sorted(served & hosts.keys())
+            if settings.ports.get(port, port) not in closed
         ]
 
     def _origin_of(self, key: ObjectKey) -> Origin:

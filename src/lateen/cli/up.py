@@ -53,7 +53,7 @@ def run_up(
         state=str(state),
         cache=str(cache),
         paths=tuple(_absolute(path) for path in paths),
-        stdin=sys.stdin.read() if "-" in paths else "",
+        stdin=_standard_input() if "-" in paths else "",
         folder=str(Path.cwd()),
         namespace=namespace,
     )
@@ -76,6 +76,17 @@ def _absolute(path: str) -> str:
     except OSError as fault:
         raise EnvironmentFault(f"{path}: {fault.strerror}") from None
     return str(Path(path).absolute())
+
+
+def _standard_input() -> str:
+    """What comes in; nothing at all is a command before the pipe that failed, not a wish."""
+    try:
+        text = sys.stdin.read()
+    except UnicodeDecodeError as fault:
+        raise EnvironmentFault(f"standard input is not UTF-8 text: {fault.reason}") from None
+    if not text.strip():
+        raise EnvironmentFault("nothing came in on standard input")
+    return text
 
 
 def parse_ports(words: Sequence[str]) -> dict[int, int]:

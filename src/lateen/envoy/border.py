@@ -20,7 +20,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from google.protobuf.wrappers_pb2 import UInt32Value
+from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
 from lateen.base.origin import BUILT_IN
 from lateen.envoy.access import line_log
@@ -289,6 +289,8 @@ def _door_listener(door: Door) -> Listener:
         name=name,
         address=socket_address(door.address, door.port),
         filter_chains=[chain],
+        # Else the border of another mesh could open the same port, and each would get half.
+        enable_reuse_port=BoolValue(value=False),
         metadata=made_by(BUILT_IN),
     )
 
