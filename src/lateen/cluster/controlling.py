@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
@@ -32,6 +32,24 @@ log = logging.getLogger(__name__)
 _MOST_ROUNDS = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rest:
+    """What a controller had looked at when it wanted nothing, and when it wants to look again."""
+
+    subject: Obj
+    inputs: Inputs
+    again: datetime | None
+
+    def holds(self, subject: Obj, inputs: Inputs, now: datetime) -> bool:
+        due = self.again is not None and self.again <= now
+        return not due and self.subject is subject and _same(self.inputs, inputs)
+
+    def wants(self, now: datetime) -> tuple[Action, ...]:
+        if self.again is None:
+            return ()
+        return (LookAgain(after=(self.again - now).total_seconds()),)
+
+
 @dataclass(kw_only=True)
 class Controllers:
     """The controllers over one store, and what each object's inputs were when it was last at rest."""
@@ -41,7 +59,7 @@ class Controllers:
     volumes: str = ""  # the folder in which folders for claims are made
     machine: Machine = field(default_factory=this_machine)
     _observed: Observed = field(init=False)
-    _rest: dict[tuple[int, ObjectKey], tuple[Obj, Inputs]] = field(default_factory=dict)
+    _rest: dict[tuple[int, ObjectKey], _Rest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._observed = Observed(self.store, self.machine, self.volumes)
@@ -117,13 +135,15 @@ class Controllers:
     ) -> tuple[Action, ...]:
         inputs = controller.inputs(self._observed, subject)
         rest = self._rest.get((number, subject.key))
-        if rest is not None and rest[0] is subject and _same(rest[1], inputs):
-            return ()
+        if rest is not None and rest.holds(subject, inputs, now):
+            return rest.wants(now)
         actions = controller.reconcile(subject, inputs, now)
-        if actions:
+        waits = [action.after for action in actions if isinstance(action, LookAgain)]
+        if len(waits) < len(actions):
             self._rest.pop((number, subject.key), None)
         else:
-            self._rest[number, subject.key] = (subject, inputs)
+            again = now + timedelta(seconds=min(waits)) if waits else None
+            self._rest[number, subject.key] = _Rest(subject=subject, inputs=inputs, again=again)
         return actions
 
 
