@@ -15,7 +15,7 @@ from lateen.base.origin import ObjectKey
 from lateen.build.built import Built
 from lateen.node.protocol import HostPath, Limits, PodRun
 from lateen.stages.podvolumes import VolumeSources
-from lateen.stages.resolving import Waiting, pod_run
+from lateen.stages.resolving import ACCOUNT_PATH, Waiting, pod_run
 
 
 def obj(raw: dict[str, Any]) -> Obj:
@@ -302,3 +302,23 @@ def test_init_containers_and_hooks_go_along() -> None:
     assert lifecycle.pre_stop
     assert lifecycle.pre_stop.sleep
     assert run.containers[0].message_path == "/dev/termination-log"
+
+
+def test_each_container_is_shown_its_service_account() -> None:
+    account = bare("ServiceAccount", "default", "shop", {})
+    run = resolved(pod({}), account)
+    (volume,) = run.volumes
+    assert {f.path: f.content for f in volume.files} == {
+        "namespace": b"shop",
+        "token": b"web-0 for  for 3607s",
+    }
+    (target,) = run.containers[0].volumes
+    assert (target.path, target.read_only) == (ACCOUNT_PATH, True)
+    assert resolved(pod({}, automountServiceAccountToken=False), account).volumes == ()
+
+
+def test_a_mount_of_the_pods_own_takes_the_accounts_place() -> None:
+    account = bare("ServiceAccount", "default", "shop", {})
+    container = {"volumeMounts": [{"name": "mine", "mountPath": ACCOUNT_PATH}]}
+    run = resolved(pod(container, volumes=[{"name": "mine", "emptyDir": {}}]), account)
+    assert [target.name for target in run.containers[0].volumes] == ["mine"]

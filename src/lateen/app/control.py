@@ -59,6 +59,7 @@ from lateen.stages.restarting import restart
 from lateen.stages.running import Running, Seams
 from lateen.stages.securing import Securing
 from lateen.stages.sourcing import Request, Sourcing
+from lateen.stages.tokening import AccountTokens
 from lateen.store.encryption import open_encryption
 from lateen.store.interface import Store
 from lateen.store.sqlite import SqliteStore
@@ -112,6 +113,11 @@ class ControlPlane:
         )
         self.link = NodeLink(settings.run_dir / "node.sock", self._hear)
         self.accounting = Accounting()
+        self.account_tokens = AccountTokens(
+            path=settings.state_dir / "access" / "serviceaccounts.key",
+            lookup=self.store.get,
+            clock=self.clock,
+        )
         self.running = Running(store=self.store, clock=self.clock, seams=self._seams())
         self.sourcing = Sourcing(
             store=self.store,
@@ -152,6 +158,7 @@ class ControlPlane:
             proxy_for=lambda obj: self.bootstraps.proxy_run(obj, self.planning.latest),
             settled=self._settled,
             kept_volumes=self._volumes,
+            token=self.account_tokens.token,
         )
 
     @property
@@ -198,6 +205,7 @@ class ControlPlane:
             named("rounds", self._rounds()),
             named("sources", self.following.following()),
             named("rebuilding", self.building.rebuilding()),
+            named("account tokens", self.account_tokens.renewing(self._wake.set)),
             named("certificates", self.securing.renewing(self.ads.refresh)),
             named("statuses", self.programming.programming()),
             named("ending", _wait(ending)),

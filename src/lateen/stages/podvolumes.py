@@ -21,6 +21,8 @@ from lateen.stages.fieldrefs import BadReference, field_text, resource_text
 Lookup = Callable[[ObjectKey], Obj | None]
 TokenFor = Callable[[Pod, TokenProjection], str]
 _TOKEN_MODE = 0o600
+_ACCOUNT_TOKEN_SECONDS = 3607
+ACCOUNT_VOLUME = "kube-api-access"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,33 @@ def volume_run(volume: Volume, pod: Pod, sources: VolumeSources) -> VolumeRun:
     else:
         return VolumeRun(name=name, empty_dir=True)
     return VolumeRun(name=name, files=files)
+
+
+def account_volume(pod: Pod, sources: VolumeSources) -> VolumeRun | None:
+    """What every pod is given of its service account, unless the pod or the account declines.
+
+    Source: kubernetes plugin/pkg/admission/serviceaccount, `TokenVolumeSource`.
+    """
+    name = pod.spec.service_account_name or "default"
+    namespace = pod.metadata.namespace
+    account = sources.lookup(
+        ObjectKey(group="", kind="ServiceAccount", namespace=namespace, name=name)
+    )
+    if account is None or sources.token is None:
+        return None
+    wanted = pod.spec.automount_service_account_token
+    if wanted is None:
+        wanted = account.raw.get("automountServiceAccountToken")
+    if wanted is False:
+        return None
+    asked = TokenProjection(path="token", expiration_seconds=_ACCOUNT_TOKEN_SECONDS)
+    files = {"token": sources.token(pod, asked).encode(), "namespace": namespace.encode()}
+    authority = content_of("ConfigMap", namespace, "kube-root-ca.crt", sources.lookup)
+    files |= {key: text for key, text in (authority or {}).items() if key == "ca.crt"}
+    return VolumeRun(
+        name=ACCOUNT_VOLUME,
+        files=tuple(VolumeFile(path=path, content=text) for path, text in sorted(files.items())),
+    )
 
 
 def content_of(kind: str, namespace: str, name: str, lookup: Lookup) -> dict[str, bytes] | None:

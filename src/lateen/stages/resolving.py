@@ -11,13 +11,31 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from lateen.api.objects import Obj
 from lateen.api.pod import Container, EnvVar, Pod, ResourceRequirements, VolumeMount
 from lateen.api.quantity import milli, whole
 from lateen.build.built import Built, expand_references, resolve_argv
-from lateen.node.protocol import ContainerRun, Limits, Mount, PodRun, ProxyRun, VolumeTarget
+from lateen.node.protocol import (
+    ContainerRun,
+    Limits,
+    Mount,
+    PodRun,
+    ProxyRun,
+    VolumeRun,
+    VolumeTarget,
+)
 from lateen.stages.fieldrefs import BadReference, field_text, resource_text
-from lateen.stages.podvolumes import Lookup, VolumeSources, content_of, volume_run
+from lateen.stages.podvolumes import (
+    Lookup,
+    VolumeSources,
+    account_volume,
+    content_of,
+    volume_run,
+)
+
+ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +64,7 @@ def pod_run(
     assert isinstance(pod, Pod)  # noqa: S101 - the caller lists pods
     namespace = pod.metadata.namespace
     try:
-        return PodRun(
+        run = PodRun(
             uid=pod.metadata.uid,
             slot=slot_of(pod.metadata.uid),
             namespace=namespace,
@@ -69,8 +87,27 @@ def pod_run(
             volumes=tuple(volume_run(v, pod, sources) for v in pod.spec.volumes),
             search=(f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"),
         )
+        account = account_volume(pod, sources)
     except BadReference as missing:
         return Waiting(reason="CreateContainerConfigError", message=str(missing))
+    return run if account is None else _with_account(run, account)
+
+
+def _with_account(run: PodRun, account: VolumeRun) -> PodRun:
+    """Show each container the files of its service account, unless something else is there."""
+
+    def shown(container: ContainerRun) -> ContainerRun:
+        if any(target.path.rstrip("/") == ACCOUNT_PATH for target in container.volumes):
+            return container
+        target = VolumeTarget(name=account.name, path=ACCOUNT_PATH, read_only=True)
+        return msgspec.structs.replace(container, volumes=(*container.volumes, target))
+
+    return msgspec.structs.replace(
+        run,
+        init_containers=tuple(shown(container) for container in run.init_containers),
+        containers=tuple(shown(container) for container in run.containers),
+        volumes=(*run.volumes, account),
+    )
 
 
 def _container(container: Container, pod: Pod, lookup: Lookup, built: Built) -> ContainerRun:
