@@ -15,7 +15,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.e2e,
+]  # real processes, and 10,000 writes take their time
 ROOT = Path(__file__).parent.parent.parent
 MAPS = "http://api/api/v1/namespaces/default/configmaps"
 LOST = (aiohttp.ClientError, ConnectionError)

@@ -76,13 +76,11 @@ def test_a_python_image_is_built_and_runs(project: Project) -> None:
     assert ("/app", False) in [(target, read_only) for _, target, read_only in built.mounts]
 
 
-def test_an_unchanged_source_is_found_in_milliseconds(project: Project) -> None:
+def test_an_unchanged_source_is_not_built_again(project: Project) -> None:
     project.write("Dockerfile", f'{PYTHON}CMD ["python", "main.py"]\n')
     project.write("main.py", "print(1)")
     first = project.build()
-    started = time.monotonic()
     second = project.build()
-    assert time.monotonic() - started < 0.5
     assert second.cached
     assert (second.digest, second.mounts) == (first.digest, first.mounts)
     assert project.said == []
