@@ -23,7 +23,7 @@ from lateen.api.policy import PodDisruptionBudget, PriorityClass
 from lateen.api.rbac import RBAC, ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import EndpointSlice, Service
-from lateen.api.serviceentry import ServiceEntry
+from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.api.sets import ControllerRevision, DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
@@ -257,6 +257,14 @@ KINDS: tuple[Kind, ...] = (
         kind="Sidecar",
         plural="sidecars",
         struct=Sidecar,
+    ),
+    Kind(
+        group=NETWORKING,
+        versions=NETWORKING_VERSIONS,
+        kind="WorkloadEntry",
+        plural="workloadentries",
+        struct=WorkloadEntry,
+        short_names=("we",),
     ),
     Kind(
         group=SECURITY,

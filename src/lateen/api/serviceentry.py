@@ -31,6 +31,12 @@ class WorkloadEntrySpec(Api, frozen=True, kw_only=True):
     service_account: NotYet = None
 
 
+class EntrySelector(Api, frozen=True, kw_only=True):
+    """Pods and WorkloadEntries of the object's namespace that carry these labels."""
+
+    labels: Labels = {}
+
+
 class ServiceEntrySpec(Api, frozen=True, kw_only=True):
     """Hosts, ports and how to find the endpoints: NONE, STATIC, DNS (others later)."""
 
@@ -40,7 +46,7 @@ class ServiceEntrySpec(Api, frozen=True, kw_only=True):
     resolution: str = "NONE"
     addresses: tuple[str, ...] = ()
     endpoints: tuple[WorkloadEntrySpec, ...] = ()
-    workload_selector: NotYet = None
+    workload_selector: EntrySelector | None = None
     export_to: tuple[str, ...] = ()
     subject_alt_names: tuple[str, ...] = ()
 
@@ -52,4 +58,14 @@ class ServiceEntry(Api, frozen=True, kw_only=True):
     kind: str = "ServiceEntry"
     metadata: ObjectMeta
     spec: ServiceEntrySpec
+    status: Informative = None
+
+
+class WorkloadEntry(Api, frozen=True, kw_only=True):
+    """networking.istio.io WorkloadEntry: an endpoint that ServiceEntries can select."""
+
+    api_version: str = "networking.istio.io/v1"
+    kind: str = "WorkloadEntry"
+    metadata: ObjectMeta
+    spec: WorkloadEntrySpec
     status: Informative = None

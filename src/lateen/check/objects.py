@@ -23,7 +23,7 @@ from lateen.api.pod import Pod
 from lateen.api.policy import PodDisruptionBudget
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Service
-from lateen.api.serviceentry import ServiceEntry
+from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolumeClaim
@@ -39,7 +39,7 @@ from lateen.check.rules import broken_rules
 from lateen.check.scaling import check_autoscaler, check_budget
 from lateen.check.security import check_authorization_policy, check_peer_authentication
 from lateen.check.service import check_config_map, check_secret, check_service
-from lateen.check.serviceentry import check_service_entry
+from lateen.check.serviceentry import check_service_entry, check_workload_entry
 from lateen.check.sets import check_claim, check_daemon_set, check_stateful_set
 from lateen.check.sidecar import check_sidecar
 from lateen.check.virtualservice import check_virtual_service
@@ -85,6 +85,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_service_entry(typed, at)
         case Sidecar() as typed:
             return check_sidecar(typed, at)
+        case WorkloadEntry() as typed:
+            return check_workload_entry(typed, at)
         case PeerAuthentication() as typed:
             return check_peer_authentication(typed, at)
         case AuthorizationPolicy() as typed:

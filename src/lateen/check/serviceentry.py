@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lateen.api.names import label_fault, label_faults
-from lateen.api.serviceentry import ServiceEntry, ServiceEntrySpec, WorkloadEntrySpec
+from lateen.api.serviceentry import ServiceEntry, ServiceEntrySpec, WorkloadEntry, WorkloadEntrySpec
 from lateen.base.problem import Problem
 from lateen.check.at import At, one_of, port_number
 from lateen.check.gateway import HTTP, PROTOCOLS, TLS
@@ -97,6 +97,14 @@ def _resolution(spec: ServiceEntrySpec, at: At) -> Iterator[Problem]:
     plain = [p for p in spec.ports if p.protocol.lower() not in HTTP | TLS]
     if spec.resolution != "NONE" and len(spec.hosts) > 1 and plain:
         yield at.key("hosts").error("multiple hosts provided with non-HTTP, non-TLS ports")
+
+
+def check_workload_entry(entry: WorkloadEntry, at: At) -> Iterator[Problem]:
+    """Every fault of the object, taken alone."""
+    spec, at = entry.spec, at.key("spec")
+    yield from _endpoint(spec, "DNS", set(spec.ports), at)
+    if not {**entry.metadata.labels, **spec.labels}:
+        yield at.key("labels").warning("without labels no ServiceEntry can select it")
 
 
 def _endpoint(

@@ -21,6 +21,7 @@ SETTINGS = frozenset(
         "DestinationRule",
         "ServiceEntry",
         "Sidecar",
+        "WorkloadEntry",
         "PeerAuthentication",
         "AuthorizationPolicy",
     }

@@ -66,10 +66,11 @@ def service_backends(
             labels = rules.subsets[subset].value.labels if subset else {}
             chosen = tuple(i for i in instances if _carries(i, labels))
             id = BackendId(host=service.host, port=port.number, subset=subset)
-            made = _backend(id, service, port, rules, _reached(chosen, port, mtls), role)
+            known = _reached(chosen, port, mtls)
+            made = _backend(id, service, port, rules, known, role)
             backends.append(made[0])
             problems.extend(made[1])
-            if not service.is_entry:
+            if known or not service.is_entry:
                 ready = _reached(tuple(i for i in chosen if i.ready), port, mtls)
                 endpoints.append(EndpointSet(id=id, endpoints=ready))
     return ServiceBackends(
@@ -127,9 +128,9 @@ def _backend(
         balance = Balance.PASSTHROUGH
     backend = Backend(
         id=id,
-        discovery=_discovery(
-            service, port, rules.subsets[id.subset].value.labels if id.subset else {}
-        ),
+        discovery=InMesh()
+        if known
+        else _discovery(service, port, rules.subsets[id.subset].value.labels if id.subset else {}),
         wire=_wire(id, port, policy, role, problems),
         security=_security(id, service, policy, known, balance, problems),
         balance=balance,
@@ -201,7 +202,7 @@ def _security(
     sni = f"outbound_.{id.port}_.{id.subset}_.{id.host}"
     tls = policy.tls.value if policy.tls else None
     if tls is None:
-        if service.is_entry:
+        if service.is_entry and not known:
             return Plaintext()
         if balance is Balance.PASSTHROUGH:
             # The address dialled carries no mark of a proxy, so it is one way for all of them.

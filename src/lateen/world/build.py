@@ -23,6 +23,7 @@ from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
 from lateen.api.virtualservice import VirtualService
 from lateen.world.addresses import allocate
+from lateen.world.entries import selected_endpoints, selected_pods
 from lateen.world.model import CLUSTER_DOMAIN, Owned, SecretData, Service, Shape, Workload, World
 from lateen.world.services import entry_services, instances_by_service, service_of
 from lateen.world.workloads import workload_of
@@ -41,7 +42,13 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         for o in sorted(by_kind.get("Pod", ()), key=lambda o: o.key)
     }
     services = [service_of(o) for o in by_kind.get("Service", ())]
-    entries = [s for o in by_kind.get("ServiceEntry", ()) for s in entry_services(o)]
+    entry_objects = by_kind.get("ServiceEntry", [])
+    beside = selected_endpoints(entry_objects, by_kind.get("WorkloadEntry", ()))
+    entries = [
+        replace(s, endpoints=s.endpoints + beside.get((s.namespace, s.name), ()))
+        for o in entry_objects
+        for s in entry_services(o)
+    ]
     return World(
         trust_domain=trust_domain,
         services=_by_host([*services, *_merged(_addressed(entries))]),
@@ -51,6 +58,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
             lambda namespace, name: workloads.get((namespace, name)),
             _by_address(workloads.values()),
         ),
+        entry_instances=selected_pods(entry_objects, by_kind.get("Pod", ()), workloads),
         workloads=workloads,
         virtual_services=_owned(by_kind.get("VirtualService", ()), VirtualService),
         destination_rules=_owned(by_kind.get("DestinationRule", ()), DestinationRule),

@@ -242,6 +242,7 @@ class World:
     workloads: Mapping[tuple[str, str], Workload]  # by namespace and pod name
     virtual_services: tuple[Owned[VirtualService], ...]
     destination_rules: tuple[Owned[DestinationRule], ...]
+    entry_instances: Mapping[tuple[str, str], tuple[Instance, ...]]  # by namespace and entry name
     gateways: tuple[Owned[Gateway], ...]
     sidecars: tuple[Owned[Sidecar], ...]
     mesh: MeshConfig
@@ -257,7 +258,7 @@ class World:
         return own or next(iter(claims), None)
 
     def instances_of(self, service: Service) -> tuple[Instance, ...]:
-        """All addresses behind a Kubernetes Service, ready or not."""
+        """The pods behind a Service, or behind a ServiceEntry that selects some, ready or not."""
         if service.is_entry:
-            return ()
+            return self.entry_instances.get((service.namespace, service.name), ())
         return self.instances.get((service.namespace, service.name), ())
