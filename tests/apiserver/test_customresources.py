@@ -165,6 +165,9 @@ async def test_status_and_scale_are_written_apart() -> None:
         _, found = await asked(client, "GET", one)
         assert (scale["spec"]["replicas"], found["spec"]["replicas"]) == (5, 5)
         assert found["metadata"]["generation"] == 2
+        patch = {"spec": {"replicas": 11}}
+        status, body = await asked(client, "PATCH", f"{one}/scale", json=patch, headers=MERGE)
+        assert (status, "less than or equal to 10" in body["message"]) == (422, True)
 
 
 async def test_its_columns_are_printed() -> None:
@@ -267,6 +270,18 @@ async def test_a_definition_that_cannot_be_is_refused(tree: Tree, words: str) ->
         status, body = await asked(client, "POST", DEFINITIONS, json=tree)
         assert status == 422
         assert words in body["message"]
+
+
+async def test_an_object_of_the_mesh_that_lateen_does_not_heed_is_told() -> None:
+    names = {"plural": "crontabs", "kind": "CronTab"}
+    tree = definition(group="extensions.istio.io", names=names)
+    tree["metadata"]["name"] = "crontabs.extensions.istio.io"
+    async with api(store_with(tree)) as client:
+        path = "/apis/extensions.istio.io/v1/namespaces/default/crontabs"
+        body = crontab() | {"apiVersion": "extensions.istio.io/v1"}
+        async with client.post(path, json=body) as answer:
+            assert answer.status == 201
+            assert "not yet honoured" in answer.headers["Warning"]
 
 
 async def test_istios_definitions_are_taken_quietly() -> None:

@@ -45,6 +45,7 @@ from lateen.base.clock import Clock
 from lateen.base.errors import Conflict
 from lateen.base.origin import ObjectKey
 from lateen.base.problem import has_errors
+from lateen.check import check_object
 
 SOURCE = "api"
 
@@ -113,7 +114,7 @@ async def created(
     raw = admitted.raw
     if entries is None:
         entries = entries_of(_managers_after(target, asked, {}, raw, {}))
-    reviewed = await _let_through(target, store, asked, with_managers(raw, entries), None)
+    reviewed = await let_through(target, store, asked, with_managers(raw, entries), None)
     try:
         with storing(store, dry=asked.dry):
             obj = store.put(reviewed.raw, expect=0, source=SOURCE)
@@ -142,7 +143,7 @@ async def changed(
     return await stored(target, store, asked, current, raw, admitted.warnings)
 
 
-async def _let_through(
+async def let_through(
     target: Target, store: Objects, asked: Asked, raw: dict[str, Any], current: Obj | None
 ) -> Reviewed:
     """What may be stored, after webhooks and admission. Only a webhook takes time here."""
@@ -193,7 +194,7 @@ async def stored(
     warnings: tuple[str, ...],
 ) -> web.Response:
     """200 with the object in place of `current`, whose owner it keeps."""
-    reviewed = await _let_through(target, store, asked, raw, current)
+    reviewed = await let_through(target, store, asked, raw, current)
     try:
         with storing(store, dry=asked.dry):
             obj = store.put(reviewed.raw, expect=current.revision)
@@ -240,7 +241,7 @@ def with_status(target: Target, current: Obj, wanted: Any) -> dict[str, Any]:
         raise ApiFault(400, "status is not an object")
     whole = dict(current.raw) | {"status": status}
     if target.kind.custom is not None:
-        return _fitted(target, whole)
+        return fitted(target, whole)
     try:
         msgspec.convert(whole, target.kind.struct, strict=True, dec_hook=dec_hook)
     except msgspec.ValidationError as fault:
@@ -248,11 +249,13 @@ def with_status(target: Target, current: Obj, wanted: Any) -> dict[str, Any]:
     return whole
 
 
-def _fitted(target: Target, whole: dict[str, Any]) -> dict[str, Any]:
-    """An object of a defined kind, fitted to its schema with its status."""
+def fitted(target: Target, whole: dict[str, Any]) -> dict[str, Any]:
+    """An object of a defined kind, status included, held to its schema and rules; ApiFault 422."""
     decoded = decode_tree(whole, places=None)
     wrong = tuple(p for p in decoded.problems if not p.message.startswith("unknown field"))
     found = (*decoded.objects, *(part.obj for part in decoded.partial))
+    if found and not has_errors(wrong):
+        wrong += check_object(found[0])
     if has_errors(wrong) or not found:
         raise invalid(target.kind, target.name, wrong)
     return dict(found[0].raw)

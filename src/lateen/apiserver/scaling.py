@@ -19,7 +19,7 @@ from lateen.apiserver.deps import Objects
 from lateen.apiserver.faults import ApiFault, conflict
 from lateen.apiserver.patching import json_patch, merge_patch
 from lateen.apiserver.reading import found
-from lateen.apiserver.saving import asked_of, storing, tracked
+from lateen.apiserver.saving import asked_of, fitted, let_through, storing, tracked
 from lateen.apiserver.serializing import json_response
 from lateen.apiserver.targets import Target
 from lateen.apiserver.writing import (
@@ -58,13 +58,16 @@ async def answer_scale(
     if version and version != str(current.revision):
         raise conflict(target.kind, target.name)
     raw = _with_value(current.raw, _paths(target.kind).spec_replicas_path, replicas)
+    if target.kind.custom is not None:
+        raw = fitted(target, raw)
     raw = tracked(target, asked, current, raw, raw)
+    reviewed = await let_through(target, store, asked, raw, current)
     try:
         with storing(store, dry=asked.dry):
-            obj = store.put(raw, expect=current.revision)
+            obj = store.put(reviewed.raw, expect=current.revision)
     except Conflict:
         raise conflict(target.kind, target.name) from None
-    return json_response(_scale_of(target.kind, obj))
+    return json_response(_scale_of(target.kind, obj), warnings=reviewed.warnings)
 
 
 async def _patched(request: web.Request, scale: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from lateen.api.autoscaling import HorizontalPodAutoscaler
 from lateen.api.batch import CronJob, Job
+from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.config import ConfigMap, Secret
 from lateen.api.decode import Partial
 from lateen.api.definition import CustomResource, CustomResourceDefinition
@@ -21,6 +22,7 @@ from lateen.api.objects import Obj
 from lateen.api.paths import holds
 from lateen.api.pod import Pod
 from lateen.api.policy import PodDisruptionBudget
+from lateen.api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Service
 from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
@@ -35,6 +37,7 @@ from lateen.check.batch import check_cron_job, check_job
 from lateen.check.definition import check_definition
 from lateen.check.destinationrule import check_destination_rule
 from lateen.check.gateway import check_gateway
+from lateen.check.rbac import check_rbac
 from lateen.check.rules import broken_rules
 from lateen.check.scaling import check_autoscaler, check_budget
 from lateen.check.security import check_authorization_policy, check_peer_authentication
@@ -44,6 +47,8 @@ from lateen.check.sets import check_claim, check_daemon_set, check_stateful_set
 from lateen.check.sidecar import check_sidecar
 from lateen.check.virtualservice import check_virtual_service
 from lateen.check.workload import check_deployment, check_pod, check_replica_set
+
+_MESH_GROUPS = ("istio.io", "gateway.networking.k8s.io")
 
 
 def check_object(obj: Obj) -> tuple[Problem, ...]:
@@ -103,6 +108,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_replica_set(typed, at)
         case Pod() as typed:
             return check_pod(typed, at)
+        case Role() | ClusterRole() | RoleBinding() | ClusterRoleBinding() as typed:
+            return check_rbac(typed, at)
         case CustomResourceDefinition() as typed:
             return check_definition(typed, at)
         case CustomResource():
@@ -125,7 +132,10 @@ def _problems(obj: Obj) -> Iterator[Problem]:
 
 
 def _broken(obj: Obj, at: At) -> Iterator[Problem]:
-    """The rules of its definition that an object does not keep."""
+    """The rules of its definition that an object does not keep, and whether the mesh heeds it."""
+    if obj.key.group.endswith(_MESH_GROUPS):
+        words = f"{obj.key.kind} is stored as it is defined, but not yet honoured: it has no effect"
+        yield at.key("kind").warning(words, code=NOT_YET_HONOURED)
     kind = kind_of(obj.key.group, obj.key.kind)
     if kind is not None:
         for broken in broken_rules(kind, obj.raw):
