@@ -56,6 +56,22 @@ def test_a_terminating_pod_keeps_its_address(cluster: Cluster) -> None:
     assert len(addresses) == len(set(addresses)) == 2
 
 
+def test_a_pod_that_has_ended_takes_in_only_its_helpers_ends(cluster: Cluster) -> None:
+    cluster.apply(POD)
+
+    def told(phase: str, proxy_ready: bool) -> None:
+        proxy = ContainerStatus(name="istio-proxy", ready=proxy_ready)
+        report = PodStatus(phase=phase, container_statuses=(proxy,))
+        pod = cluster.get("Pod", "lone")
+        cluster.store.put_status(pod.key, merge_report(pod, report, cluster.clock.now()))
+
+    told("Succeeded", True)
+    told("Succeeded", False)
+    told("Running", True)
+    status = pod_of(cluster.get("Pod", "lone")).status
+    assert (status.phase, status.container_statuses[0].ready) == ("Succeeded", False)
+
+
 def test_a_report_makes_the_pod_ready_and_keeps_its_address(cluster: Cluster) -> None:
     cluster.apply(POD)
     pod = cluster.get("Pod", "lone")

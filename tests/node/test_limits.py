@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lateen.node.accounting import Used, measure
-from lateen.node.cgroups import Limiter, find_limiter, folder_name
+from lateen.node.cgroups import Limiter, find_limiter
+from lateen.node.groupplaces import folder_name, left_behind
 from lateen.node.protocol import Limits, PodReport
 from tests.node.sandboxed import Sandbox, app, pod
 
@@ -130,7 +131,27 @@ def test_a_machine_without_control_groups_says_so(
 ) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text("proc /proc proc rw 0 0\n")
-    monkeypatch.setattr("lateen.node.cgroups._MOUNTS", mounts)
+    monkeypatch.setattr("lateen.node.groupplaces._MOUNTS", mounts)
     limiter = find_limiter(tmp_path)
     assert (limiter.memory, limiter.cpu) == (None, None)
     assert limiter.why_not == "this machine has no control groups that lateen may use"
+
+
+def test_what_a_killed_mesh_leaves_is_known_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts, own = tmp_path / "mounts", tmp_path / "own"
+    mounts.write_text(
+        "cgroup /cg/memory cgroup rw,memory 0 0\n"
+        "cgroup /cg/pids cgroup rw,pids 0 0\n"
+        "cgroup2 /cg/unified cgroup2 rw 0 0\n"
+    )
+    own.write_text("4:memory:/x\n0::/user.slice/session.scope\n")
+    monkeypatch.setattr("lateen.node.groupplaces._MOUNTS", mounts)
+    monkeypatch.setattr("lateen.node.groupplaces._OWN", own)
+    name = folder_name(tmp_path)
+    assert left_behind(tmp_path) == (
+        f"/cg/unified/{name}",
+        f"/cg/unified/user.slice/{name}",
+        f"/cg/memory/{name}",
+    )

@@ -35,6 +35,7 @@ from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
 from lateen.envoy.bootstrap import emit_border_bootstrap
 from lateen.envoy.names import BORDER_NODE
+from lateen.node.groupplaces import left_behind
 from lateen.node.launch import command as agent_command
 from lateen.xds.tokens import TokenKey
 
@@ -48,7 +49,10 @@ _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 _LEVELS = ("--log-level", "warning", "--component-log-level", "misc:error")
 _BORDER_FLAGS = ("--concurrency", "1", "--disable-hot-restart", *_LEVELS)
 # Reads until this process is gone, gives the kernel a moment to end the rest, then tidies up.
-_JANITOR = 'cat >/dev/null; sleep 0.5; rm -rf -- "$1"'
+_JANITOR = (
+    'cat >/dev/null; sleep 0.5; rm -rf -- "$1"; shift; '
+    'for groups do find "$groups" -depth -type d -exec rmdir {} \\; ; done'
+)
 
 
 class Supervisor:
@@ -248,8 +252,9 @@ class Supervisor:
 
     def _start_janitor(self) -> None:
         # Constant text; the folder is an argument. The pipe closes with this process.
+        groups = left_behind(self._settings.run_dir)
         self._janitor = subprocess.Popen(
-            ["sh", "-c", _JANITOR, "lateen-janitor", self._settings.run],
+            ["sh", "-c", _JANITOR, "lateen-janitor", self._settings.run, *groups],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -27,11 +27,12 @@ def merge_report(pod: Obj, report: PodStatus, now: datetime) -> dict[str, Any]:
     """The stored status with the report in it: containers, phase and conditions are the node's word.
 
     Addresses and what other conditions there are stay, and so does the QoS class once it is known.
-    The conditions Ready and ContainersReady follow from the containers where the report has none. startTime is when the first
-    process was started. A pod that has ended stays so.
+    The conditions Ready and ContainersReady follow from the containers where the report has none.
+    startTime is when the first process was started. A pod that has ended stays so; the ends of its
+    proxy and sidecars are still taken in.
     """
     before = pod_of(pod).status
-    if is_done(pod):
+    if is_done(pod) and report.phase != before.phase:
         return dict(pod.raw.get("status") or {})
     said = {c.type for c in report.conditions}
     derived = tuple(c for c in _conditions(report) if c.type not in said)

@@ -1,7 +1,7 @@
 """Hold containers to their limits by control groups, where this machine lets us.
 
 In: Limits.    Out: Limiter: `enter` gives a Group, or None and `why_not`.
-Before: node/protocol.py        After: node/recipes.py, app/supervising.py
+Before: node/protocol.py, node/groupplaces.py        After: node/recipes.py
 
 Version 2 and, on machines that still have it, version 1. Only controllers that are in use already are
 used, so nothing changes for the machine's other processes; groups stand in one folder named after the
@@ -12,17 +12,14 @@ Source: Documentation/admin-guide/cgroup-v2.rst; runc's conversion of shares to 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lateen.node.groupplaces import NEEDED, folder_name, old_places, unified_places
 from lateen.node.protocol import Limits
 
 _PERIOD = 100_000  # microseconds, the kernel's default
-_MOUNTS, _OWN = Path("/proc/self/mounts"), Path("/proc/self/cgroup")
-_NEEDED = ("memory", "cpu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,22 +145,11 @@ def _write_all(folder: Path, files: tuple[tuple[str, str, bool], ...]) -> None:
                 raise
 
 
-def folder_name(run: Path) -> str:
-    """The name of a mesh's folder among the control groups."""
-    return f"lateen-{hashlib.blake2b(os.fsencode(run), digest_size=6).hexdigest()}"
-
-
-def left_behind(run: Path) -> tuple[str, ...]:
-    """The folders a mesh of this run directory may have made; to be removed when it has ended."""
-    places = [*_unified_places(), *_old_places().values()]
-    return tuple(str(place / folder_name(run)) for place in places)
-
-
 def find_limiter(run: Path) -> Limiter:
     """Find, and try, where groups can be made; what an earlier life left there is removed."""
     name = folder_name(run)
     why = "this machine has no control groups that lateen may use"
-    for place in _unified_places():
+    for place in unified_places():
         try:
             found = _unified(place / name)
         except OSError as error:
@@ -172,14 +158,14 @@ def find_limiter(run: Path) -> Limiter:
         if found.memory or found.cpu:
             return found
         why = f"the control groups below {place} are used without memory and cpu"
-    old = _old_places()
+    old = old_places()
     folders: dict[str, Path] = {}
     for controller, place in old.items():
         try:
             folders[controller] = _cleared(place / name, ())
         except OSError as error:
             why = f"{place}: {error.strerror}"
-    whole = len(folders) == len(_NEEDED)
+    whole = len(folders) == len(NEEDED)
     return Limiter(
         memory=folders.get("memory"),
         cpu=folders.get("cpu"),
@@ -190,11 +176,11 @@ def find_limiter(run: Path) -> Limiter:
 
 def _unified(folder: Path) -> Limiter:
     given = set((folder.parent / "cgroup.subtree_control").read_text().split())
-    wanted = [name for name in _NEEDED if name in given]
+    wanted = [name for name in NEEDED if name in given]
     if not wanted:
         return Limiter()
     _cleared(folder, tuple(wanted))
-    lacking = [name for name in _NEEDED if name not in wanted]
+    lacking = [name for name in NEEDED if name not in wanted]
     return Limiter(
         memory=folder if "memory" in wanted else None,
         cpu=folder if "cpu" in wanted else None,
@@ -212,35 +198,3 @@ def _cleared(folder: Path, handed_down: tuple[str, ...]) -> Path:
     _open(folder, handed_down)
     folder.rmdir()
     return folder
-
-
-def _mounts() -> list[tuple[Path, str, set[str]]]:
-    """Mount point, type and options of every control group file system."""
-    with contextlib.suppress(OSError):
-        parts = [line.split(" ") for line in _MOUNTS.read_text().splitlines()]
-        return [
-            (Path(p[1]), p[2], set(p[3].split(","))) for p in parts if p[2].startswith("cgroup")
-        ]
-    return []
-
-
-def _unified_places() -> list[Path]:
-    """For root the top; else beside the group this process is in, if that is handed to its user."""
-    tops = [place for place, kind, _ in _mounts() if kind == "cgroup2"]
-    own = ""
-    with contextlib.suppress(OSError):
-        found = re.search(r"^0::(/.*)$", _OWN.read_text(), re.MULTILINE)
-        own = found[1] if found else ""
-    beside = [(top / own.lstrip("/")).parent for top in tops if own not in ("", "/")]
-    return list(dict.fromkeys((*tops, *beside)))
-
-
-def _old_places() -> dict[str, Path]:
-    """Version 1's mount points by controller."""
-    return {
-        name: place
-        for place, kind, options in _mounts()
-        if kind == "cgroup"
-        for name in _NEEDED
-        if name in options
-    }
