@@ -97,7 +97,12 @@ def test_an_age_is_in_seconds_and_never_below_0() -> None:
 def pods(*states: str) -> list[dict[str, Any]]:
     phases = {"Completed": "Succeeded", "Error": "Failed"}
     return [
-        {"state": state, "isReady": state == "Ready", "phase": phases.get(state, "Running")}
+        {
+            "state": state.removeprefix("Job "),
+            "isReady": state == "Ready",
+            "phase": phases.get(state, "Running"),
+            "transient": state.startswith("Job "),
+        }
         for state in states
     ]
 
@@ -113,6 +118,8 @@ def pods(*states: str) -> list[dict[str, Any]]:
         (("Ready", "BuildFailed"), "degraded"),
         (("CrashLoopBackOff", "CreateContainerConfigError"), "degraded"),
         (("BuildFailed", "Running"), "starting"),
+        (("Ready", "Unschedulable"), "degraded"),
+        (("Ready", "Job Running"), "ready"),
     ],
 )
 def test_a_mesh_is_at_rest_when_every_pod_is(states: tuple[str, ...], phase: str) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
 
 from lateen.api.autoscaling import AutoscalerSpec, AutoscalerStatus
+from lateen.apiserver.deps import ContainerUse, PodUse
 from lateen.cluster.autoscaling import autoscaler_of
 from lateen.cluster.pods import is_ready
 from lateen.cluster.replicasets import replicaset_of
 from lateen.cluster.scalingrules import Allowed, Past, allowed
-from lateen.stages.autoscaling import Autoscaling
+from lateen.stages.autoscaling import Autoscaling, usage_of
 from tests.cluster.simulated import Cluster, deployment, read
 
 NEEDY = "resources: {requests: {cpu: 100m, memory: 100Mi}}"
@@ -218,3 +220,13 @@ async def test_a_period_counts_what_was_done_in_it(cluster: Cluster) -> None:
     assert granted == Allowed(replicas=4, limited="ScaleUpLimit")
     await cluster.clock.advance(30)
     assert allowed(one, 4, 9, past, cluster.clock.now()).replicas == 6
+
+
+def test_what_the_node_accounts_for_is_the_usage() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    account = PodUse(
+        at=at, window=15.0, containers=(ContainerUse(name="app", cpu=0.25, memory=1024),)
+    )
+    assert usage_of({"u1": account}) == {
+        "u1": {"app": {"cpu": Fraction(1, 4), "memory": Fraction(1024)}}
+    }

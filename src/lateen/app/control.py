@@ -44,6 +44,7 @@ from lateen.envoy.names import BORDER_NODE
 from lateen.ir.border import BorderPlan
 from lateen.node.protocol import ToControl, Use
 from lateen.stages.accounting import Accounting
+from lateen.stages.autoscaling import Autoscaling, usage_of
 from lateen.stages.bootstrapping import Bootstraps
 from lateen.stages.bordering import addresses_of_this_host, border_of
 from lateen.stages.building import Building
@@ -113,6 +114,9 @@ class ControlPlane:
         )
         self.link = NodeLink(settings.run_dir / "node.sock", self._hear)
         self.accounting = Accounting()
+        self.autoscaling = Autoscaling(
+            store=self.store, clock=self.clock, usage=lambda: usage_of(self.accounting.pods())
+        )
         self.account_tokens = AccountTokens(
             path=settings.state_dir / "access" / "serviceaccounts.key",
             lookup=self.store.get,
@@ -207,6 +211,7 @@ class ControlPlane:
             named("rebuilding", self.building.rebuilding()),
             named("account tokens", self.account_tokens.renewing(self._wake.set)),
             named("certificates", self.securing.renewing(self.ads.refresh)),
+            named("autoscaling", self.autoscaling.autoscaling()),
             named("statuses", self.programming.programming()),
             named("ending", _wait(ending)),
         ]

@@ -14,6 +14,8 @@ from lateen.api.objects import Obj
 from lateen.api.pod import ContainerStatus, Pod
 from lateen.base.problem import Problem
 
+UNSCHEDULABLE = "Unschedulable"
+
 
 def problem_json(problem: Problem) -> dict[str, Any]:
     """One problem in the form every command prints with `-o json`."""
@@ -49,6 +51,7 @@ def pod_json(obj: Obj, *, now: datetime, proxy: str, building: Mapping[str, str]
         "isReady": _is_ready(pod),
         "state": state,
         "phase": pod.status.phase,
+        "transient": any(owner.kind == "Job" for owner in pod.metadata.owner_references),
         "message": progress[0] if progress else message,
         "restarts": sum(status.restart_count for status in statuses),
         "ip": pod.status.pod_ip,
@@ -72,6 +75,9 @@ def _state(pod: Pod, statuses: Iterable[ContainerStatus]) -> tuple[str, str]:
         ended = status.state.terminated
         if ended is not None and ended.reason:
             return ended.reason, ended.message
+    for condition in pod.status.conditions:
+        if condition.type == "PodScheduled" and condition.reason == UNSCHEDULABLE:
+            return condition.reason, condition.message
     return pod.status.reason or pod.status.phase, pod.status.message
 
 
@@ -94,16 +100,27 @@ def age_of(stamp: str | None, now: datetime) -> float:
 def phase_of(pods: Iterable[Mapping[str, Any]], *, applied: bool, sound: bool) -> str:
     """`starting`, `ready`, or `degraded` when some pod cannot get ready by itself.
 
-    `sound` is False when the proxies cannot be given what they should run; that is degraded, too.
+    `sound` is False when the proxies cannot be given what they should run; that is degraded, too. The
+    pods of Jobs come and go: nobody waits for them.
     """
     if not applied:
         return "starting"
     if not sound:
         return "degraded"
     ended = ("Succeeded", "Failed")
-    rows = [pod for pod in pods if pod["state"] != "Terminating" and pod["phase"] not in ended]
+    rows = [
+        pod
+        for pod in pods
+        if pod["state"] != "Terminating" and pod["phase"] not in ended and not pod["transient"]
+    ]
     if all(row["isReady"] for row in rows):
         return "ready"
-    stuck = ("BuildFailed", "CrashLoopBackOff", "CreateContainerConfigError", "RunContainerError")
+    stuck = (
+        "BuildFailed",
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "RunContainerError",
+        UNSCHEDULABLE,
+    )
     waiting = [row for row in rows if not row["isReady"]]
     return "degraded" if all(row["state"] in stuck for row in waiting) else "starting"

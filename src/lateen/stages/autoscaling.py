@@ -1,17 +1,19 @@
 """Look at the load every 15 seconds and let the autoscalers follow it.
 
 In: the store, what pods use.    Out: the store, with other numbers of replicas.
-Before: cluster/autoscaling.py        After: app/control.py
+Before: cluster/autoscaling.py, stages/accounting.py        After: app/control.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from lateen.api.kinds import group_of
 from lateen.api.meta import LabelSelector
 from lateen.api.objects import Obj
+from lateen.apiserver.deps import PodUse
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
 from lateen.cluster.autoscaling import SYNC_SECONDS, autoscale, autoscaler_of
@@ -19,6 +21,17 @@ from lateen.cluster.performing import perform
 from lateen.cluster.replicacalc import Usage
 from lateen.cluster.scalingrules import Past
 from lateen.store.interface import Store
+
+
+def usage_of(pods: Mapping[str, PodUse]) -> Usage:
+    """What the accounts say, as autoscalers ask for it."""
+    return {
+        uid: {
+            one.name: {"cpu": Fraction(one.cpu), "memory": Fraction(one.memory)}
+            for one in use.containers
+        }
+        for uid, use in pods.items()
+    }
 
 
 @dataclass(kw_only=True)
