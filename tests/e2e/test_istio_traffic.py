@@ -1,0 +1,163 @@
+"""Istio's traffic rules in a real mesh: mutual TLS and raw TCP at the gateway, CORS, delegates, and a
+setting for the whole mesh."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from tests.e2e.harness import Mesh, eventually, free_port
+from tests.envoy import pki
+
+pytestmark = pytest.mark.e2e
+
+HOST = "shop.example.com"
+AUTHORITY = pki.Authority()
+TCP = free_port()
+OBJECTS = """
+apiVersion: v1
+kind: Namespace
+metadata: {{name: shop}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: istio, namespace: istio-system}}
+data: {{mesh: "outboundTrafficPolicy: {{mode: REGISTRY_ONLY}}"}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: shop-cert, namespace: istio-system}}
+data: {{tls.crt: {certificate}, tls.key: {key}, ca.crt: {root}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: shop}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: echo
+        image: test/echo:1.0
+        env: [{{name: NAME, value: web}}]
+        readinessProbe: {{httpGet: {{path: /ready, port: 8080}}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web, namespace: shop}}
+spec:
+  selector: {{app: web}}
+  ports: [{{name: http, port: 80, targetPort: 8080}}, {{name: tcp, port: 9000, targetPort: 8080}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: front, namespace: shop}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+  - {{port: {{number: 80, name: http, protocol: HTTP}}, hosts: ["*"]}}
+  - {{port: {{number: 443, name: https, protocol: HTTPS}}, hosts: [shop.example.com], tls: {{mode: MUTUAL, credentialName: shop-cert}}}}
+  - {{port: {{number: {tcp}, name: tcp, protocol: TCP}}, hosts: ["*"]}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: front, namespace: shop}}
+spec:
+  hosts: ["*"]
+  gateways: [front]
+  http:
+  - match: [{{uri: {{prefix: /team}}}}]
+    delegate: {{name: team}}
+  - corsPolicy: {{allowOrigins: [{{exact: "https://shop.example.com"}}], allowMethods: [GET]}}
+    route: [{{destination: {{host: web, port: {{number: 80}}}}}}]
+  tcp:
+  - match: [{{port: {tcp}}}]
+    route: [{{destination: {{host: web, port: {{number: 9000}}}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: team, namespace: shop}}
+spec:
+  http:
+  - rewrite: {{uriRegexRewrite: {{match: "^/team/(.*)$", rewrite: '/of/\\1'}}}}
+    route: [{{destination: {{host: web, port: {{number: 80}}}}}}]
+"""
+
+
+def _encoded(pem: bytes) -> str:
+    return base64.b64encode(pem).decode()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """A mesh of one app behind every kind of server."""
+    folder = tmp_path_factory.mktemp("shop")
+    shutil.copytree(Path(__file__).parent / "mesh" / "echo", folder / "echo")
+    (folder / "lateen.yaml").write_text("images: {test/echo: {build: echo}}\n")
+    pair = AUTHORITY.sign(HOST, x509.DNSName(HOST))
+    (folder / "objects.yaml").write_text(
+        OBJECTS.format(
+            certificate=_encoded(pair.certificate),
+            key=_encoded(pair.key),
+            root=_encoded(AUTHORITY.root),
+            tcp=TCP,
+        )
+    )
+    running = Mesh(folder)
+    try:
+        running.up()
+        assert eventually(lambda: running.get("/").status == 200)
+        yield running
+    finally:
+        running.end()
+
+
+def _https(mesh: Mesh, folder: Path | None) -> bytes:
+    """What the HTTPS server answers to a client with (or without) a certificate."""
+    context = ssl.create_default_context(cadata=AUTHORITY.root.decode())
+    if folder:
+        pair = AUTHORITY.identity("spiffe://outside/client")
+        (folder / "client.pem").write_bytes(pair.certificate + pair.key)
+        context.load_cert_chain(folder / "client.pem")
+    with (
+        closing(socket.create_connection(("127.0.0.1", mesh.https), timeout=10)) as raw,
+        context.wrap_socket(raw, server_hostname=HOST) as link,
+    ):
+        link.sendall(f"GET /x HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n".encode())
+        return link.recv(4096)
+
+
+def test_a_client_must_show_a_certificate_where_the_server_is_mutual(
+    shop: Mesh, tmp_path: Path
+) -> None:
+    assert _https(shop, tmp_path).startswith(b"HTTP/1.1 200")
+    with pytest.raises(ssl.SSLError):
+        _https(shop, None)
+
+
+def test_raw_connections_pass_the_gateway(shop: Mesh) -> None:
+    with closing(socket.create_connection(("127.0.0.1", TCP), timeout=10)) as link:
+        link.sendall(b"GET /raw HTTP/1.1\r\nhost: any\r\nconnection: close\r\n\r\n")
+        assert link.recv(4096).startswith((b"HTTP/1.0 200", b"HTTP/1.1 200"))
+
+
+def test_cors_and_a_delegate(shop: Mesh) -> None:
+    answer = shop.get("/", headers={"Origin": "https://shop.example.com"})
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    assert headers["access-control-allow-origin"] == "https://shop.example.com"
+    assert shop.get("/team/cart").json["path"] == "/of/cart"
+
+
+def test_the_mesh_refuses_what_nobody_serves(shop: Mesh) -> None:
+    assert shop.call("http://198.51.100.7/").status == 502
+    assert shop.call("http://web/").status == 200
