@@ -92,6 +92,23 @@ def references(tree: Any) -> set[str]:
     return set()
 
 
+def test_lists_say_how_they_merge() -> None:
+    definitions = openapi_v2()["definitions"]
+    containers = definitions["PodSpec"]["properties"]["containers"]
+    assert containers["x-kubernetes-patch-merge-key"] == "name"
+    assert containers["x-kubernetes-list-map-keys"] == ["name"]
+    ports = definitions["Container"]["properties"]["ports"]
+    assert ports["x-kubernetes-patch-merge-key"] == "containerPort"
+    ports = definitions["ServiceSpec"]["properties"]["ports"]
+    assert ports["x-kubernetes-list-map-keys"] == ["port", "protocol"]
+    arguments = definitions["Container"]["properties"]["args"]
+    assert arguments["x-kubernetes-list-type"] == "atomic"
+    volumes = definitions["PodSpec"]["properties"]["volumes"]
+    assert volumes["x-kubernetes-patch-strategy"] == "merge,retainKeys"
+    hosts = definitions["VirtualServiceSpec"]["properties"]["hosts"]
+    assert "x-kubernetes-list-type" not in hosts
+
+
 def test_the_old_form_is_read_back_field_by_field() -> None:
     fields = parsed(openapi_v2_wire())
     assert fields[0] == (1, b"2.0")

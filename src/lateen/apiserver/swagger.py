@@ -1,7 +1,7 @@
 """OpenAPI v2, for clients of before Kubernetes 1.27, in JSON and in the form they ask for.
 
 In: the schemas of apiserver/openapi.py.    Out: /openapi/v2 as a tree and as protobuf.
-Before: apiserver/openapi.py        After: apiserver/plainroutes.py
+Before: apiserver/openapi.py, apiserver/listmarks.py        After: apiserver/plainroutes.py
 
 kubectl reads these documents only as gnostic's `openapi.v2.Document` (OpenAPIv2.proto of gnostic-models),
 whose few messages in use are written here by their field numbers.
@@ -17,6 +17,8 @@ import msgspec
 
 import lateen
 from lateen.api.kinds import KINDS, Kind
+from lateen.apiserver.listmarks import with_list_marks
+from lateen.apiserver.managing import rules_for
 from lateen.apiserver.openapi import QUERY, TITLE, gvk, plain_schemas
 
 _GVK = "x-kubernetes-group-version-kind"
@@ -26,7 +28,8 @@ _REFERENCE = "#/definitions/{name}"
 @cache
 def openapi_v2() -> dict[str, Any]:
     """The Swagger document: a definition for each struct, and what PATCH of each kind takes."""
-    definitions = plain_schemas(KINDS, _REFERENCE)
+    marked = [kind.struct.__name__ for kind in KINDS if rules_for(kind).marked]
+    definitions = with_list_marks(plain_schemas(KINDS, _REFERENCE), marked)
     for kind in KINDS:
         names = [gvk(kind, version) for version in kind.versions]
         definitions[kind.struct.__name__] |= {_GVK: names}
