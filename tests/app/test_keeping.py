@@ -101,10 +101,19 @@ def test_one_that_has_worked_is_started_again_for_as_long_as_it_takes(
     assert "control.log, and ends with: gone; it is started again" in caplog.messages[0]
 
 
+def test_on_a_slow_machine_it_is_given_up_as_well(tmp_path: Path) -> None:
+    async def given_up() -> None:
+        mortal, clock = Mortal(tmp_path, "exit 1"), QuickClock(lives=[STEADY + 1] * TRIES)
+        with pytest.raises(EnvironmentFault, match=f"started {TRIES} times"):
+            await keep(mortal.kept(worked=False), clock, mortal.started)
+
+    asyncio.run(given_up())
+
+
 def test_a_long_life_makes_the_next_start_a_quick_one(tmp_path: Path) -> None:
     async def kept() -> QuickClock:
         clock = QuickClock(lives=[1, 1, STEADY + 1, 1])
-        await kept_until_it_stays(Mortal(tmp_path, "exit 1", deaths=4), clock, worked=False)
+        await kept_until_it_stays(Mortal(tmp_path, "exit 1", deaths=4), clock, worked=True)
         return clock
 
     assert asyncio.run(kept()).pauses == [PAUSE, 2 * PAUSE, PAUSE, 2 * PAUSE]

@@ -23,7 +23,7 @@ from lateen.base.errors import EnvironmentFault
 log = logging.getLogger(__name__)
 PAUSE = 0.2  # seconds before the next start, doubled at each quick death up to PAUSE_MAX
 PAUSE_MAX = 5.0
-STEADY = 5.0  # seconds; one that lived longer did not die of its start
+STEADY = 5.0  # seconds; after a longer life the next start is a quick one
 TRIES = 4  # starts of one that never worked
 _END_PATIENCE = 3  # seconds between TERM and KILL
 _LAST_BYTES = 8192  # of a log, in which its last line is looked for
@@ -75,7 +75,7 @@ async def keep(kept: Kept, clock: Clock, started: Callable[[int], None]) -> None
 
     Raises EnvironmentFault when it died TRIES times without ever having worked.
     """
-    quick = 0
+    quick = starts = 0
     while True:
         size = _size(kept.log)
         child = await kept.start()
@@ -86,11 +86,12 @@ async def keep(kept: Kept, clock: Clock, started: Callable[[int], None]) -> None
         finally:
             await child.end()
         quick = 1 if clock.monotonic() - since > STEADY else quick + 1
+        starts += 1
         words = f"the {kept.name} ended with status {status}; its log is {kept.log}"
         if line := last_line(kept.log, size):
             words += f", and ends with: {line}"
-        if quick >= TRIES and not kept.worked():
-            raise EnvironmentFault(f"{words} (it was started {quick} times)")
+        if starts >= TRIES and not kept.worked():
+            raise EnvironmentFault(f"{words} (it was started {starts} times)")
         log.warning("%s; it is started again", words)
         await clock.sleep(min(PAUSE * 2 ** (quick - 1), PAUSE_MAX))
 

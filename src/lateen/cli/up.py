@@ -32,7 +32,7 @@ from lateen.cli.finding import status_of
 from lateen.cli.view import View, is_well, print_result
 
 POLL = 0.1  # seconds between looks at the mesh
-START_PATIENCE = 15.0  # seconds for the control plane to answer at all
+START_PATIENCE = 60.0  # seconds for the control plane to answer at all, or to be given up
 
 
 def run_up(
