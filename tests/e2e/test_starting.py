@@ -31,7 +31,7 @@ def test_a_control_plane_that_cannot_start_is_given_up(
     options: tuple[str, ...], broken: Mesh
 ) -> None:
     ports = ("--port", f"80={broken.http}", "--port", f"443={broken.https}")
-    ended = broken.lateen("up", str(broken.folder), *options, *ports, check=False, timeout=60)
+    ended = broken.lateen("up", str(broken.folder), *options, *ports, check=False)
     assert ended.returncode == 1
     last = ended.stderr.splitlines()[-1]
     assert last.startswith("lateen: the control plane ended with status 1"), ended.stderr
