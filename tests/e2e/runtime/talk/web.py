@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 import traceback
+import urllib.error
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -102,6 +104,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def at_run(self) -> None:
         self.say(json.dumps(run(self.body().decode())).encode())
+
+    def at_call(self) -> None:
+        """One request to somewhere else; a status of 0 means no answer at all."""
+        try:
+            with urllib.request.urlopen(self.query["url"], timeout=10) as r:
+                said = {"status": r.status, "body": r.read().decode(), "headers": dict(r.headers)}
+        except urllib.error.HTTPError as fault:
+            said = {"status": fault.code, "body": fault.read().decode(), "headers": {}}
+        except (OSError, ValueError) as fault:
+            said = {"status": 0, "body": str(fault), "headers": {}}
+        self.say(json.dumps(said).encode())
 
     def at_health(self) -> None:
         HEALTH[self.query["of"]] = int(self.query["status"])
