@@ -91,6 +91,13 @@ class TCPSettings(Api, frozen=True, kw_only=True):
     idle_timeout: Duration | None = None
 
 
+class ConnectionKeepalive(Api, frozen=True, kw_only=True):
+    """HTTP/2 pings: how often, and how long an answer may take."""
+
+    interval: Duration | None = None
+    timeout: Duration | None = None
+
+
 class HTTPSettings(Api, frozen=True, kw_only=True):
     """Limits for requests; `h2_upgrade_policy`: DEFAULT, DO_NOT_UPGRADE, UPGRADE."""
 
@@ -102,7 +109,7 @@ class HTTPSettings(Api, frozen=True, kw_only=True):
     h2_upgrade_policy: str = ""
     use_client_protocol: bool = False
     max_concurrent_streams: int | None = None
-    http2_keep_alive: NotYet = None
+    http2_keep_alive: ConnectionKeepalive | None = None
 
 
 class ConnectionPoolSettings(Api, frozen=True, kw_only=True):
@@ -124,7 +131,7 @@ class OutlierDetection(Api, frozen=True, kw_only=True):
     max_ejection_percent: int | None = None
     min_health_percent: int | None = None
     consecutive_errors: NotYet = None
-    outlier_detection_http_error_codes: NotYet = None
+    outlier_detection_http_error_codes: tuple[int, ...] = ()
 
 
 class ClientTLSSettings(Api, frozen=True, kw_only=True):
@@ -159,6 +166,14 @@ class TunnelSettings(Api, frozen=True, kw_only=True):
     target_port: int = 0
 
 
+class RetryBudget(Api, frozen=True, kw_only=True):
+    """Retries at once, as a percentage of the requests under way; never fewer than the minimum."""
+
+    percent: float | None = None
+    min_retry_concurrency: int | None = None
+    budget_interval: Duration | None = None
+
+
 class ProxyProtocol(Api, frozen=True, kw_only=True):
     """A PROXY protocol header before everything: V1 or V2."""
 
@@ -181,7 +196,7 @@ class TrafficPolicy(Api, frozen=True, kw_only=True):
     port_level_settings: tuple[PortTrafficPolicy, ...] = ()
     tunnel: TunnelSettings | None = None
     proxy_protocol: ProxyProtocol | None = None
-    retry_budget: NotYet = None
+    retry_budget: RetryBudget | None = None
 
 
 class Subset(Api, frozen=True, kw_only=True):

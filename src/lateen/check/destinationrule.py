@@ -68,6 +68,13 @@ def _policy(policy: TrafficPolicy, at: At) -> Iterator[Problem]:
         if not policy.tunnel.target_host:
             yield here.key("targetHost").required()
         yield from port_number(here.key("targetPort"), policy.tunnel.target_port)
+    if policy.retry_budget:
+        here = at.key("retryBudget")
+        if not 0 <= (policy.retry_budget.percent or 0) <= 100:
+            yield here.key("percent").error("percent must be in range [0, 100]")
+        yield from between(
+            here.key("minRetryConcurrency"), policy.retry_budget.min_retry_concurrency, 0
+        )
     if policy.proxy_protocol:
         here = at.key("proxyProtocol", "version")
         yield from one_of(here, policy.proxy_protocol.version, ("V1", "V2"))
@@ -163,6 +170,14 @@ def _http(http: HTTPSettings, at: At) -> Iterator[Problem]:
     ):
         yield from between(at.key(name), value, 0)
     yield from check_duration(at.key("idleTimeout"), http.idle_timeout)
+    if ping := http.http2_keep_alive:
+        here = at.key("http2KeepAlive")
+        if ping.interval is None:
+            yield here.key("interval").required("how often a ping is sent")
+        if ping.timeout is None:
+            yield here.key("timeout").required("how long its answer may take")
+        yield from check_duration(here.key("interval"), ping.interval)
+        yield from check_duration(here.key("timeout"), ping.timeout)
     yield from one_of(at.key("h2UpgradePolicy"), http.h2_upgrade_policy, H2_POLICIES)
     if http.h2_upgrade_policy == "UPGRADE" and http.use_client_protocol:
         words = "use client protocol must not be true when H2UpgradePolicy is UPGRADE"
@@ -186,6 +201,8 @@ def _outliers(outliers: OutlierDetection, at: At) -> Iterator[Problem]:
             " local origin errors is set to false",
             "splitExternalLocalOriginErrors: true",
         )
+    for index, code in enumerate(outliers.outlier_detection_http_error_codes):
+        yield from between(at.key("outlierDetectionHttpErrorCodes").item(index), code, 100, 599)
     for name, value in (
         ("maxEjectionPercent", outliers.max_ejection_percent),
         ("minHealthPercent", outliers.min_health_percent),

@@ -13,6 +13,7 @@ from google.protobuf.wrappers_pb2 import UInt64Value
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
 from lateen.envoy.endpoints import TLS_MODE
+from lateen.envoy.matchers import header_matcher
 from lateen.envoy.outside import outside_assignment, outside_socket
 from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import (
@@ -20,6 +21,10 @@ from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import (
     UpstreamConnectionOptions,
 )
 from lateen.envoy.pb.envoy.config.cluster.v3.outlier_detection_pb2 import OutlierDetection
+from lateen.envoy.pb.envoy.config.common.matcher.v3.matcher_pb2 import (
+    HttpHeadersMatch,
+    MatchPredicate,
+)
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import (
     BindConfig,
     SocketAddress,
@@ -68,6 +73,7 @@ from lateen.ir.backends import (
     Warmup,
     Wire,
 )
+from lateen.ir.match import Exact
 from lateen.ir.plan import InboundPort, Speech
 
 _HEADER_VERSIONS = {1: ProxyProtocolConfig.V1, 2: ProxyProtocolConfig.V2}
@@ -94,23 +100,28 @@ def _thresholds(limits: Limits) -> CircuitBreakers:
     def limit(number: int | None) -> int:
         return names.NO_LIMIT if number is None else number
 
-    return CircuitBreakers(
-        thresholds=[
-            CircuitBreakers.Thresholds(
-                max_connections=u32(limit(limits.max_connections)),
-                max_pending_requests=u32(limit(limits.max_pending)),
-                max_requests=u32(limit(limits.max_requests)),
-                max_retries=u32(limit(limits.max_retries)),
-                track_remaining=True,
-            )
-        ]
+    made = CircuitBreakers.Thresholds(
+        max_connections=u32(limit(limits.max_connections)),
+        max_pending_requests=u32(limit(limits.max_pending)),
+        max_requests=u32(limit(limits.max_requests)),
+        max_retries=u32(limit(limits.max_retries)),
+        track_remaining=True,
     )
+    if limits.retry_percent is not None:
+        made.retry_budget.budget_percent.value = limits.retry_percent
+        made.retry_budget.min_retry_concurrency.value = limits.retry_least
+        if limits.retry_over is not None:
+            made.retry_budget.budget_interval.CopyFrom(duration(limits.retry_over))
+    return CircuitBreakers(thresholds=[made])
 
 
 def _http_options(wire: Wire, security: object, limits: Limits) -> HttpProtocolOptions:
     """Which HTTP is spoken. To a TLS host outside, "as the client" gives way to ALPN's choice."""
     http1 = Http1ProtocolOptions()
     http2 = Http2ProtocolOptions(max_concurrent_streams=maybe_u32(limits.max_concurrent_streams))
+    if limits.ping:
+        http2.connection_keepalive.interval.CopyFrom(duration(limits.ping[0]))
+        http2.connection_keepalive.timeout.CopyFrom(duration(limits.ping[1]))
     options = HttpProtocolOptions(
         common_http_protocol_options=CommonHttpOptions(
             idle_timeout=maybe_duration(limits.idle_timeout),
@@ -136,6 +147,17 @@ def _http_options(wire: Wire, security: object, limits: Limits) -> HttpProtocolO
             UpstreamHttpProtocolOptions(auto_sni=True, auto_san_validation=security.verify)
         )
     return options
+
+
+def _counted(codes: tuple[int, ...]) -> MatchPredicate:
+    """The answers that count against an endpoint."""
+    rules = []
+    for code in codes:
+        match = HttpHeadersMatch(headers=[header_matcher(":status", Exact(str(code)))])
+        rules.append(MatchPredicate(http_response_headers_match=match))
+    if len(rules) == 1:
+        return rules[0]
+    return MatchPredicate(or_match=MatchPredicate.MatchSet(rules=rules))
 
 
 def _ejection(ejection: Ejection) -> OutlierDetection:
@@ -208,6 +230,14 @@ def _find(cluster: Cluster, backend: Backend) -> None:
             assert_never(backend.discovery)
 
 
+def _options(backend: Backend) -> HttpProtocolOptions:
+    """How HTTP is spoken, and which of its answers count against an endpoint."""
+    made = _http_options(backend.wire, backend.security, backend.limits)
+    if backend.ejection and backend.ejection.error_codes:
+        made.outlier_detection.error_matcher.CopyFrom(_counted(backend.ejection.error_codes))
+    return made
+
+
 def emit_backend(backend: Backend, system_roots: str) -> Cluster:
     """`outbound|PORT|SUBSET|HOST`. Hosts outside are verified against the PEM file `system_roots`."""
     limits, outside = backend.limits, isinstance(backend.discovery, Outside)
@@ -217,9 +247,7 @@ def emit_backend(backend: Backend, system_roots: str) -> Cluster:
         lb_policy=_POLICIES[Balance.ROUND_ROBIN if _undecided(backend) else backend.balance],
         circuit_breakers=_thresholds(limits),
         metadata=made_by(backend.origin, host=backend.id.host),
-        typed_extension_protocol_options={
-            _HTTP_OPTIONS: packed(_http_options(backend.wire, backend.security, limits))
-        },
+        typed_extension_protocol_options={_HTTP_OPTIONS: packed(_options(backend))},
     )
     _find(cluster, backend)
     if outside:

@@ -137,6 +137,10 @@ class Limits:
     max_pending: int | None = None
     max_requests: int | None = None
     max_retries: int | None = None
+    retry_percent: float | None = None  # of the requests under way, instead of `max_retries`
+    retry_least: int = 3
+    retry_over: float | None = None  # seconds over which requests are counted
+    ping: tuple[float, float] | None = None  # HTTP/2: interval, and time for an answer
     max_requests_per_connection: int | None = None
     max_concurrent_streams: int | None = None
     idle_timeout: float | None = None
@@ -157,6 +161,7 @@ class Ejection:
     base_time: float = 30.0
     max_percent: int = 10
     min_health_percent: int = 0
+    error_codes: tuple[int, ...] = ()  # the statuses that count; none for all of 5xx
     origin: Origin
 
 

@@ -139,7 +139,7 @@ def _backend(
         warmup=warmup_of(said),
         tunnel=tunnel_of(policy.tunnel),
         proxy_protocol=_VERSIONS[policy.proxy_protocol.version] if policy.proxy_protocol else 0,
-        limits=limits_of(policy.pool.value if policy.pool else None),
+        limits=limits_of(policy.pool.value if policy.pool else None, policy.budget),
         ejection=ejection_of(policy.outlier.value, policy.outlier.origin)
         if policy.outlier
         else None,

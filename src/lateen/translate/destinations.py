@@ -24,6 +24,7 @@ from lateen.api.destinationrule import (
     OutlierDetection,
     PortTrafficPolicy,
     ProxyProtocol,
+    RetryBudget,
     Subset,
     TrafficPolicy,
     TunnelSettings,
@@ -68,6 +69,7 @@ class Effective:
     tls: From[ClientTLSSettings] | None = None
     tunnel: TunnelSettings | None = None
     proxy_protocol: ProxyProtocol | None = None
+    budget: RetryBudget | None = None
 
     @property
     def origins(self) -> tuple[Origin, ...]:
@@ -103,6 +105,7 @@ class Destinations:
             tls=own.tls or host.tls,
             tunnel=own.tunnel,
             proxy_protocol=own.proxy_protocol or host.proxy_protocol,
+            budget=own.budget or host.budget,
         )
 
 
@@ -232,6 +235,7 @@ def _effective(
     return Effective(
         tunnel=whole.tunnel,
         proxy_protocol=whole.proxy_protocol,
+        budget=whole.retry_budget,
         balance=policy.part(value.load_balancer, "loadBalancer"),
         pool=policy.part(value.connection_pool, "connectionPool"),
         outlier=policy.part(value.outlier_detection, "outlierDetection"),

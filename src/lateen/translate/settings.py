@@ -8,10 +8,13 @@ A number that is zero counts as not set, as in Istio, whose API cannot tell the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lateen.api.destinationrule import (
     ConnectionPoolSettings,
     LoadBalancerSettings,
     OutlierDetection,
+    RetryBudget,
     TCPSettings,
     TunnelSettings,
 )
@@ -96,11 +99,22 @@ def tunnel_of(tunnel: TunnelSettings | None) -> Tunnel | None:
     return Tunnel(target=target, post=tunnel.protocol == "POST")
 
 
-def limits_of(pool: ConnectionPoolSettings | None) -> Limits:
-    """What a connection pool allows."""
-    if pool is None:
-        return _DEFAULT_LIMITS
+def limits_of(pool: ConnectionPoolSettings | None, budget: RetryBudget | None = None) -> Limits:
+    """What a connection pool, and a budget of retries, allow."""
+    made = _DEFAULT_LIMITS if pool is None else _pool(pool)
+    if budget is None:
+        return made
+    percent = 20.0 if budget.percent is None else budget.percent
+    least = _set(budget.min_retry_concurrency) or made.retry_least
+    over = seconds(budget.budget_interval)
+    return replace(made, retry_percent=percent, retry_least=least, retry_over=over)
+
+
+def _pool(pool: ConnectionPoolSettings) -> Limits:
     tcp, http = pool.tcp, pool.http
+    ping = http.http2_keep_alive if http else None
+    idle = seconds(http.idle_timeout) if http else None
+    tcp_idle = seconds(tcp.idle_timeout) if tcp else None
     connect = seconds(tcp.connect_timeout) if tcp else None
     return Limits(
         connect_timeout=_DEFAULT_LIMITS.connect_timeout if connect is None else connect,
@@ -110,8 +124,11 @@ def limits_of(pool: ConnectionPoolSettings | None) -> Limits:
         max_retries=_set(http.max_retries) if http else None,
         max_requests_per_connection=_set(http.max_requests_per_connection) if http else None,
         max_concurrent_streams=_set(http.max_concurrent_streams) if http else None,
-        idle_timeout=seconds(http.idle_timeout) if http else None,
-        tcp_idle_timeout=seconds(tcp.idle_timeout) if tcp else None,
+        ping=(ping.interval.seconds, ping.timeout.seconds)
+        if ping and ping.interval and ping.timeout
+        else None,
+        idle_timeout=tcp_idle if idle is None else idle,
+        tcp_idle_timeout=tcp_idle,
         max_connection_duration=seconds(tcp.max_connection_duration) if tcp else None,
         keepalive=_keepalive(tcp),
     )
@@ -131,6 +148,7 @@ def ejection_of(outlier: OutlierDetection, origin: Origin) -> Ejection:
         base_time=30.0 if base is None else base,
         max_percent=outlier.max_ejection_percent or 10,
         min_health_percent=outlier.min_health_percent or 0,
+        error_codes=outlier.outlier_detection_http_error_codes,
         origin=origin,
     )
 
