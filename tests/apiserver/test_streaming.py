@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lateen.apiserver.app import make_app
@@ -291,6 +291,7 @@ async def test_a_port_forward_tunnelled_through_a_websocket() -> None:
 _HEADERS = st.dictionaries(st.from_regex(r"[a-z-]{1,20}", fullmatch=True), st.text(max_size=30))
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(_HEADERS, st.binary(max_size=100), st.booleans()), max_size=5), st.data())
 def test_frames_are_read_as_written_in_whatever_pieces(
     streams: list[tuple[dict[str, str], bytes, bool]], pieces: st.DataObject

@@ -58,6 +58,7 @@ _SPDY_COMMAND = "v4.channel.k8s.io"
 _SPDY_FORWARD = "portforward.k8s.io"
 _FORWARDS = (TUNNEL, "v4.channel.k8s.io")
 _HEARTBEAT_SECONDS = 30.0
+_CLOSE_SECONDS = 1.0  # for a caller to answer that it has heard the end; some never do
 _OPEN_SECONDS = 30.0  # for a SPDY caller to open its streams, as the kubelet
 
 
@@ -202,7 +203,9 @@ async def _socket(request: web.Request, protocols: tuple[str, ...]) -> web.WebSo
     if not {p.strip() for p in offered.split(",")} & set(protocols):
         known = ", ".join(protocols)
         raise ApiFault(400, f"unable to upgrade: no subprotocol of [{offered}] is of [{known}]")
-    socket = web.WebSocketResponse(protocols=protocols, heartbeat=_HEARTBEAT_SECONDS)
+    socket = web.WebSocketResponse(
+        protocols=protocols, heartbeat=_HEARTBEAT_SECONDS, timeout=_CLOSE_SECONDS
+    )
     await socket.prepare(request)
     return socket
 
