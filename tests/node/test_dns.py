@@ -61,8 +61,8 @@ def test_other_record_types_of_a_known_name_are_empty() -> None:
 
 
 def test_an_unknown_name_of_the_cluster_does_not_exist() -> None:
-    replies = _ask("nobody.shop.svc.cluster.local", "cluster.local", "nobody")
-    assert [_told(reply)[0] for reply in replies] == ["NXDOMAIN"] * 3
+    replies = _ask("nobody.shop.svc.cluster.local", "nobody")
+    assert [_told(reply)[0] for reply in replies] == ["NXDOMAIN"] * 2
 
 
 def test_an_external_name_is_followed_inside_and_outside() -> None:
@@ -104,3 +104,10 @@ def test_a_long_answer_is_cut_for_udp_unless_there_is_room() -> None:
 
     roomy.add_ar(EDNS0(udp_len=4096))
     assert len(DNSRecord.parse(pack_udp(roomy, reply)).rr) == 99
+
+
+def test_a_name_that_only_others_end_in_is_empty_and_exists() -> None:
+    parents = ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local")
+    assert [_told(reply) for reply in _ask(*parents)] == [("NOERROR", [])] * 3
+    strangers = ("nobody.svc.cluster.local", "pod.cluster.local", "b.shop.svc.cluster.local")
+    assert [_told(reply) for reply in _ask(*strangers)] == [("NXDOMAIN", [])] * 3

@@ -4,7 +4,8 @@ In: protocol.Directory's names; a way to resolve other names on the host.    Out
 Before: node/protocol.py, node/link.py        After: node/agent.py
 
 Names of the mesh get A records (or a CNAME); AAAA and others get an empty answer, so that clients go
-on with IPv4. Below cluster.local an unknown name does not exist; any other is asked of the host.
+on with IPv4. Below cluster.local an unknown name does not exist, and one that only others end in is
+empty (RFC 8020: what does not exist has nothing below it); any other is asked of the host.
 """
 
 from __future__ import annotations
@@ -43,11 +44,13 @@ class Zone:
     """The names of the mesh, by lower-case name; `*.x` stands for every name below x."""
 
     names: dict[str, Name]
+    parents: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, names: Iterable[Name]) -> Zone:
         """Index what the control plane sent."""
-        return cls({name.name.lower(): name for name in names})
+        known = {name.name.lower(): name for name in names}
+        return cls(known, frozenset(parent for name in known for parent in _parents(name)))
 
     def find(self, name: str) -> Name | None:
         """The name itself, else the wildcard that covers it most closely."""
@@ -58,6 +61,17 @@ class Zone:
             if found := self.names.get("*." + ".".join(labels[depth:])):
                 return found
         return None
+
+
+def _parents(name: str) -> Iterable[str]:
+    """What a name ends in, as far as that is the mesh's own: `svc.cluster.local`, `cluster.local`."""
+    while name := name.partition(".")[2]:
+        if _ours(name):
+            yield name
+
+
+def _ours(name: str) -> bool:
+    return name == CLUSTER_DOMAIN or name.endswith("." + CLUSTER_DOMAIN)
 
 
 class Lookups:
@@ -118,8 +132,8 @@ async def answer(query: DNSRecord, zone: Zone, lookups: Lookups) -> DNSRecord:
         if question.qtype in {QTYPE.A, QTYPE.ANY}:
             for address in entry.addresses:
                 reply.add_answer(RR(owner, QTYPE.A, ttl=_MESH_TTL, rdata=A(address)))
-    elif name == CLUSTER_DOMAIN or name.endswith("." + CLUSTER_DOMAIN) or "." not in name:
-        reply.header.rcode = RCODE.NXDOMAIN
+    elif _ours(name) or "." not in name:
+        reply.header.rcode = RCODE.NOERROR if name in zone.parents else RCODE.NXDOMAIN
     elif question.qtype in {QTYPE.A, QTYPE.ANY}:
         found = await lookups.addresses(name)
         if found is None:
