@@ -78,6 +78,8 @@ class Running:
         match message:
             case Hello():
                 self._heard = True
+                if message.unlimited:
+                    log.info("limits of containers are not enforced: %s", message.unlimited)
                 self._sent.clear()
                 self._on_node = {report.uid for report in message.pods if not report.gone}
                 for report in message.pods:
