@@ -52,10 +52,10 @@ def test_a_field_knows_its_line() -> None:
 
 
 def test_an_unknown_kind_is_named_and_left_out() -> None:
-    (line,) = said("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a}\n")
+    (line,) = said("apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: a}\n")
     assert line == (
-        "f.yaml:2:1: warning LAT0001 PodDisruptionBudget default/a kind:"
-        " policy/v1 PodDisruptionBudget is not known to lateen; left out"
+        "f.yaml:2:1: warning LAT0001 RuntimeClass default/a kind:"
+        " node.k8s.io/v1 RuntimeClass is not known to lateen; left out"
     )
 
 
