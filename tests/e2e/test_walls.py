@@ -38,11 +38,12 @@ def test_run_directory_home_and_state_are_not_there(mesh: Mesh) -> None:
         places = [str(mesh.run), str(mesh.state), mine.name, beside.name]
         code = f"import os; print([p for p in {places!r} if os.path.exists(p)])"
         assert mesh.inside(code) == "[]"
-    built = f"{mesh.env['HOME']}/.cache/lateen/layers"  # shown to the app, and this home is in /tmp
+    # Shown to the app on purpose: what was built (this home is in /tmp), and its own account's token.
+    own = (f"{mesh.env['HOME']}/.cache/lateen/layers", "/run/secrets/kubernetes.io/serviceaccount")
     code = f"""
 import os
 walks = [*os.walk('/tmp'), *os.walk('/run')]
-print([f'{{folder}}/{{file}}' for folder, _, files in walks for file in files if not folder.startswith({built!r})])
+print([f'{{folder}}/{{file}}' for folder, _, files in walks for file in files if not folder.startswith({own!r})])
 """
     assert mesh.inside(code) == "[]"
 
