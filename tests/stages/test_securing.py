@@ -9,8 +9,6 @@ from pathlib import Path
 from tests.stages.shop import Round, names
 
 from lateen.base.clock import FakeClock
-from lateen.ca.authority import Authority
-from lateen.ca.secrets import Wallet
 from lateen.envoy.names import SECRET_OWN, SECRET_ROOT
 from lateen.stages.securing import LOOK_EVERY, Securing
 
@@ -20,10 +18,7 @@ class Mesh:
 
     def __init__(self, folder: Path) -> None:
         self.clock = FakeClock()
-        authority = Authority.open(folder / "ca", trust_domain="cluster.local", clock=self.clock)
-        self.securing = Securing(
-            authority=authority, clock=self.clock, wallet=Wallet(authority, self.clock)
-        )
+        self.securing = Securing.open(folder / "ca", self.clock)
         self.planned = Round().step()
         self.securing.put(self.planned.plans.values(), self.planned.resources)
         self.web, self.edge = (names(self.planned)[name] for name in ("web-0", "edge-0"))

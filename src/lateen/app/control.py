@@ -30,12 +30,11 @@ from lateen.app.news import News
 from lateen.app.opening import MakeConsole, Opened, opened
 from lateen.app.reporting import Reporting
 from lateen.app.settings import Settings, load_settings
+from lateen.app.status import applied_json
 from lateen.base.clock import SystemClock
 from lateen.base.errors import EnvironmentFault
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
-from lateen.ca.authority import Authority
-from lateen.ca.secrets import Wallet
 from lateen.cluster.booting import forget_boot
 from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
@@ -79,6 +78,7 @@ class ControlPlane:
         self.settings = settings
         self._console = console
         self.clock = SystemClock()
+        self._wake = asyncio.Event()
         self.store: Store = SqliteStore.open(
             settings.state_dir / "store.db",
             clock=self.clock,
@@ -86,11 +86,7 @@ class ControlPlane:
         )
         tokens = TokenKey.open(settings.state_dir / "tokens.key")
         self.bootstraps = Bootstraps(run_dir=settings.run_dir, mint=tokens.mint)
-        authority = Authority.open(
-            settings.state_dir / "ca", trust_domain="cluster.local", clock=self.clock
-        )
-        wallet = Wallet(authority, self.clock)
-        self.securing = Securing(authority=authority, clock=self.clock, wallet=wallet)
+        self.securing = Securing.open(settings.state_dir / "ca", self.clock)
         self.ads = Ads(key=tokens, secrets=self.securing, clock=self.clock)
         self.quarantine = Quarantine(
             changed=self._wake_traffic, editions=lambda: editions_of(self.store.list())
@@ -108,7 +104,7 @@ class ControlPlane:
         self.news = News()
         self.building = Building(
             cache=settings.cache_dir,
-            changed=self._wake_only,
+            changed=self._wake.set,
             rebuilt=self._rebuilt,
             tell=self.news.tell,
         )
@@ -149,7 +145,6 @@ class ControlPlane:
             certificates=self.reporting.certificates,
         )
         self.ads.ledger.listen(self.measuring.hear)
-        self._wake = asyncio.Event()
         self._traffic = True
         self._own_addresses = addresses_of_this_host()
         self._draining = False
@@ -301,9 +296,6 @@ class ControlPlane:
             own_addresses=self._own_addresses,
         )
 
-    def _wake_only(self) -> None:
-        self._wake.set()
-
     def _wake_traffic(self) -> None:
         self._traffic = True
         self._wake.set()
@@ -340,13 +332,7 @@ class ControlPlane:
         applied = self.sourcing.read(self._request())
         self.following.look_elsewhere()
         await asyncio.sleep(ROUND_PAUSE * 3)
-        return {
-            "created": [str(key) for key in applied.created],
-            "changed": [str(key) for key in applied.changed],
-            "deleted": [str(key) for key in applied.deleted],
-            "unchanged": len(applied.unchanged),
-            **self.reporting.problems(),
-        }
+        return {**applied_json(applied), **self.reporting.problems()}
 
     async def _drain(self) -> dict[str, Any]:
         """End every pod, apps before their proxies; the controllers stop, so none is made anew."""

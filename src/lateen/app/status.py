@@ -13,6 +13,7 @@ from typing import Any
 from lateen.api.objects import Obj
 from lateen.api.pod import ContainerStatus, Pod
 from lateen.base.problem import Problem
+from lateen.cluster.applying import Applied
 
 UNSCHEDULABLE = "Unschedulable"
 
@@ -32,6 +33,16 @@ def problem_json(problem: Problem) -> dict[str, Any]:
         "column": place.column if place else 0,
         "message": problem.message,
         "fix": problem.fix,
+    }
+
+
+def applied_json(applied: Applied) -> dict[str, Any]:
+    """What reading the files anew did to the store."""
+    return {
+        "created": [str(key) for key in applied.created],
+        "changed": [str(key) for key in applied.changed],
+        "deleted": [str(key) for key in applied.deleted],
+        "unchanged": len(applied.unchanged),
     }
 
 

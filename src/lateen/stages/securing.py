@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lateen.base.clock import Clock
 from lateen.ca.authority import Authority
@@ -17,6 +18,7 @@ from lateen.envoy.names import SECRET_OWN, SECRET_ROOT
 from lateen.envoy.resources import Resource, Resources, ResourceType
 from lateen.envoy.tls import emit_root, emit_secret
 from lateen.ir.plan import ProxyPlan
+from lateen.world.model import CLUSTER_DOMAIN
 
 LOOK_EVERY = 1.0  # seconds between looks for certificates that are due
 
@@ -30,6 +32,12 @@ class Securing:
     wallet: Wallet
     _resources: Mapping[str, Resources] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)
+
+    @classmethod
+    def open(cls, folder: Path, clock: Clock) -> Securing:
+        """With the CA kept in that folder, made there if there is none."""
+        authority = Authority.open(folder, trust_domain=CLUSTER_DOMAIN, clock=clock)
+        return cls(authority=authority, clock=clock, wallet=Wallet(authority, clock))
 
     def put(self, plans: Iterable[ProxyPlan], resources: Mapping[str, Resources]) -> None:
         """Say which proxies there are and what secrets of their own their plans have."""
