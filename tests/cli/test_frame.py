@@ -84,3 +84,9 @@ def test_what_does_not_fit_even_so_is_counted() -> None:
     lines = drawn([pod(f"p{i}", "Building") for i in range(30)], height=10)
     assert len(lines) == 10
     assert lines[-1] == "… 23 lines more"
+
+
+def test_a_long_name_keeps_the_end_that_tells_pods_apart() -> None:
+    (_, _, line) = drawn([pod("fastapi-service-74b5d86666-k9b9l", "Building")], width=50)
+    assert line.startswith("  fastapi-service-")
+    assert "…k9b9l  " in line

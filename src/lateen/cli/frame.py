@@ -16,6 +16,7 @@ _ON_THE_WAY = ("Pending", "ContainerCreating", "PodInitializing", "Running")
 _ACKNOWLEDGED = ("programmed", "syncing")  # a proxy that syncs anew goes on with what it had
 _BAD = ("Failed", "Error", "BackOff", "Killed")  # in Kubernetes' reasons
 _INDENT, _GAP = 2, 2
+_TAIL = 5  # letters of a pod's name that differ within its workload
 _LEAST_MESSAGE = 12  # columns; with fewer a message says nothing
 
 Style = Literal["plain", "good", "bad", "waiting", "heading"]
@@ -110,7 +111,7 @@ def _body(
         lines.append(Line(_cut(namespace, width)))
         for pod, word in group:
             time = stages.ready_at.get(pod_key(pod), seconds)
-            cells = f"  {_cut(pod['name'], name):{name}}  {pod['ready']:>5}  "
+            cells = f"  {_short(pod['name'], name):{name}}  {pod['ready']:>5}  "
             text = f"{cells}{word:{state}}  {time:5.1f}s"
             message = "" if word == READY else " ".join(pod["message"].split())
             if message and width - len(text) - _GAP >= _LEAST_MESSAGE:
@@ -124,6 +125,11 @@ def _style(stage: str) -> Style:
     if stage == READY:
         return "good"
     return "bad" if is_bad(stage) else "waiting"
+
+
+def _short(name: str, width: int) -> str:
+    """A name with its middle left out: its end is what tells the pods of one workload apart."""
+    return name if len(name) <= width else f"{name[: width - _TAIL - 1]}…{name[-_TAIL:]}"
 
 
 def _cut(text: str, width: int) -> str:
