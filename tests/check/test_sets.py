@@ -49,6 +49,27 @@ def test_a_stateful_set_is_refused(more: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("capacity", "words"),
+    [
+        ("{storage: lots}", 'spec.capacity.storage: Invalid value: "lots": quantities must match'),
+        ("{}", "spec.capacity: Required value"),
+        ("{storage: -1}", "spec.capacity.storage: Invalid value: -1: must be greater than"),
+    ],
+)
+def test_a_volume_without_a_size_is_refused(capacity: str, words: str) -> None:
+    """Controllers reckon with it."""
+    assert any(
+        found.startswith(words)
+        for found in said(f"""
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: v}}
+spec: {{accessModes: [ReadWriteOnce], capacity: {capacity}, hostPath: {{path: /srv}}}}
+""")
+    )
+
+
+@pytest.mark.parametrize(
     ("size", "words"),
     [
         ("0", 'spec.resources.requests.storage: Invalid value: "0": must be greater than zero'),

@@ -132,6 +132,22 @@ async def test_a_time_zone_moves_the_times(cluster: Cluster) -> None:
     assert jobs(cluster) == ["00:00"]
 
 
+@pytest.mark.anyio
+async def test_a_job_is_never_started_twice_under_one_name(cluster: Cluster) -> None:
+    """Names tell minutes, so times closer together than that are served once a minute."""
+    cluster.apply(cronjob("@every 10s"))
+    await after(cluster, 0.2)
+    cluster.end_pod()
+    (first,) = cluster.store.list(group="batch", kind="Job", namespace="shop")
+    await after(cluster, 0.2)
+    (same,) = cluster.store.list(group="batch", kind="Job", namespace="shop")
+    assert same.revision == first.revision, "what is done stays as it is"
+    status = cronjob_of(cluster.get("CronJob", "tick")).status
+    assert status.last_schedule_time == "2026-01-01T00:00:20Z"
+    await after(cluster, 1)
+    assert len(jobs(cluster)) == 2
+
+
 def test_deleting_it_takes_its_jobs_along(cluster: Cluster) -> None:
     cluster.apply(cronjob("@every 1h"))
     assert cluster.due() == 3600

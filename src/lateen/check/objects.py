@@ -18,6 +18,7 @@ from lateen.api.definition import CustomResource, CustomResourceDefinition
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.gateway import Gateway
 from lateen.api.kinds import kind_of
+from lateen.api.node import Node
 from lateen.api.objects import Obj
 from lateen.api.paths import holds
 from lateen.api.pod import Pod
@@ -28,7 +29,7 @@ from lateen.api.service import Service
 from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
-from lateen.api.storage import PersistentVolumeClaim
+from lateen.api.storage import PersistentVolume, PersistentVolumeClaim
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
 from lateen.base.problem import Problem
@@ -43,7 +44,13 @@ from lateen.check.scaling import check_autoscaler, check_budget
 from lateen.check.security import check_authorization_policy, check_peer_authentication
 from lateen.check.service import check_config_map, check_secret, check_service
 from lateen.check.serviceentry import check_service_entry, check_workload_entry
-from lateen.check.sets import check_claim, check_daemon_set, check_stateful_set
+from lateen.check.sets import (
+    check_claim,
+    check_daemon_set,
+    check_node,
+    check_stateful_set,
+    check_volume,
+)
 from lateen.check.sidecar import check_sidecar
 from lateen.check.virtualservice import check_virtual_service
 from lateen.check.workload import check_deployment, check_pod, check_replica_set
@@ -124,6 +131,10 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_autoscaler(typed, at)
         case PodDisruptionBudget() as typed:
             return check_budget(typed, at)
+        case PersistentVolume() as typed:
+            return check_volume(typed, at)
+        case Node() as typed:
+            return check_node(typed, at)
         case DaemonSet() as typed:
             return check_daemon_set(typed, at)
         case PersistentVolumeClaim() as typed:

@@ -12,6 +12,7 @@ from lateen.api.autoscaling import HorizontalPodAutoscaler, MetricSpec, ScalingR
 from lateen.api.policy import PodDisruptionBudget
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of
+from lateen.check.sets import check_quantities
 from lateen.check.workload import check_share
 
 TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
@@ -67,11 +68,15 @@ def _metric(metric: MetricSpec, at: At) -> Iterator[Problem]:
         words = "must set either a target raw value or a target utilization"
         yield here.key("averageUtilization").required(words)
     yield from between(here.key("averageUtilization"), target.average_utilization, 1)
+    if target.average_value is not None:
+        yield from check_quantities({"averageValue": target.average_value}, here)
 
 
 def _rules(rules: ScalingRules, at: At) -> Iterator[Problem]:
     window = rules.stabilization_window_seconds
     yield from between(at.key("stabilizationWindowSeconds"), window, 0, 3600)
+    if rules.tolerance is not None:
+        yield from check_quantities({"tolerance": rules.tolerance}, at)
     yield from one_of(at.key("selectPolicy"), rules.select_policy, SELECT)
     for index, policy in enumerate(rules.policies):
         here = at.key("policies").item(index)

@@ -1,4 +1,4 @@
-"""Check one StatefulSet, DaemonSet or PersistentVolumeClaim, in Kubernetes' words.
+"""Check one StatefulSet, DaemonSet, claim, volume or Node, in Kubernetes' words.
 
 In: the object.         Out: problems.    Source: Kubernetes pkg/apis/apps/validation, .../core/validation.
 Before: check/workload.py    After: check/objects.py
@@ -6,12 +6,13 @@ Before: check/workload.py    After: check/objects.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lateen.api.names import label_fault
-from lateen.api.quantity import exact
+from lateen.api.node import Node
+from lateen.api.quantity import Quantity, exact
 from lateen.api.sets import DaemonSet, StatefulSet
-from lateen.api.storage import ClaimSpec, PersistentVolumeClaim
+from lateen.api.storage import ClaimSpec, PersistentVolume, PersistentVolumeClaim
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of
 from lateen.check.workload import check_selector_and_template, check_share, is_zero
@@ -72,6 +73,36 @@ def check_daemon_set(daemon_set: DaemonSet, at: At) -> Iterator[Problem]:
 def check_claim(claim: PersistentVolumeClaim, at: At) -> Iterator[Problem]:
     """Every fault of the object, taken alone."""
     return _claim(claim.spec, at.key("spec"))
+
+
+def check_volume(volume: PersistentVolume, at: At) -> Iterator[Problem]:
+    """Every fault of the object, taken alone."""
+    spec, here = volume.spec, at.key("spec")
+    if not spec.access_modes:
+        yield here.key("accessModes").required()
+    for index, mode in enumerate(spec.access_modes):
+        yield from one_of(here.key("accessModes").item(index), mode, ACCESS_MODES)
+    if "storage" not in spec.capacity:
+        yield here.key("capacity").required()
+    yield from check_quantities(spec.capacity, here.key("capacity"))
+
+
+def check_node(node: Node, at: At) -> Iterator[Problem]:
+    """Every fault of the object, taken alone."""
+    yield from check_quantities(node.status.capacity, at.key("status", "capacity"))
+    yield from check_quantities(node.status.allocatable, at.key("status", "allocatable"))
+
+
+def check_quantities(amounts: Mapping[str, Quantity], at: At) -> Iterator[Problem]:
+    """Amounts by resource name, none of them negative."""
+    for name, amount in amounts.items():
+        try:
+            negative = exact(amount) < 0
+        except ValueError as fault:
+            yield at.key(name).invalid(amount, str(fault))
+            continue
+        if negative:
+            yield at.key(name).invalid(amount, "must be greater than or equal to 0")
 
 
 def _claim(spec: ClaimSpec, at: At) -> Iterator[Problem]:

@@ -54,8 +54,9 @@ def reconcile_cronjob(cronjob: Obj, jobs: Sequence[Obj], now: datetime) -> tuple
     if typed.spec.suspend:
         return (*seen, *tidied, *say(cronjob, status))
     due = last_time(schedule, _earliest(cronjob, now), now)
-    started = _started(cronjob, due, running, now) if due is not None else ()
-    if due is not None and any(isinstance(action, PutObject) for action in started):
+    served = due is not None and job_name(cronjob.key.name, due) in {j.key.name for j in jobs}
+    started = _started(cronjob, due, running) if due is not None and not served else ()
+    if due is not None and (served or any(isinstance(a, PutObject) for a in started)):
         status = msgspec.structs.replace(status, last_schedule_time=timestamp(due))
     coming = _coming(schedule, due, now)
     return (*seen, *tidied, *started, *say(cronjob, status), *coming)
@@ -84,13 +85,9 @@ def _earliest(cronjob: Obj, now: datetime) -> datetime:
     return earliest if deadline is None else max(earliest, now - timedelta(seconds=deadline))
 
 
-def _started(
-    cronjob: Obj, due: datetime, running: Sequence[Obj], now: datetime
-) -> tuple[Action, ...]:
+def _started(cronjob: Obj, due: datetime, running: Sequence[Obj]) -> tuple[Action, ...]:
     spec = cronjob_of(cronjob).spec
     name = job_name(cronjob.key.name, due)
-    if any(job.key.name == name for job in running):
-        return ()
     if spec.concurrency_policy == "Forbid" and running:
         words = (
             "Not starting job because prior execution is running and concurrency policy is Forbid"
