@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.lateen-run
 DEV_STAMP := .venv/.lateen-dev
 
-.PHONY: help setup demo smoke test e2e check bench format lock clean
+.PHONY: help setup demo smoke test e2e check bench fuzz format lock clean
 
 help:
 	@echo 'make demo    set up, build and run examples/polyglot, with a live view'
@@ -14,6 +14,7 @@ help:
 	@echo 'make test    unit, golden and end-to-end tests'
 	@echo 'make check   format, lint, types, layers'
 	@echo 'make bench   the figures of docs/benchmarks.md, measured here'
+	@echo 'make fuzz    100,000 hostile requests to the API'
 	@echo 'make setup   only .venv, with .venv/bin/lateen'
 
 setup: $(RUN_STAMP)
@@ -55,6 +56,9 @@ check: $(DEV_STAMP)
 
 bench: setup
 	$(BIN)/python tools/bench.py
+
+fuzz: $(DEV_STAMP)
+	$(BIN)/python -m tools.fuzz_api
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff format src tests tools
