@@ -111,7 +111,7 @@ def test_it_serves_what_the_files_say_and_says_where(settings: Settings) -> None
 
     run(settings, scenario)
     assert not settings.api_socket.exists()
-    assert not (settings.run_dir / "xds.sock").exists()
+    assert not (settings.run_dir / "x" / "xds.sock").exists()
 
 
 def test_one_that_comes_back_answers_where_the_first_did(settings: Settings) -> None:

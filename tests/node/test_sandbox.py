@@ -118,7 +118,8 @@ class Border:
 
 
 def test_what_leaves_the_mesh_goes_to_the_pods_own_border_socket(sandbox: Sandbox) -> None:
-    border = Border(sandbox.run / "b" / "s23.raw")
+    border = Border(sandbox.run / "p" / "s23" / "out.raw")
+    border.path.parent.mkdir()
     border.serve()
     talking = """
 import socket

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.stages.shop import RUN, SHOP, Round, names, pod
 
+from lateen.base import layout
 from lateen.node.protocol import ProxyRun
 from lateen.stages.bootstrapping import PLANNED_SOON, Bootstraps
-from lateen.stages.bordering import exit_socket
 from lateen.stages.resolving import slot_of
 
 
@@ -28,7 +28,7 @@ def test_a_bootstrap_is_made_once_for_each_pod_with_a_token_of_its_own() -> None
     assert isinstance(first, ProxyRun)
     assert first.intercept
     assert f"Bearer token 1 of {names(planned)['web-0']}" in first.bootstrap
-    assert exit_socket(RUN, slot_of("web-0")) in first.bootstrap
+    assert str(layout.exit_socket(RUN, slot_of("web-0"))) in first.bootstrap
     assert bootstraps.proxy_run(pod("web-0"), planned) is first
     edge = bootstraps.proxy_run(pod("edge-0"), planned)
     assert isinstance(edge, ProxyRun)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from tests.stages.shop import RUN, SHOP, Round, names
+from pathlib import Path
 
+from tests.stages.shop import SHOP, Round, names
+
+from lateen.base import layout
 from lateen.envoy.resources import ResourceType
-from lateen.stages.bordering import addresses_of_this_host, border_of, exit_socket, gateway_socket
+from lateen.stages.bordering import Bordering, addresses_of_this_host
 from lateen.stages.planning import directory_of
 from lateen.stages.resolving import slot_of
 
@@ -55,17 +58,21 @@ def test_names_and_addresses_are_told_to_the_node() -> None:
     assert (service.port, service.endpoints) == (80, (("198.18.0.20", 8080),))
 
 
-def test_the_border_has_a_door_for_each_gateway_port_and_an_exit_for_each_pod() -> None:
-    border = border_of(Round().step(), ports={80: 9080}, run_dir=RUN, own_addresses=("192.0.2.1",))
+def test_the_border_has_a_door_for_each_gateway_port_and_an_exit_for_each_pod(
+    tmp_path: Path,
+) -> None:
+    bordering = Bordering(run_dir=tmp_path, own_addresses=("192.0.2.1",))
+    border = bordering.step(Round().step(), {80: 9080})
     edge, web, plain = map(slot_of, ("edge-0", "web-0", "plain-0"))
     (door,) = border.doors
-    assert (door.port, door.sockets) == (9080, (gateway_socket(RUN, edge, 80),))
+    assert (door.port, door.sockets) == (9080, (str(layout.gateway_socket(tmp_path, edge, 80)),))
     exits = {exit_.slot: exit_ for exit_ in border.exits}
     assert exits.keys() == {edge, web, plain}
-    assert exits[web].socket == exit_socket(RUN, web)
+    assert exits[web].socket == str(layout.exit_socket(tmp_path, web))
     assert exits[web].allowed == (("bank.example.com", 443),)
     assert exits[plain].allowed == ()
     assert border.own_addresses == ("192.0.2.1",)
+    assert {path.name for path in (tmp_path / "p").iterdir()} == exits.keys()
 
 
 def test_this_host_has_its_loopback_at_least() -> None:

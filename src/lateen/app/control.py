@@ -31,6 +31,7 @@ from lateen.app.opening import MakeConsole, Opened, opened
 from lateen.app.reporting import Reporting
 from lateen.app.settings import Settings, load_settings
 from lateen.app.status import applied_json
+from lateen.base import layout
 from lateen.base.clock import SystemClock
 from lateen.base.errors import EnvironmentFault
 from lateen.base.origin import ObjectKey
@@ -40,18 +41,17 @@ from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
 from lateen.envoy.border import emit_border
 from lateen.envoy.names import BORDER_NODE
-from lateen.ir.border import BorderPlan
 from lateen.node.protocol import ToControl, Use
 from lateen.stages.accounting import Accounting
 from lateen.stages.autoscaling import Autoscaling, usage_of
 from lateen.stages.bootstrapping import Bootstraps
-from lateen.stages.bordering import addresses_of_this_host, border_of
+from lateen.stages.bordering import Bordering, addresses_of_this_host
 from lateen.stages.building import Building
 from lateen.stages.draining import all_programmed, end_all_pods, within
 from lateen.stages.editions import Traffic, editions_of
 from lateen.stages.following import Following
 from lateen.stages.nodes import NodeLink
-from lateen.stages.planning import Planned, Planning, directory_of
+from lateen.stages.planning import Planning, directory_of
 from lateen.stages.programming import Programming, remembered
 from lateen.stages.quarantining import Quarantine
 from lateen.stages.reclaiming import reclaimed
@@ -146,7 +146,7 @@ class ControlPlane:
         )
         self.ads.ledger.listen(self.measuring.hear)
         self._traffic = True
-        self._own_addresses = addresses_of_this_host()
+        self.bordering = Bordering(run_dir=settings.run_dir, own_addresses=addresses_of_this_host())
         self._draining = False
         self._controllers: asyncio.Task[None] | None = None
 
@@ -178,7 +178,9 @@ class ControlPlane:
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
         try:
             await self.link.start()
-            await self.ads.start(self.settings.run_dir / "xds.sock")
+            for folder in (layout.pods_folder, layout.xds_folder):
+                folder(self.settings.run_dir).mkdir(mode=0o700, exist_ok=True)
+            await self.ads.start(layout.xds_socket(self.settings.run_dir))
             async with opened(
                 self.settings,
                 store=self.store,
@@ -285,16 +287,10 @@ class ControlPlane:
             self.programming.look()
             self.running.put_directory(directory_of(planned.world))
             self.bootstraps.keep_only(planned.world)
-            self.ads.put(BORDER_NODE, emit_border(self._border(planned)))
+            self.ads.put(
+                BORDER_NODE, emit_border(self.bordering.step(planned, self.settings.ports))
+            )
         self.running.step()
-
-    def _border(self, planned: Planned) -> BorderPlan:
-        return border_of(
-            planned,
-            ports=self.settings.ports,
-            run_dir=self.settings.run_dir,
-            own_addresses=self._own_addresses,
-        )
 
     def _wake_traffic(self) -> None:
         self._traffic = True

@@ -18,6 +18,7 @@ from lateen.app.doors import closed_doors, door_problems
 from lateen.app.news import News
 from lateen.app.settings import Settings
 from lateen.app.status import phase_of, pod_json, problem_json
+from lateen.base import layout
 from lateen.base.clock import Clock
 from lateen.base.errors import NotFound
 from lateen.base.origin import ObjectKey, Origin
@@ -229,7 +230,7 @@ class Reporting:
         }
 
     def _socket_of(self, obj: Obj) -> Path:
-        return self.settings().run_dir / "p" / slot_of(obj.meta.uid) / "admin.sock"
+        return layout.admin_socket(self.settings().run_dir, slot_of(obj.meta.uid))
 
 
 def _word(state: ProxyState | None) -> str:

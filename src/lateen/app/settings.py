@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
+from lateen.base import layout
 from lateen.base.errors import EnvironmentFault
 
 HTTP_PORT, HTTPS_PORT = 8080, 8443
 SOCKET_PATH_MAX = 104  # bytes of sockaddr_un.sun_path that every platform has, less one
-LONGEST_SOCKET = "/g/xxxxxxxx-65535.sock"
 _NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
 
 
@@ -91,7 +91,7 @@ def directories(name: str) -> tuple[Path, Path, Path]:
     cache_home = Path(env.get("XDG_CACHE_HOME") or home / ".cache")
     cache = Path(env.get("LATEEN_CACHE_DIR") or cache_home / "lateen")
     deepest = (run / name).absolute()
-    if len(str(deepest)) + len(LONGEST_SOCKET) > SOCKET_PATH_MAX:
+    if len(str(deepest)) + len(layout.LONGEST_SOCKET) > SOCKET_PATH_MAX:
         raise EnvironmentFault(
             f"{deepest} is too long a path for Unix sockets; set LATEEN_RUN_DIR to a shorter one"
         )

@@ -30,6 +30,7 @@ from typing import TextIO
 from lateen.app.keeping import Child, Kept, keep
 from lateen.app.links import serve_link
 from lateen.app.settings import Settings, load_settings, make_private, write_private
+from lateen.base import layout
 from lateen.base.clock import SystemClock
 from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
@@ -74,8 +75,6 @@ class Supervisor:
         await self._lock()
         make_private(self._settings.run_dir)
         (self._settings.state_dir / "logs").mkdir(mode=0o700, exist_ok=True)
-        for part in ("p", "b", "g"):
-            (self._settings.run_dir / part).mkdir(mode=0o700, exist_ok=True)
         self._settings.save()
         write_private(self._settings.run_dir / "boot", token_hex(8))
         for left in ("kubeconfig", "border.sock"):  # by a mesh that a power cut ended
@@ -243,7 +242,7 @@ class Supervisor:
             bootstrap,
             emit_border_bootstrap(
                 token=token,
-                xds_socket=str(self._settings.run_dir / "xds.sock"),
+                xds_socket=str(layout.xds_socket(self._settings.run_dir)),
                 admin_socket=str(self._settings.run_dir / "border.sock"),
             ),
         )

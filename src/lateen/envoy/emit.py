@@ -168,7 +168,7 @@ def emit(
     """All resources of one proxy, by type and name.
 
     `gateway_socket`: for a gateway, the path of its listener for the border, with `{port}` where
-    the port goes (`RUN/g/7-{port}.sock`); "" for none. `system_roots`: the PEM file that hosts
+    the port goes (`RUN/p/7/in-{port}.sock`); "" for none. `system_roots`: the PEM file that hosts
     outside are verified against. The workload's own SDS secrets are made by whoever has the CA.
     """
     memo = memo or Memo()

@@ -14,7 +14,7 @@ class Door:
     """A port of the host that leads to a gateway's port.
 
     `sockets` are the Unix sockets of that port's listener in each gateway pod
-    (`RUN/g/SLOT-PORT.sock`); with none, connections are closed at once.
+    (`RUN/p/SLOT/in-PORT.sock`); with none, connections are closed at once.
     """
 
     address: str = "127.0.0.1"
@@ -24,9 +24,9 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Exit:
-    """The way out of one pod: its own socket (`RUN/b/SLOT.sock`), where it asks to CONNECT.
+    """The way out of one pod: its own socket (`RUN/p/SLOT/out.sock`), where it asks to CONNECT.
 
-    `by_number` (`RUN/b/SLOT.raw`) takes what its app sent to an address that no proxy knows: bytes
+    `by_number` (`RUN/p/SLOT/out.raw`) takes what its app sent to an address that no proxy knows: bytes
     after a header of the PROXY protocol that says where to.
     `allowed` are the (host, port) that a ServiceEntry names: they may be dialled wherever they
     lead; any other name must not lead to the host itself.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lateen.base import layout
+
 BRIDGE = "br0"
 GATEWAY = "198.18.0.1"  # the bridge: default route and DNS server of every pod
 PREFIX_LENGTH = 16
@@ -56,15 +58,11 @@ class SandboxPaths:
 
     def pod(self, slot: str) -> Path:
         """The folder of one pod's Envoy: bootstrap.json and admin.sock."""
-        return self.run / "p" / slot
-
-    def proxy_folders(self, slot: str) -> Path:
-        """What one pod's Envoy sees as RUN/p: a folder with an empty folder for its own."""
-        return self.scratch / "proxies" / slot
+        return layout.pod_folder(self.run, slot)
 
     def border(self, slot: str) -> Path:
         """Where the border Envoy takes what this pod sends to addresses outside."""
-        return self.run / "b" / f"{slot}.raw"
+        return layout.exit_by_address(self.run, slot)
 
     def logs(self, namespace: str, pod: str, uid: str, container: str) -> Path:
         """The folder of one container's log files."""

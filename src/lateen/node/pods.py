@@ -229,9 +229,7 @@ class Pod:
             volumes.write_volume(folder, volume)
 
     def _write_bootstrap(self, proxy: ProxyRun) -> None:
-        paths = self._services.paths
-        (paths.proxy_folders(self.run.slot) / self.run.slot).mkdir(parents=True, exist_ok=True)
-        folder = paths.pod(self.run.slot)
+        folder = self._services.paths.pod(self.run.slot)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         fd = os.open(folder / "bootstrap.json", flags, 0o600)
@@ -252,11 +250,7 @@ class Pod:
             with contextlib.suppress(OSError):
                 if group := self._place.group(container):
                     group.remove()
-        for folder in (
-            services.paths.pod(self.run.slot),
-            services.paths.proxy_folders(self.run.slot),
-        ):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(services.paths.pod(self.run.slot), ignore_errors=True)
 
     def _proxy_changed(self) -> None:
         if self._proxy is not None and self._proxy.status.ready:

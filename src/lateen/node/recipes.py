@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lateen.api.pod import LifecycleHandler, Probe
+from lateen.base import layout
 from lateen.base.clock import Clock
 from lateen.node import proxies, specs
 from lateen.node.addresses import SandboxPaths
@@ -65,7 +66,7 @@ class Place:
     @property
     def admin(self) -> Path:
         """The admin socket of the pod's Envoy."""
-        return self.services.paths.pod(self.run().slot) / "admin.sock"
+        return layout.admin_socket(self.services.paths.run, self.run().slot)
 
     def logs(self, container: str) -> Path:
         """The folder of a container's log files."""

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lateen.base import layout
 from lateen.base.errors import EnvironmentFault
 from lateen.node import addresses as at
 from lateen.node import linux, volumes
@@ -129,15 +130,14 @@ def joined_spec(
 
 
 def proxy_spec(pod: PodRun, proxy: ProxyRun, paths: SandboxPaths, envoy: EnvoyBinary) -> Spec:
-    """The pod's Envoy: it sees the run directory, but of the pods' folders only its own.
+    """The pod's Envoy: of the run directory it sees its own folder and where to ask for more.
 
     It keeps CAP_NET_ADMIN, for SO_MARK.
     """
-    own = str(paths.pod(pod.slot))
+    own, xds = str(paths.pod(pod.slot)), str(layout.xds_folder(paths.run))
     binds = (
         Bind(str(envoy.path.parent), str(envoy.path.parent)),
-        Bind(str(paths.run), str(paths.run), "rw"),
-        Bind(str(paths.proxy_folders(pod.slot)), str(paths.run / "p"), "rw"),
+        Bind(xds, xds),
         Bind(own, own, "rw"),
     )
     argv = (

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lateen.api.objects import Obj
+from lateen.base import layout
 from lateen.envoy.bootstrap import emit_bootstrap
 from lateen.ir.plan import Proxy
 from lateen.node.protocol import ProxyRun
-from lateen.stages.bordering import exit_socket
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import Waiting, slot_of
 from lateen.world.model import Injection, World
@@ -59,7 +59,7 @@ class Bootstraps:
         return emit_bootstrap(
             proxy=proxy,
             token=self.mint(proxy.id),
-            xds_socket=str(self.run_dir / "xds.sock"),
-            admin_socket=str(self.run_dir / "p" / slot / "admin.sock"),
-            border_socket=exit_socket(self.run_dir, slot),
+            xds_socket=str(layout.xds_socket(self.run_dir)),
+            admin_socket=str(layout.admin_socket(self.run_dir, slot)),
+            border_socket=str(layout.exit_socket(self.run_dir, slot)),
         )

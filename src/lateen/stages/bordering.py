@@ -7,8 +7,10 @@ Before: stages/planning.py      After: envoy/border.py
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from lateen.base import layout
 from lateen.ir.backends import Outside
 from lateen.ir.border import BorderPlan, Door, Exit
 from lateen.ir.plan import ProxyPlan, Role
@@ -16,25 +18,28 @@ from lateen.stages.planning import Planned
 from lateen.stages.resolving import slot_of
 
 
-def border_of(
-    planned: Planned,
-    *,
-    ports: Mapping[int, int],
-    run_dir: Path,
-    own_addresses: tuple[str, ...],
-) -> BorderPlan:
-    """The border of a round; `ports` maps a Gateway's port to the host's, where they differ."""
-    workloads = planned.world.workloads
-    return border_plan(
-        [
+@dataclass(kw_only=True)
+class Bordering:
+    """The border of each round, and the folders its sockets are made in."""
+
+    run_dir: Path
+    own_addresses: tuple[str, ...]
+    _slots: frozenset[str] = frozenset()
+
+    def step(self, planned: Planned, ports: Mapping[int, int]) -> BorderPlan:
+        """`ports` maps a Gateway's port to the host's, where they differ."""
+        workloads = planned.world.workloads
+        slots = frozenset(slot_of(w.uid) for w in workloads.values() if w.address)
+        for slot in slots - self._slots:
+            layout.pod_folder(self.run_dir, slot).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._slots = slots
+        plans = [
             (slot_of(workloads[plan.proxy.namespace, plan.proxy.pod].uid), plan)
             for plan in planned.plans.values()
-        ],
-        [slot_of(w.uid) for w in workloads.values() if w.address],
-        ports=ports,
-        run_dir=run_dir,
-        own_addresses=own_addresses,
-    )
+        ]
+        return border_plan(
+            plans, slots, ports=ports, run_dir=self.run_dir, own_addresses=self.own_addresses
+        )
 
 
 def border_plan(
@@ -51,7 +56,9 @@ def border_plan(
     for slot, plan in plans:
         if plan.proxy.role is Role.GATEWAY:
             for port in plan.gateway:
-                sockets.setdefault(port.port, []).append(gateway_socket(run_dir, slot, port.port))
+                sockets.setdefault(port.port, []).append(
+                    str(layout.gateway_socket(run_dir, slot, port.port))
+                )
         named = (
             b.discovery.destinations for b in plan.backends if isinstance(b.discovery, Outside)
         )
@@ -64,24 +71,14 @@ def border_plan(
         exits=tuple(
             Exit(
                 slot=slot,
-                socket=exit_socket(run_dir, slot),
-                by_number=str(run_dir / "b" / f"{slot}.raw"),
+                socket=str(layout.exit_socket(run_dir, slot)),
+                by_number=str(layout.exit_by_address(run_dir, slot)),
                 allowed=tuple(sorted(allowed.get(slot, ()))),
             )
             for slot in sorted(slots)
         ),
         own_addresses=own_addresses,
     )
-
-
-def gateway_socket(run_dir: Path, slot: str, port: int) -> str:
-    """Where a gateway pod's Envoy takes connections for a port from the border."""
-    return str(run_dir / "g" / f"{slot}-{port}.sock")
-
-
-def exit_socket(run_dir: Path, slot: str) -> str:
-    """Where a pod's Envoy asks the border to connect to what is outside."""
-    return str(run_dir / "b" / f"{slot}.sock")
 
 
 def addresses_of_this_host() -> tuple[str, ...]:

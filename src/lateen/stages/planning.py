@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lateen.api.objects import Obj
+from lateen.base import layout
 from lateen.base.origin import ObjectKey
 from lateen.base.problem import Problem
 from lateen.envoy.emit import PORT, emit
@@ -100,7 +101,7 @@ class Planning:
         return emit(
             plan,
             memo=self._memo,
-            gateway_socket=f"{self.run_dir}/g/{slot}-{PORT}.sock",
+            gateway_socket=str(layout.gateway_socket(self.run_dir, slot, PORT)),
             system_roots=self.system_roots,
         )
 

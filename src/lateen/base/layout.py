@@ -1,0 +1,55 @@
+"""Where the sockets of a running mesh are, the same on both sides of the sandbox's wall.
+
+In: the run directory (RUN).    Out: paths.
+Before: -       After: node/, stages/, app/
+
+RUN/p/SLOT is all that a pod's Envoy sees of RUN, with RUN/x: its own bootstrap and sockets, and where
+it asks for configuration. What the control plane and the agent say to each other, and the API's own
+door, are beside them in RUN.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LONGEST_SOCKET = "/p/xxxxxxxx/in-65535.sock"
+
+
+def xds_folder(run: Path) -> Path:
+    """What every Envoy may see."""
+    return run / "x"
+
+
+def xds_socket(run: Path) -> Path:
+    """Where Envoys ask for configuration."""
+    return xds_folder(run) / "xds.sock"
+
+
+def pods_folder(run: Path) -> Path:
+    """The folder of all pods' folders."""
+    return run / "p"
+
+
+def pod_folder(run: Path, slot: str) -> Path:
+    """What one pod's Envoy alone may see."""
+    return pods_folder(run) / slot
+
+
+def admin_socket(run: Path, slot: str) -> Path:
+    """The admin interface of a pod's Envoy."""
+    return pod_folder(run, slot) / "admin.sock"
+
+
+def exit_socket(run: Path, slot: str) -> Path:
+    """Where a pod's Envoy asks the border to connect to a host outside."""
+    return pod_folder(run, slot) / "out.sock"
+
+
+def exit_by_address(run: Path, slot: str) -> Path:
+    """Where the border takes what a pod sends to addresses outside."""
+    return pod_folder(run, slot) / "out.raw"
+
+
+def gateway_socket(run: Path, slot: str, port: int | str) -> Path:
+    """Where a gateway pod's Envoy takes connections for a port from the border."""
+    return pod_folder(run, slot) / f"in-{port}.sock"
