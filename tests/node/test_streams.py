@@ -247,7 +247,8 @@ os.unlink("/dev/ptmx"); os.mkfifo("/dev/ptmx"); print("planted"); time.sleep(60)
 @pytest.mark.parametrize(
     ("container", "argv", "words"),
     [
-        ("app", ("/no/such",), "No such file"),
+        ("app", ("/no/such",), 'exec: "/no/such": stat /no/such: no such file or directory'),
+        ("app", ("no-such",), 'exec: "no-such": executable file not found in $PATH'),
         ("nobody", ("/bin/true",), 'container not found ("nobody")'),
         ("istio-proxy", ("/bin/true",), "no command runs in it"),
     ],

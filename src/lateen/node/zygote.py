@@ -209,12 +209,26 @@ def _run(fds: list[int], joined: dict[int, int], last_capability: int) -> None:
         # Only now: whatever an app made of its /dev is opened with no more rights than its own.
         for number, fd in enumerate(_stdio(spec.stdin, fds[1:4])):
             os.dup2(fd, number)
-        os.execvpe(spec.argv[0], spec.argv, spec.env)  # noqa: S606 - no shell is wanted
+        _execute(spec)
     except BaseException as error:  # whatever it is, the agent reads it on the pipe
         with contextlib.suppress(OSError):
             os.write(failure, str(error).encode()[:4096])
     finally:
         os._exit(128)
+
+
+def _execute(spec: Spec) -> None:
+    """Become the program; what hinders it is said as container runtimes do."""
+    program = spec.argv[0]
+    try:
+        os.execvpe(program, spec.argv, spec.env)  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        why = (error.strerror or "").lower()
+        if isinstance(error, FileNotFoundError):
+            why = (
+                f"stat {program}: {why}" if "/" in program else "executable file not found in $PATH"
+            )
+        raise OSError(f'exec: "{program}": {why}') from None
 
 
 def _stdio(stdin: str, fds: list[int]) -> tuple[int, ...]:
