@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.harness import Mesh, eventually
+from tests.e2e.leftovers import tree
 from tests.e2e.others import NOBODY, ForAll, become
-from tests.e2e.test_resilience import host_network, leftovers, pids
+from tests.e2e.test_resilience import gone, host_network, leftovers, pids, replaced, two_pods
 
 
 def processes(mesh: Mesh) -> dict[int, dict[str, str]]:
@@ -66,13 +67,10 @@ def test_another_user_reaches_neither_the_api_nor_the_files(mesh: Mesh) -> None:
 
 @pytest.fixture
 def small(everyone: ForAll) -> Iterator[Mesh]:
-    """A mesh of one pod that is not up yet, of the user `nobody`."""
+    """A mesh of two pods that is not up yet, of the user `nobody`."""
     mesh = Mesh(everyone.mesh, uid=NOBODY, lateen=everyone.lateen)
     mesh.folder = mesh.home / "f"
-    shutil.copytree(everyone.mesh / "echo", mesh.folder / "echo")
-    for name in ("lateen.yaml", "k8s/00-namespace.yaml", "k8s/web.yaml"):
-        (mesh.folder / name).parent.mkdir(exist_ok=True)
-        shutil.copy(everyone.mesh / name, mesh.folder / name)
+    two_pods(mesh.folder, everyone.mesh)
     yield mesh
     mesh.end()
 
@@ -91,10 +89,17 @@ def test_a_user_s_mesh_comes_up_from_a_closed_folder_and_goes_without_a_trace(
     assert host_network() == before
 
 
-def test_kill_9_of_a_user_s_supervisor_leaves_nothing(small: Mesh) -> None:
+def test_kill_9_of_any_part_of_a_user_s_mesh_leaves_nothing(small: Mesh) -> None:
+    before = host_network()
     small.up()
-    os.kill(pids(small)["supervisor"], signal.SIGKILL)
+    with ExitStack() as held:
+        trees = [replaced(small, victim, held) for victim in ("border", "agent", "control")]
+        trees.append(held.enter_context(tree(pids(small).values())))
+        assert trees[-1].kinds() == {"net", "mnt", "pid", "user"}
+        os.kill(pids(small)["supervisor"], signal.SIGKILL)
+        assert gone(trees), [one.left() for one in trees]
     assert eventually(lambda: not leftovers(small)), leftovers(small)
+    assert host_network() == before
 
 
 def test_without_a_home_it_says_so_in_one_line(small: Mesh) -> None:

@@ -77,10 +77,16 @@ def test_the_circuit_breaker_opens_against_failing_endpoints_and_closes_again(me
     assert eventually(lambda: stat("ejections_active") == 2)
     assert stat("ejections_enforced_consecutive_5xx") >= 2
 
-    def healed() -> bool:
-        mesh.get("/flaky/failing?status=0")
-        return mesh.get("/flaky/").status == 200
+    healed: set[str] = set()
 
-    assert eventually(healed)
-    assert eventually(lambda: all(mesh.get("/flaky/failing?status=0").status for _ in range(20)))
+    def all_healed() -> bool:
+        answer = mesh.get("/flaky/failing?status=0")
+        if answer.status == 200:
+            healed.add(answer.json["host"])
+        return healed == hosts
+
+    assert eventually(all_healed)
     assert eventually(lambda: stat("ejections_active") == 0)
+    answers = [mesh.get("/flaky/") for _ in range(100)]
+    assert {answer.status for answer in answers} == {200}
+    assert {answer.json["host"] for answer in answers} == hosts
