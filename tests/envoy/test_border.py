@@ -228,6 +228,22 @@ def test_the_hosts_own_numbers_are_refused(border: Path, service: int) -> None:
         assert ask_number(border / "1.raw", address, service) == b""
 
 
+@pytest.mark.parametrize("slot", [1, 2])
+def test_a_silent_client_is_not_connected_to_the_host(border: Path, slot: int) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as first_to_speak:
+        port = first_to_speak.getsockname()[1]
+        for address in {"127.0.0.1", "127.0.0.2", *own_addresses()}:
+            with closing(socket.socket(socket.AF_UNIX)) as link:
+                link.settimeout(10)
+                link.connect(str(border / f"{slot}.raw"))
+                link.sendall(proxy_header(("198.18.0.9", 40000), (address, port)))
+                assert link.recv(1) == b""
+        with socket.create_connection(("127.0.0.1", port)) as own:
+            came, first = first_to_speak.accept()
+            came.close()
+            assert first == own.getsockname(), "nobody came before"
+
+
 def test_a_number_that_a_service_entry_names_is_let_through(border: Path, service: int) -> None:
     assert ask_number(border / "2.raw", "127.0.0.2", service) == b"the host"
     assert ask_number(border / "2.raw", "127.0.0.2", service + 1) == b""

@@ -20,11 +20,18 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
+from google.protobuf.wrappers_pb2 import BoolValue
 
 from lateen.base.origin import BUILT_IN
 from lateen.envoy.access import line_log
-from lateen.envoy.bynumber import ONLY_OWNER, by_number_cluster, by_number_listener, no_limits
+from lateen.envoy.bynumber import (
+    ONLY_OWNER,
+    Network,
+    by_number_cluster,
+    by_number_listener,
+    no_limits,
+    nowhere_cluster,
+)
 from lateen.envoy.emit import resource
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address, CidrRange
@@ -98,10 +105,10 @@ _NEVER = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/0")
 _Manager = manager_pb.HttpConnectionManager
 
 
-def _refused(plan: BorderPlan) -> list[tuple[str, UInt32Value]]:
+def _refused(plan: BorderPlan) -> list[Network]:
     """What leads to the host: the first address and the prefix length of each network."""
     networks = map(ipaddress.ip_network, (*_NEVER, *sorted(set(plan.own_addresses))))
-    return [(str(each.network_address), u32(each.prefixlen)) for each in networks]
+    return [(str(each.network_address), each.prefixlen) for each in networks]
 
 
 def _resolver() -> TypedExtensionConfig:
@@ -119,7 +126,7 @@ def _dns(plan: BorderPlan) -> DnsCacheConfig:
         typed_dns_resolver_config=_resolver(),
         resolved_address_filter=AddressMatcher(
             ranges=[
-                cidr_pb2.CidrRange(address_prefix=prefix, prefix_len=length)
+                cidr_pb2.CidrRange(address_prefix=prefix, prefix_len=u32(length))
                 for prefix, length in _refused(plan)
             ]
         ),
@@ -132,7 +139,7 @@ def _checks(plan: BorderPlan) -> HttpProtocolOptions:
     rules = []
     for prefix, length in _refused(plan):
         matcher = upstream_ip_port_matcher_pb2.UpstreamIpPortMatcher(
-            upstream_ip=CidrRange(address_prefix=prefix, prefix_len=length)
+            upstream_ip=CidrRange(address_prefix=prefix, prefix_len=u32(length))
         )
         extension = TypedExtensionConfig(
             name="envoy.rbac.matchers.upstream_ip_port", typed_config=packed(matcher)
@@ -298,6 +305,7 @@ def _door_listener(door: Door) -> Listener:
 def _clusters(plan: BorderPlan) -> Iterator[Cluster]:
     yield _exit_cluster(plan)
     yield by_number_cluster()
+    yield nowhere_cluster()
     for host, port in sorted({name for exit in plan.exits for name in _names(exit)}):
         yield _named_cluster(host, port)
     yield from map(_door_cluster, plan.doors)

@@ -3,16 +3,16 @@
 In: Exit, the networks that are refused.    Out: Listener, Cluster.
 Before: ir/border.py                        After: border.py
 
-The agent's relay says in a header of the PROXY protocol where the app was going. That address is
-judged once, before anything is dialled, and there is no name in between that could change.
+The agent's relay says in a header of the PROXY protocol where the app was going. That address
+chooses the filter chain, so it is judged once, before anything is dialled, and there is no name in
+between that could change. (An RBAC filter would wait for the app's first byte, when TCP proxy has
+dialled already and a server that speaks first has been heard.)
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
-
-from google.protobuf.wrappers_pb2 import UInt32Value
+from collections.abc import Iterable, Iterator, Mapping
 
 from lateen.base.origin import BUILT_IN
 from lateen.envoy import names
@@ -20,10 +20,13 @@ from lateen.envoy.access import line_log
 from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import CidrRange
-from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
+from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
+    Filter,
+    FilterChain,
+    FilterChainMatch,
+)
 from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
-from lateen.envoy.pb.envoy.config.rbac.v3 import rbac_pb2
-from lateen.envoy.pb.envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from lateen.envoy.sniffing import proxy_protocol
 from lateen.envoy.wire import duration, made_by, packed, pipe_address, u32
@@ -31,7 +34,9 @@ from lateen.ir.border import Exit
 
 ONLY_OWNER = 0o600
 _BY_NUMBER = "by-number"
-_Permission = rbac_pb2.Permission
+_NOWHERE = "nowhere"
+Network = tuple[str, int]  # the first address, and the prefix length
+_EVERYWHERE: Network = ("0.0.0.0", 0)  # noqa: S104 - a network, nothing to listen at
 
 
 def no_limits() -> CircuitBreakers:
@@ -55,47 +60,59 @@ def by_number_cluster() -> Cluster:
     )
 
 
-def _any(rules: Iterable[_Permission]) -> _Permission:
-    return _Permission(or_rules=_Permission.Set(rules=rules))
+def nowhere_cluster() -> Cluster:
+    """No place at all: what is sent here is closed at once."""
+    return Cluster(
+        name=_NOWHERE,
+        type=Cluster.STATIC,
+        load_assignment=ClusterLoadAssignment(cluster_name=_NOWHERE),
+        metadata=made_by(BUILT_IN),
+    )
 
 
-def _to(network: tuple[str, UInt32Value]) -> _Permission:
-    return _Permission(destination_ip=CidrRange(address_prefix=network[0], prefix_len=network[1]))
-
-
-def _named(exit: Exit) -> Iterable[_Permission]:
-    """Addresses that a ServiceEntry gives as such, with their ports."""
+def _named(exit: Exit) -> Mapping[int, frozenset[Network]]:
+    """Addresses that a ServiceEntry gives as such, by their ports."""
+    found: dict[int, set[Network]] = {}
     for host, port in exit.allowed:
         try:
-            address = ipaddress.IPv4Address(host)
+            found.setdefault(port, set()).add((str(ipaddress.IPv4Address(host)), 32))
         except ValueError:
             continue
-        both = (_to((str(address), u32(32))), _Permission(destination_port=port))
-        yield _Permission(and_rules=_Permission.Set(rules=both))
+    return {port: frozenset(networks) for port, networks in sorted(found.items()) if networks}
 
 
-def _gate(exit: Exit, refused: Sequence[tuple[str, UInt32Value]]) -> Filter:
-    """What leads to the host itself is refused, unless a ServiceEntry names it."""
-    rules = [_any(map(_to, refused))]
-    if named := list(_named(exit)):
-        rules.append(_Permission(not_rule=_any(named)))
-    deny = _Permission(and_rules=_Permission.Set(rules=rules))
-    policy = rbac_pb2.Policy(permissions=[deny], principals=[rbac_pb2.Principal(any=True)])
-    gate = rbac_pb2.RBAC(action=rbac_pb2.RBAC.DENY, policies={"the-host-itself": policy})
-    config = RBAC(rules=gate, stat_prefix=f"{_BY_NUMBER}.{exit.slot}.")
-    return Filter(name="envoy.filters.network.rbac", typed_config=packed(config))
-
-
-def by_number_listener(exit: Exit, refused: Sequence[tuple[str, UInt32Value]]) -> Listener:
-    """One pod's socket for bytes with a header; `refused` are networks by address and length."""
-    proxy = TcpProxy(
-        stat_prefix=f"{_BY_NUMBER}.{exit.slot}", cluster=_BY_NUMBER, access_log=[line_log()]
+def _chain(exit: Exit, cluster: str, networks: Iterable[Network], port: int = 0) -> FilterChain:
+    match = FilterChainMatch(
+        prefix_ranges=[
+            CidrRange(address_prefix=address, prefix_len=u32(length))
+            for address, length in sorted(networks)
+        ],
+        destination_port=u32(port) if port else None,
     )
+    proxy = TcpProxy(stat_prefix=f"{cluster}.{exit.slot}", cluster=cluster, access_log=[line_log()])
     onward = Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
+    name = f"{cluster}_{port}" if port else cluster
+    return FilterChain(name=name, filter_chain_match=match, filters=[onward])
+
+
+def _chains(exit: Exit, refused: frozenset[Network]) -> Iterator[FilterChain]:
+    """What leads to the host itself leads nowhere, unless a ServiceEntry names it.
+
+    The narrowest network decides. A port with chains of its own is looked for in no others.
+    """
+    yield _chain(exit, _NOWHERE, refused)
+    yield _chain(exit, _BY_NUMBER, {_EVERYWHERE})
+    for port, named in _named(exit).items():
+        yield _chain(exit, _NOWHERE, refused - named, port)
+        yield _chain(exit, _BY_NUMBER, {_EVERYWHERE, *named}, port)
+
+
+def by_number_listener(exit: Exit, refused: Iterable[Network]) -> Listener:
+    """One pod's socket for bytes with a header; `refused` are networks by address and length."""
     return Listener(
         name=f"{_BY_NUMBER}_{exit.slot}",
         address=pipe_address(exit.by_number, ONLY_OWNER),
         listener_filters=[proxy_protocol()],
-        filter_chains=[FilterChain(filters=[_gate(exit, refused), onward])],
+        filter_chains=_chains(exit, frozenset(refused)),
         metadata=made_by(BUILT_IN),
     )
