@@ -148,23 +148,26 @@ def test_the_control_plane_dies_under_load_and_no_request_fails(own: Mesh) -> No
         assert row["kept"] == sum(row["types"].values()) + SECRETS, row
 
 
-def test_a_changed_file_changes_the_routing_of_the_running_mesh(own: Mesh) -> None:
-    file = own.folder / "istio/gateway.yaml"
-    text = file.read_text()
-    try:
-        file.write_text(text.replace("redirectCode: 302", "redirectCode: 308"))
-        assert eventually(lambda: own.get("/old").status == 308)
-    finally:
-        file.write_text(text)
-    assert eventually(lambda: own.get("/old").status == 302)
-
-
 def configured(mesh: Mesh) -> dict[str, list[tuple[str, int]]]:
     """For each proxy the versions of its routes, clusters and listeners, and how many were sent."""
     kinds = ("RDS", "CDS", "LDS")
     return {
         row["id"]: [(row["versions"][k], row["sent"][k]) for k in kinds] for row in proxies(mesh)
     }
+
+
+def test_a_changed_file_changes_the_routing_of_the_running_mesh(own: Mesh) -> None:
+    file = own.folder / "istio/gateway.yaml"
+    text = file.read_text()
+    before = configured(own)
+    try:
+        file.write_text(text.replace("redirectCode: 302", "redirectCode: 308"))
+        assert eventually(lambda: own.get("/old").status == 308)
+        after = configured(own)
+        assert [one.partition("~")[0] for one in before if before[one] != after[one]] == ["router"]
+    finally:
+        file.write_text(text)
+    assert eventually(lambda: own.get("/old").status == 302)
 
 
 def place(text: str, words: str) -> str:
