@@ -5,10 +5,14 @@ In: nothing.    Out: a report; exit status 0 when every line is as it should be.
 
 from __future__ import annotations
 
+import http.client
 import json
+import re
 import socket
+import ssl
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "examples/polyglot"
 LATEEN = str(Path(sys.executable).with_name("lateen"))
 MESH = "smoke"
 CALLS = 1000
@@ -59,15 +64,17 @@ def call(path: str, body: object = None) -> tuple[int, str]:
 
 def requests() -> None:
     """What the issue of the main job asks to be shown."""
-    status, text = call("/api/v1/predict", {"data": [1.0, 2.0, 3.0]})
-    prediction = json.loads(text).get("prediction") if status == 200 else None
-    check(
-        "POST /api/v1/predict [1.0,2.0,3.0] -> 2.0", prediction == 2.0, f"{status} {text.strip()}"
-    )
+    for path in ("/api/v1/predict", "/api/v1/ml/predict"):  # the service's own, the guide's route
+        status, text = call(path, {"data": [1.0, 2.0, 3.0]})
+        prediction = json.loads(text).get("prediction") if status == 200 else None
+        check(f"POST {path} [1.0,2.0,3.0] -> 2.0", prediction == 2.0, f"{status} {text.strip()}")
 
     status, text = call("/api/v1/call-go")
     healthy = status == 200 and json.loads(text)["go_service_response"]["status"] == "healthy"
     check("GET /api/v1/call-go (FastAPI -> Go)", healthy, f"{status} {text.strip()}")
+
+    status, text = call("/api/v1/gateway")
+    check("GET /api/v1/gateway (Go)", status == 200, f"{status} {text.strip()}")
 
     line = {"sku": "SAIL-12", "quantity": 12, "unitPrice": 19.90}
     order = {"customer": "BUSINESS", "country": "DE", "lines": [line]}
@@ -87,7 +94,51 @@ def requests() -> None:
         "my-service may not call FastAPI (AuthorizationPolicy)", refused, f"{status} {text.strip()}"
     )
 
+    https()
+    egress()
     canary()
+
+
+def https() -> None:
+    """A request to Gateway port 443, whose certificate must be the example's, for the example's host."""
+    secret = (EXAMPLE / "istio/example-com-cert.yaml").read_text()
+    made = re.findall(r"^ *-----BEGIN CERT.*?-----END CERTIFICATE-----\n", secret, re.S | re.M)
+    trusted = ssl.create_default_context(cadata=textwrap.dedent("".join(made)))
+    trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it is no authority; trust it alone
+    what = f"GET https://{HOST}/api/v1/gateway (HTTPS, certificate checked)"
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", HTTPS), timeout=30) as plain,
+            trusted.wrap_socket(plain, server_hostname=HOST) as link,
+        ):
+            connection = http.client.HTTPConnection(HOST)
+            connection.sock = link
+            connection.request("GET", "/api/v1/gateway")
+            answer = connection.getresponse()
+            saw = f"{link.version()} {answer.status} {answer.read().decode().strip()}"
+            check(what, answer.status == 200, saw)
+    except OSError as fault:
+        check(what, False, fault)
+
+
+def egress() -> None:
+    """Whether the way to the database goes by the egress gateway; there is none to talk to."""
+    inside = '"outbound|5432||istio-egressgateway.istio-system.svc.cluster.local"'
+    outside = '"outbound|5432||postgres.external.com"'
+    sidecar, gateway = listeners("fastapi-service"), listeners("istio-egressgateway")
+    by_gateway = inside in sidecar and outside not in sidecar and outside in gateway
+    check(
+        "postgres.external.com:5432 is left to the egress gateway",
+        by_gateway,
+        f"sidecar to gateway: {inside in sidecar}, past it: {outside in sidecar}; "
+        f"gateway to database: {outside in gateway}",
+    )
+
+
+def listeners(pod: str) -> str:
+    """What an Envoy of the mesh listens to, as JSON."""
+    asked = [LATEEN, "proxy", "config", pod, "listeners", "-o", "json", "--name", MESH]
+    return subprocess.run(asked, check=False, capture_output=True, text=True).stdout
 
 
 def canary() -> None:
@@ -107,7 +158,7 @@ def canary() -> None:
 
 def main() -> int:
     """Up, requests, down."""
-    up = [LATEEN, "up", str(ROOT / "examples/polyglot"), "-d", "--name", MESH]
+    up = [LATEEN, "up", str(EXAMPLE), "-d", "--name", MESH]
     began = time.monotonic()
     ports = ["--port", f"80={HTTP}", "--port", f"443={HTTPS}"]
     started = subprocess.run([*up, *ports], check=False)

@@ -11,13 +11,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-LACKING = [
-    program for program in ("go", "javac", "mvn", "node", "npm") if not shutil.which(program)
-]
+SHOWN = (
+    "-> 2.0",
+    "/api/v1/ml/predict",
+    "FastAPI -> Go",
+    "(Go)",
+    "(Java)",
+    "(Node front page)",
+    "HTTPS",
+    "egress gateway",
+    "canary calls",
+)
+# Python runs the tests; Go and Node come as wheels where the machine has none.
+LACKING = [program for program in ("javac", "mvn") if not shutil.which(program)]
 
 
-@pytest.mark.skipif(bool(LACKING), reason=f"to build the example: {', '.join(LACKING)}")
+@pytest.mark.skipif(
+    bool(LACKING) and not os.environ.get("CI"),
+    reason=f"to build the example: {', '.join(LACKING)}",
+)
 def test_the_polyglot_example_answers_through_its_ingress(tmp_path: Path) -> None:
+    assert not LACKING, "CI installs a JDK and Maven: see .ci/run"
     short = Path(f"/tmp/lts{os.getpid()}")
     environment = {
         **os.environ,
@@ -34,7 +48,6 @@ def test_the_polyglot_example_answers_through_its_ingress(tmp_path: Path) -> Non
     )
     shutil.rmtree(short, ignore_errors=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    for shown in ("-> 2.0", "FastAPI -> Go", "(Java)", "(Node front page)", "canary calls"):
-        assert [
-            line for line in done.stdout.splitlines() if shown in line and line.startswith("ok")
-        ]
+    seen = [line for line in done.stdout.splitlines() if line.startswith("ok")]
+    for shown in SHOWN:
+        assert [line for line in seen if shown in line], (shown, done.stdout)
