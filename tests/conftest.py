@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def golden(request: pytest.FixtureRequest) -> Golden:
     """The golden files of this test."""
     return Golden(update=bool(request.config.getoption("--golden-update")))
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path leaves room for the sockets in it, as `tmp_path` may not."""
+    with tempfile.TemporaryDirectory(prefix="lt", dir="/tmp") as made:
+        yield Path(made)
 
 
 # The same examples each time, so that a run tells of the code and not of chance; new ones are looked

@@ -111,11 +111,11 @@ def running(mesh: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def nothing(short: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which no mesh runs."""
-    monkeypatch.setenv("LATEEN_RUN_DIR", str(tmp_path / "r"))
-    monkeypatch.setenv("LATEEN_STATE_DIR", str(tmp_path / "s"))
-    return tmp_path
+    monkeypatch.setenv("LATEEN_RUN_DIR", str(short / "r"))
+    monkeypatch.setenv("LATEEN_STATE_DIR", str(short / "s"))
+    return short
 
 
 def test_status_is_a_table_or_json_and_ends_with_0_when_all_is_well(

@@ -65,12 +65,12 @@ def test_a_namespace_narrows_and_two_that_differ_are_refused() -> None:
 
 
 def test_a_mesh_that_does_not_run_is_named_with_those_that_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LATEEN_RUN_DIR", str(tmp_path))
+    monkeypatch.setenv("LATEEN_RUN_DIR", str(short))
     with pytest.raises(Unreachable, match="no mesh default runs; `lateen up PATH` starts it"):
         client_of("default")
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "api.sock").touch()
+    (short / "b").mkdir()
+    (short / "b" / "api.sock").touch()
     with pytest.raises(Unreachable, match=r"no mesh default runs; these do: b \(--name\)"):
         client_of("default")

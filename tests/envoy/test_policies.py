@@ -35,6 +35,7 @@ from tests.envoy import pki, plans, real
 from tests.envoy.test_accepted import bootstrap
 from tests.explain.test_walkers import HOSTS, IDENTITIES, authorizations
 
+pytestmark = pytest.mark.e2e
 Json = dict[str, Any]
 AUTHORITY = pki.Authority()
 SERVER = AUTHORITY.identity(plans.IDENTITY)

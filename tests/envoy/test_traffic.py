@@ -3,9 +3,6 @@ through a real Envoy with pods behind it."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,20 +27,13 @@ from tests.envoy import real, traffic
 from tests.envoy.traffic import Asked, Seen
 from tests.translate.cases import CASES, case_in
 
+pytestmark = pytest.mark.e2e
 FOLDERS = sorted(path.parent for path in CASES.glob("*/*/requests.yaml"))
 _TOLD = {"path": "x-path", "host": "x-host", "sni": "x-sni", "peer": "x-peer", "tries": "x-attempt"}
 
 
 def _name(path: Path) -> str:
     return path.name
-
-
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """A folder with a path short enough for Unix sockets."""
-    folder = Path(tempfile.mkdtemp(prefix="lt"))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def _plan(world: World, sender: str) -> ProxyPlan:

@@ -380,10 +380,15 @@ def _requests_for(plan: ProxyPlan) -> list[Request]:
 
 @pytest.mark.parametrize("folder", all_cases(), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_they_agree_on_every_plan_of_a_case(folder: Path) -> None:
+    ways_out: set[object] = set()  # most pods of a case have the same
     for planned in plans_of(case_in(folder).world):
-        resources = emit(planned.plan)
-        for request in _requests_for(planned.plan):
-            assert walk_envoy(resources, request) == walk_ir(planned.plan, request), request
+        plan = planned.plan
+        known = (plan.outbound, plan.tables, plan.backends) in ways_out
+        ways_out.add((plan.outbound, plan.tables, plan.backends))
+        resources = emit(plan)
+        for request in _requests_for(plan):
+            if not (known and request.way is Way.OUTBOUND):
+                assert walk_envoy(resources, request) == walk_ir(plan, request), request
 
 
 def ask(path: str, **more: str) -> Request:
