@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.errors import Expired
+from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.cluster.actions import Action, LookAgain
@@ -154,9 +155,12 @@ def _same(one: Inputs, other: Inputs) -> bool:
     )
 
 
-async def controlling(store: Store, clock: Clock, volumes: str = "") -> None:
-    """Keep the store settled, until cancelled; `volumes` is the folder for claims."""
-    controllers = Controllers(store=store, clock=clock, volumes=volumes)
+async def controlling(
+    store: Store, clock: Clock, volumes: str = "", nodes: tuple[Locality, ...] = (NOWHERE,)
+) -> None:
+    """Keep the store settled, until cancelled; `volumes` is the folder for claims, `nodes` their places."""
+    machine = this_machine(nodes)
+    controllers = Controllers(store=store, clock=clock, volumes=volumes, machine=machine)
     while True:
         async with store.watch() as watch:
             heard = _Heard(clock=clock)
