@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.lateen-run
 DEV_STAMP := .venv/.lateen-dev
 
-.PHONY: help setup demo smoke test e2e check bench fuzz format lock clean
+.PHONY: help setup demo smoke test e2e check bench bench-api fuzz format lock clean
 
 help:
 	@echo 'make demo    set up, build and run examples/polyglot, with a live view'
@@ -14,6 +14,7 @@ help:
 	@echo 'make test    unit, golden and end-to-end tests'
 	@echo 'make check   format, lint, types, layers'
 	@echo 'make bench   the figures of docs/benchmarks.md, measured here'
+	@echo 'make bench-api  only those of the API with 10,000 objects'
 	@echo 'make fuzz    100,000 hostile requests to the API'
 	@echo 'make setup   only .venv, with .venv/bin/lateen'
 
@@ -54,8 +55,11 @@ check: $(DEV_STAMP)
 	$(BIN)/mypy src tests tools
 	$(BIN)/lint-imports
 
-bench: setup
+bench: setup bench-api
 	$(BIN)/python tools/bench.py
+
+bench-api: setup
+	$(BIN)/python -m tools.bench_api
 
 fuzz: $(DEV_STAMP)
 	$(BIN)/python -m tools.fuzz_api

@@ -141,3 +141,15 @@ def test_a_failed_inner_transaction_takes_only_its_own_writes_along(store: Objec
         store.put(config_map("after"))
     assert [o.key.name for o in store.list()] == ["after", "outer"]
     assert store.revision == 2
+
+
+@pytest.mark.anyio
+async def test_what_is_new_can_be_read_in_pieces(store: ObjectStore) -> None:
+    async with store.watch() as watch:
+        assert list(watch.read(10)) == []
+        for number in range(5):
+            store.put(config_map(f"m{number}"))
+        assert await watch.wait()
+        assert [e.obj.key.name for e in watch.read(3)] == ["m0", "m1", "m2"]
+        assert [e.obj.key.name for e in watch.read(3)] == ["m3", "m4"]
+    assert not await watch.wait()

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from lateen.api.fields import Api
 from lateen.api.meta import ObjectMeta
 from lateen.base.origin import ObjectKey, Origin, Place
@@ -58,6 +60,11 @@ class Obj:
         meta = self.typed.metadata  # type: ignore[attr-defined]
         assert isinstance(meta, ObjectMeta)  # noqa: S101 - every registered kind has it
         return meta
+
+    @cached_property
+    def json(self) -> bytes:
+        """`raw` as bytes: made once, however many read it."""
+        return msgspec.json.encode(self.raw)
 
     def origin(self, path: str = "") -> Origin:
         """The origin of one of its fields."""

@@ -8,7 +8,7 @@ The layers beside this one are never imported: whoever builds the application ha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,6 +43,12 @@ class Changes(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Change]:
         """Events in order of revision."""
+
+    async def wait(self) -> bool:
+        """Until there is something to read: True, or the stream has ended: False. Raises Expired."""
+
+    def read(self, most: int) -> Sequence[Change]:
+        """Up to `most` of the events not read yet, without waiting; raises Expired."""
 
     def close(self) -> None:
         """End the stream."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -169,13 +170,17 @@ def piece_of(objects: tuple[Obj, ...], revision: int, options: ListOptions) -> P
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
     if options.after:
         last = (options.after.namespace, options.after.name)
-        objects = tuple(o for o in objects if (o.key.namespace, o.key.name) > last)
+        objects = objects[bisect_right(objects, last, key=_place_in_list) :]
     if not options.limit or len(objects) <= options.limit:
         return Piece(objects=objects, metadata=metadata)
     page = objects[: options.limit]
     token = Token(rv=revision, namespace=page[-1].key.namespace, name=page[-1].key.name)
     more = {"continue": token.text(), "remainingItemCount": len(objects) - options.limit}
     return Piece(objects=page, metadata=metadata | more)
+
+
+def _place_in_list(obj: Obj) -> tuple[str, str]:
+    return obj.key.namespace, obj.key.name
 
 
 def whole_number(query: Mapping[str, str], name: str) -> int | None:

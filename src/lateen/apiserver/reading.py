@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
+import msgspec
 from aiohttp import web
 
 from lateen.api.objects import Obj
@@ -27,7 +28,7 @@ from lateen.apiserver.listing import (
 )
 from lateen.apiserver.negotiating import Form, form_wanted
 from lateen.apiserver.selectors import Selection, parse_selection
-from lateen.apiserver.serializing import json_response, metadata_of, tree_of
+from lateen.apiserver.serializing import json_response, metadata_of, tree_of, wire_of
 from lateen.apiserver.tables import table_of
 from lateen.apiserver.targets import Target
 from lateen.base.clock import Clock
@@ -39,15 +40,15 @@ def answer_get(request: web.Request, target: Target, store: Objects, clock: Cloc
     if asked is not None and asked > store.revision:
         raise too_new(asked, store.revision)
     obj = found(store, target)
-    tree = tree_of(obj, target)
     match form_wanted(request.headers.get("Accept", "")):
         case Form.OBJECT:
-            return json_response(tree)
+            return json_response(wire_of(obj, target))
         case Form.METADATA:
-            return json_response(metadata_of(tree))
+            return json_response(metadata_of(tree_of(obj, target)))
         case Form.TABLE:
             metadata = {"resourceVersion": str(obj.revision)}
-            return json_response(_table(request, target, [tree], clock, metadata))
+            rows = [tree_of(obj, target)]
+            return json_response(_table(request, target, rows, clock, metadata))
         case other:
             assert_never(other)
 
@@ -67,29 +68,32 @@ def answer_list(
         metadata.pop("remainingItemCount", None)  # as Kubernetes, which does not count these
     if "continue" in metadata:
         snapshots.keep(revision, _place(target), everything)
-    trees = [tree_of(obj, target) for obj in piece.objects]
     match form:
         case Form.TABLE:
-            return json_response(_table(request, target, trees, clock, metadata))
+            rows = [tree_of(obj, target) for obj in piece.objects]
+            return json_response(_table(request, target, rows, clock, metadata))
         case Form.METADATA:
             partial = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
-            items = [metadata_of(tree) for tree in trees]
+            items = [metadata_of(tree_of(obj, target)) for obj in piece.objects]
             return json_response(partial | {"metadata": metadata, "items": items})
         case Form.OBJECT:
-            return json_response(list_tree(target, trees, metadata))
+            whole = [wire_of(obj, target) for obj in piece.objects]
+            return json_response(list_tree(target, whole, metadata))
         case other:
             assert_never(other)
 
 
 def list_tree(
-    target: Target, trees: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any]
+    target: Target,
+    items: Sequence[Mapping[str, Any]] | Sequence[msgspec.Raw],
+    metadata: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """`PodList` and so on."""
+    """`PodList` and so on, of trees or of their bytes."""
     return {
         "kind": f"{target.kind.kind}List",
         "apiVersion": target.api_version,
         "metadata": metadata,
-        "items": trees,
+        "items": items,
     }
 
 

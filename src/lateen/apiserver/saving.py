@@ -38,7 +38,7 @@ from lateen.apiserver.managers import Managers, entries_of, manager_name, manage
 from lateen.apiserver.managing import rules_for, updated
 from lateen.apiserver.reading import found
 from lateen.apiserver.reviewing import Reviewed, review
-from lateen.apiserver.serializing import json_response, tree_of
+from lateen.apiserver.serializing import json_response, tree_of, wire_of
 from lateen.apiserver.targets import Target
 from lateen.apiserver.webhooks import Write, mutated, validated
 from lateen.base.clock import Clock
@@ -120,10 +120,12 @@ async def created(
             obj = store.put(reviewed.raw, expect=0, source=SOURCE)
     except Conflict:
         raise already_exists(target.kind, raw["metadata"]["name"]) from None
+    warnings = admitted.warnings + reviewed.warnings
+    if not asked.dry:
+        return json_response(wire_of(obj, target), 201, warnings)
     tree = tree_of(obj, target)
-    if asked.dry:
-        tree["metadata"].pop("resourceVersion", None)
-    return json_response(tree, 201, admitted.warnings + reviewed.warnings)
+    tree["metadata"].pop("resourceVersion", None)
+    return json_response(tree, 201, warnings)
 
 
 async def changed(
@@ -201,7 +203,7 @@ async def stored(
     except Conflict:
         raise conflict(target.kind, target.name) from None
     revision = current.revision if asked.dry else None
-    return json_response(tree_of(obj, target, revision), warnings=warnings + reviewed.warnings)
+    return json_response(wire_of(obj, target, revision), warnings=warnings + reviewed.warnings)
 
 
 def check_revision(target: Target, admitted: Admitted, current: Obj) -> None:

@@ -1,6 +1,6 @@
 """An object as it leaves: in the caller's version, with its resourceVersion.
 
-In: Obj.    Out: its tree; web.Response for any JSON.
+In: Obj.    Out: its tree, or its bytes; web.Response for any JSON.
 Before: api/objects.py        After: apiserver/reading.py, writing.py, watching.py
 """
 
@@ -30,6 +30,15 @@ def tree_of(obj: Obj, target: Target, revision: int | None = None) -> dict[str, 
         "kind": target.kind.kind,
         "metadata": metadata,
     }
+
+
+def wire_of(obj: Obj, target: Target, revision: int | None = None) -> msgspec.Raw:
+    """The object's JSON for this caller, as `tree_of`; the bytes are shared where nothing differs."""
+    raw = obj.raw
+    stored = raw.get("metadata", {}).get("resourceVersion")
+    if raw["apiVersion"] == target.api_version and stored == str(revision or obj.revision):
+        return msgspec.Raw(obj.json)
+    return msgspec.Raw(to_json(tree_of(obj, target, revision)))
 
 
 def metadata_of(tree: Mapping[str, Any]) -> dict[str, Any]:

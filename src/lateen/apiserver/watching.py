@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
@@ -24,7 +24,7 @@ from lateen.apiserver.listing import list_options
 from lateen.apiserver.negotiating import Form, form_wanted
 from lateen.apiserver.reading import chosen, selection_of
 from lateen.apiserver.selectors import Selection
-from lateen.apiserver.serializing import metadata_of, to_json, tree_of
+from lateen.apiserver.serializing import metadata_of, to_json, tree_of, wire_of
 from lateen.apiserver.tables import table_of
 from lateen.apiserver.targets import Target
 from lateen.base.clock import Clock
@@ -32,6 +32,7 @@ from lateen.base.errors import Expired
 
 BOOKMARK_SECONDS = 60.0
 LONGEST_SECONDS = 3600
+_AT_ONCE = 100  # events in one write
 Encode = Callable[[str, Obj, int], bytes]
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
@@ -88,8 +89,9 @@ async def answer_watch(
     stream = _Stream(response=response, view=view, encode=encode, mark=mark, revision=since)
     try:
         await response.prepare(request)
-        for obj in first:
-            await response.write(encode("ADDED", obj, obj.revision))
+        for begin in range(0, len(first), _AT_ONCE):
+            some = first[begin : begin + _AT_ONCE]
+            await response.write(b"".join(encode("ADDED", obj, obj.revision) for obj in some))
         if mark and options.initial_events:
             await response.write(mark(since, _INITIAL_END))
         timeout = min(options.timeout or LONGEST_SECONDS, LONGEST_SECONDS)
@@ -122,29 +124,28 @@ class _Stream:
             await self.response.write(self.mark(self.revision, {}))
 
     async def _send(self, changes: Changes) -> None:
-        stream = aiter(changes)
-        pending: asyncio.Future[Change] | None = None
         try:
             while True:
-                pending = pending or asyncio.ensure_future(anext(stream))
-                done, _ = await asyncio.wait({pending}, timeout=BOOKMARK_SECONDS)
-                if not done:
+                try:
+                    async with asyncio.timeout(BOOKMARK_SECONDS):
+                        if not await changes.wait():
+                            return
+                except TimeoutError:
                     if self.mark:
                         await self.response.write(self.mark(self.revision, {}))
                     continue
-                change, pending = pending.result(), None
-                if event := self.view.event(change):
-                    await self.response.write(self.encode(event, change.obj, change.revision))
-                self.revision = change.revision
-        except StopAsyncIteration:
-            return
+                await self._pass_on(changes.read(_AT_ONCE))
         except Expired as fault:
             status = status_of(expired(f"too old resource version: {self.revision} ({fault})"))
             await self.response.write(to_json({"type": "ERROR", "object": status}) + b"\n")
             self.mark = None
-        finally:
-            if pending is not None:
-                pending.cancel()
+
+    async def _pass_on(self, changes: Sequence[Change]) -> None:
+        seen = ((self.view.event(change), change) for change in changes)
+        lines = [self.encode(event, c.obj, c.revision) for event, c in seen if event]
+        if lines:
+            await self.response.write(b"".join(lines))
+        self.revision = changes[-1].revision
 
 
 def _encoder(request: web.Request, target: Target, clock: Clock) -> Encode:
@@ -153,21 +154,24 @@ def _encoder(request: web.Request, target: Target, clock: Clock) -> Encode:
     include = request.query.get("includeObject", "Metadata")
 
     def encode(event: str, obj: Obj, revision: int) -> bytes:
-        tree: dict[str, Any] = tree_of(obj, target, revision)
         match form:
             case Form.TABLE:
                 metadata = {"resourceVersion": str(revision)}
-                now = clock.now()
-                tree = table_of(target.kind, [tree], now=now, include=include, metadata=metadata)
+                now, rows = clock.now(), [tree_of(obj, target, revision)]
+                shown = table_of(target.kind, rows, now=now, include=include, metadata=metadata)
+                return _line(event, to_json(shown))
             case Form.METADATA:
-                tree = metadata_of(tree)
+                return _line(event, to_json(metadata_of(tree_of(obj, target, revision))))
             case Form.OBJECT:
-                pass
+                return _line(event, bytes(wire_of(obj, target, revision)))
             case other:
                 assert_never(other)
-        return to_json({"type": event, "object": tree}) + b"\n"
 
     return encode
+
+
+def _line(event: str, shown: bytes) -> bytes:
+    return b'{"type":"%s","object":%s}\n' % (event.encode(), shown)
 
 
 def _bookmark(target: Target, revision: int, annotations: dict[str, str]) -> bytes:

@@ -8,7 +8,7 @@ All calls but a watch's iteration are synchronous and quick. One process writes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,6 +44,12 @@ class Watch(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Event]:
         """Events in order of revision."""
+
+    async def wait(self) -> bool:
+        """Until there is something to read: True, or the stream has ended: False. Raises Expired."""
+
+    def read(self, most: int) -> Sequence[Event]:
+        """Up to `most` of the events not read yet, without waiting; raises Expired."""
 
     def close(self) -> None:
         """End the stream."""

@@ -42,8 +42,8 @@ class Feed:
         for watch in self._watches:
             watch.wake()
 
-    def after(self, revision: int) -> Event | None:
-        """The event that follows that revision, None if it is the newest; raises Expired."""
+    def after(self, revision: int, most: int) -> Sequence[Event]:
+        """Up to `most` events that follow that revision; raises Expired."""
         index = revision - (self._newest - len(self._events))
         if index < 0 and self._earlier is not None:
             begin = self._newest - len(self._events)
@@ -52,14 +52,14 @@ class Feed:
             index = revision - (self._newest - len(self._events))
         if index < 0:
             raise Expired(f"revision {revision} is too old, events begin after it")
-        return self._events[index] if index < len(self._events) else None
+        return self._events[index : index + most]
 
     def watch(self, since: int | None) -> LogWatch:
         """A watch from that revision on; raises Expired."""
         revision = self._newest if since is None else since
         if revision > self._newest:
             raise Expired(f"revision {revision} is not reached yet, the newest is {self._newest}")
-        self.after(revision)
+        self.after(revision, 0)
         watch = LogWatch(self, revision)
         self._watches.add(watch)
         return watch
@@ -89,14 +89,26 @@ class LogWatch:
 
     async def __anext__(self) -> Event:
         """The next event; raises Expired when the reader fell too far behind."""
+        if not await self.wait():
+            raise StopAsyncIteration
+        (event,) = self.read(1)
+        return event
+
+    async def wait(self) -> bool:
+        """Until there is something to read: True, or the stream has ended: False. Raises Expired."""
         while self._open:
-            event = self._feed.after(self._seen)
-            if event is not None:
-                self._seen = event.revision
-                return event
+            if self._feed.after(self._seen, 1):
+                return True
             self._woken.clear()
             await self._woken.wait()
-        raise StopAsyncIteration
+        return False
+
+    def read(self, most: int) -> Sequence[Event]:
+        """Up to `most` of the events not read yet, without waiting; raises Expired."""
+        events = self._feed.after(self._seen, most)
+        if events:
+            self._seen = events[-1].revision
+        return events
 
     def wake(self) -> None:
         """Look again."""
