@@ -28,11 +28,11 @@ from typing import Any
 from tests.apiserver.certificates import self_signed
 from tests.apiserver.serve import TOKEN
 from tests.apiserver.world import deps_for, namespace
+from tools.bench import memory
 
 from lateen.apiserver.app import make_app
 from lateen.apiserver.serving import LOOPBACK, TlsListener, serving
 from lateen.store.sqlite import SqliteStore
-from tools.bench import memory
 
 OBJECTS, WATCHERS = 10_000, 100
 NAMESPACES = 10
@@ -200,7 +200,7 @@ class Watchers:
             while True:
                 line = await reader.readline()
                 now = time.perf_counter()
-                before, mark, rest = line.partition(b'"number":"')
+                _, mark, rest = line.partition(b'"number":"')
                 if mark:
                     self.heard.setdefault(int(rest[: rest.index(b'"')]), []).append(now)
                     self.woken.set()

@@ -73,10 +73,7 @@ class Selection:
         for path, value, equal in self.fields:
             if (field_of(obj.raw, path) == value) != equal:
                 return False
-        for test in self.labels:  # plain loops: ten thousand objects are asked at a time
-            if not test(obj.meta.labels):
-                return False
-        return True
+        return not self.labels or all(test(obj.meta.labels) for test in self.labels)
 
 
 def parse_selection(kind: Kind, labels: str, fields: str) -> Selection:
