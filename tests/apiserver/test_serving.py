@@ -134,6 +134,29 @@ async def test_tls_takes_a_token_or_an_admins_certificate(tmp_path: Path) -> Non
         assert await status(context(other, other_key)) == 403  # known, and allowed nothing
 
 
+async def test_a_pods_way_in_asks_who_calls_whatever_the_host_is_named(tmp_path: Path) -> None:
+    certificate, key = self_signed()
+    app = make_app(store := store_with(), deps_for(store), token=TOKEN)
+    pods = tmp_path / "pods.sock"
+    listener = TlsListener(port=0, certificate=certificate, key=key, pods=pods)
+    async with serving(app, unix=tmp_path / "api.sock", tls=listener):
+        assert mode(pods) == 0o600
+
+        def status(token: str) -> str:
+            context = ssl.create_default_context(cadata=certificate)
+            asked = f"GET /api/v1/pods HTTP/1.1\r\nHost: kubernetes.default.svc\r\nAuthorization: Bearer {token}\r\n\r\n"
+            with socket.socket(socket.AF_UNIX) as plain:
+                plain.settimeout(10)
+                plain.connect(str(pods))
+                with context.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted:
+                    encrypted.sendall(asked.encode())
+                    return encrypted.recv(4096).split()[1].decode()
+
+        assert await asyncio.to_thread(status, "wrong") == "401"
+        assert await asyncio.to_thread(status, TOKEN) == "200"
+    assert not pods.exists()
+
+
 async def test_a_taken_port_is_said(tmp_path: Path) -> None:
     certificate, key = self_signed()
     app = make_app(store := store_with(), deps_for(store))

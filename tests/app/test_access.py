@@ -6,10 +6,13 @@ import os
 import ssl
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 
+from lateen.app import access
 from lateen.app.access import LIFE, RENEW_BEFORE, open_access
 from lateen.base.clock import FakeClock
+from lateen.cluster.ownapi import API_NAMES
 
 
 def test_what_was_made_is_kept(tmp_path: Path) -> None:
@@ -23,22 +26,23 @@ def test_what_was_made_is_kept(tmp_path: Path) -> None:
 
 def test_nobody_else_can_read_it_and_it_does_not_show_in_a_log(tmp_path: Path) -> None:
     folder = tmp_path / "access"
-    access = open_access(folder, FakeClock())
+    made = open_access(folder, FakeClock())
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-    assert access.api_token not in repr(access)
-    assert repr(access) == "Access()"
+    assert made.api_token not in repr(made)
+    assert repr(made) == "Access()"
 
 
-def test_the_certificate_is_for_this_machine_alone_and_clients_can_check_it(
+def test_the_certificate_is_for_this_machine_and_its_pods_alone_and_clients_can_check_it(
     tmp_path: Path,
 ) -> None:
-    access = open_access(tmp_path / "access", FakeClock())
-    found = x509.load_pem_x509_certificate(access.certificate.encode())
+    made = open_access(tmp_path / "access", FakeClock())
+    found = x509.load_pem_x509_certificate(made.certificate.encode())
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
-    assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
-    ssl.create_default_context(cadata=access.certificate)
+    assert names.get_values_for_type(x509.DNSName) == ["localhost", *API_NAMES]
+    addresses = [str(ip) for ip in names.get_values_for_type(x509.IPAddress)]
+    assert addresses == ["127.0.0.1", "198.19.0.1", "198.18.0.1"]
+    ssl.create_default_context(cadata=made.certificate)
 
 
 def test_one_that_ends_soon_is_replaced_and_the_tokens_stay(tmp_path: Path) -> None:
@@ -49,6 +53,14 @@ def test_one_that_ends_soon_is_replaced_and_the_tokens_stay(tmp_path: Path) -> N
     assert second.certificate != first.certificate
     assert second.key != first.key
     assert second.api_token == first.api_token
+
+
+def test_one_that_lacks_a_name_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_access(tmp_path / "access", FakeClock())
+    monkeypatch.setattr(access, "_NAMES", ("localhost", "elsewhere"))
+    second = open_access(tmp_path / "access", FakeClock())
+    assert second.certificate != first.certificate
+    assert open_access(tmp_path / "access", FakeClock()).certificate == second.certificate
 
 
 def test_a_key_that_others_could_read_is_not_used_again(tmp_path: Path) -> None:

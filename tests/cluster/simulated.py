@@ -88,12 +88,11 @@ class Cluster:
     """The store and its controllers, driven step by step."""
 
     clock: FakeClock = field(default_factory=FakeClock)
-    machine: Machine = MACHINE
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(clock=self.clock)
         self.controllers = Controllers(
-            store=self.store, clock=self.clock, volumes=VOLUMES, machine=self.machine
+            store=self.store, clock=self.clock, volumes=VOLUMES, machine=MACHINE
         )
 
     def apply(self, *documents: str) -> Applied:
@@ -106,10 +105,7 @@ class Cluster:
         """Let the controllers come to rest; there must be nothing left they want."""
         due = self.controllers.settle()
         revision = self.store.revision
-        again = Controllers(
-            store=self.store, clock=self.clock, volumes=VOLUMES, machine=self.machine
-        )
-        again.settle()
+        Controllers(store=self.store, clock=self.clock, volumes=VOLUMES, machine=MACHINE).settle()
         assert self.store.revision == revision, "a settled world wants nothing"
         return due
 

@@ -402,7 +402,7 @@ class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
     host_pid: NotYet = None
     host_ipc: NotYet = None
     share_process_namespace: NotYet = None
-    enable_service_links: Informative = None
+    enable_service_links: bool = True
     scheduler_name: Informative = None
     active_deadline_seconds: NotYet = None
     runtime_class_name: NotYet = None

@@ -16,11 +16,22 @@ LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost"})
 
 
 def is_local_socket(transport: BaseTransport | None) -> bool:
-    """Whether the request came through a Unix socket."""
-    if transport is None:
-        return False
-    found = transport.get_extra_info("socket")
+    """Whether the request came through the owner's own Unix socket."""
+    return _is_unix(transport) and not _is_encrypted(transport)
+
+
+def is_pods_socket(transport: BaseTransport | None) -> bool:
+    """Whether the request came from a pod: through the Unix socket on which TLS is spoken."""
+    return _is_unix(transport) and _is_encrypted(transport)
+
+
+def _is_unix(transport: BaseTransport | None) -> bool:
+    found = transport.get_extra_info("socket") if transport else None
     return found is not None and found.family == socket.AF_UNIX
+
+
+def _is_encrypted(transport: BaseTransport | None) -> bool:
+    return transport is not None and transport.get_extra_info("ssl_object") is not None
 
 
 def same_token(given: str, wanted: str) -> bool:

@@ -3,7 +3,7 @@
 In: a request; the store, the admin's token, the key of accounts' tokens.    Out: User, or None.
 Before: apiserver/access.py, accounttokens.py        After: apiserver/guarding.py
 
-A Unix socket is the owner's own door. Over TCP a caller shows a client certificate that TLS verified
+The owner's Unix socket is their own door. Over TCP, and from a pod, a caller shows a client certificate that TLS verified
 (CN is the name, each O a group), the admin's token, or a service account's token. Nobody is anonymous.
 
 Source: Kubernetes "Authenticating".

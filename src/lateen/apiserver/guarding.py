@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from lateen.apiserver.access import is_local_socket, is_loopback_host
+from lateen.apiserver.access import is_local_socket, is_loopback_host, is_pods_socket
 from lateen.apiserver.attributes import Attributes, attributes_of
 from lateen.apiserver.authenticating import Authenticator
 from lateen.apiserver.deps import Objects
@@ -46,8 +46,9 @@ class Guard:
 
         @web.middleware
         async def guarding(request: web.Request, handler: Handler) -> web.StreamResponse:
-            local = is_local_socket(request.transport)
-            if not local and not is_loopback_host(request.host):
+            # A page of another name could lead a browser to the TCP port, but to no Unix socket.
+            unix = is_local_socket(request.transport) or is_pods_socket(request.transport)
+            if not unix and not is_loopback_host(request.host):
                 raise ApiFault(403, "this API answers only to 127.0.0.1 and localhost")
             if request.path in _FOR_ALL:
                 return await handler(request)

@@ -1,4 +1,4 @@
-"""Serve the API: always on a Unix socket, and on loopback TCP with TLS if asked.
+"""Serve the API: always on a Unix socket, with TLS on loopback TCP and on a socket for pods if asked.
 
 In: an application and where to listen.    Out: a running server, as an async context manager.
 Before: apiserver/app.py        After: app/control
@@ -23,12 +23,16 @@ CLOSE_PATIENCE = 1.0  # seconds an open request may go on once the server closes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsListener:
-    """Where kubectl connects; `port` 0 takes a free one. PEM texts; `client_ca` verifies clients."""
+    """Where kubectl connects; `port` 0 takes a free one. PEM texts; `client_ca` verifies clients.
+
+    `pods` is a further Unix socket, to which the node agent leads what pods say to the API.
+    """
 
     port: int
     certificate: str
     key: str
     client_ca: str = ""
+    pods: Path | None = None
 
 
 @asynccontextmanager
@@ -50,15 +54,19 @@ async def serving(
         yield port
     finally:
         await runner.cleanup()
-        unix.unlink(missing_ok=True)
+        for path in (unix, tls.pods if tls else None):
+            if path is not None:
+                path.unlink(missing_ok=True)
 
 
-async def _listen_unix(runner: web.AppRunner, path: Path) -> None:
+async def _listen_unix(
+    runner: web.AppRunner, path: Path, context: ssl.SSLContext | None = None
+) -> None:
     """Bind under a mask, so that the socket is private from its first moment."""
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
     try:
-        await web.UnixSite(runner, path).start()
+        await web.UnixSite(runner, path, ssl_context=context).start()
     except OSError as fault:
         raise EnvironmentFault(f"{path}: cannot listen there: {fault}") from fault
     finally:
@@ -66,7 +74,10 @@ async def _listen_unix(runner: web.AppRunner, path: Path) -> None:
 
 
 async def _listen_tls(runner: web.AppRunner, tls: TlsListener) -> int:
-    site = web.TCPSite(runner, LOOPBACK, tls.port, ssl_context=tls_context(tls))
+    context = tls_context(tls)
+    if tls.pods is not None:
+        await _listen_unix(runner, tls.pods, context)
+    site = web.TCPSite(runner, LOOPBACK, tls.port, ssl_context=context)
     try:
         await site.start()
     except OSError as fault:

@@ -3,7 +3,7 @@
 In: the state directory.    Out: Access; kept, so that a kubeconfig outlives a restart.
 Before: -       After: app/control.py, console/serve.py
 
-The certificate is the API's own and has nothing to do with the mesh's CA: no workload's certificate
+The certificate is for loopback and for the names and addresses that pods know the API by. It is the API's own and has nothing to do with the mesh's CA: no workload's certificate
 opens the API, and the API's opens no workload.
 """
 
@@ -24,9 +24,25 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lateen.app.settings import write_private
 from lateen.base.clock import Clock
+from lateen.cluster.addresses import API, HOST
+from lateen.cluster.ownapi import API_NAMES
 
+# Strict verifiers (Python 3.13 and newer) want one that signs, if only itself, to say that it may.
+_SERVES_AND_SIGNS = x509.KeyUsage(
+    digital_signature=True,
+    key_cert_sign=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
+_NAMES = ("localhost", *API_NAMES)
+_ADDRESSES = tuple(map(ipaddress.ip_address, ("127.0.0.1", API, HOST)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +80,9 @@ def _certificate(folder: Path, clock: Clock) -> tuple[str, str]:
     path, key_path = folder / "api.crt", folder / "api.key"
     if path.exists() and key_path.exists():
         pem = path.read_text()
-        ends = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
-        if ends - clock.now() > RENEW_BEFORE and not os.stat(key_path).st_mode & 0o077:
+        found = x509.load_pem_x509_certificate(pem.encode())
+        fresh = found.not_valid_after_utc - clock.now() > RENEW_BEFORE and _names_all(found)
+        if fresh and not os.stat(key_path).st_mode & 0o077:
             return pem, key_path.read_text()
     key = ec.generate_private_key(ec.SECP256R1())
     pem = _self_signed(key, clock).public_bytes(Encoding.PEM).decode()
@@ -75,12 +92,16 @@ def _certificate(folder: Path, clock: Clock) -> tuple[str, str]:
     return pem, private
 
 
+def _names_all(certificate: x509.Certificate) -> bool:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(_NAMES) <= set(names.get_values_for_type(x509.DNSName)) and set(_ADDRESSES) <= set(
+        names.get_values_for_type(x509.IPAddress)
+    )
+
+
 def _self_signed(key: ec.EllipticCurvePrivateKey, clock: Clock) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lateen API on loopback")])
-    here = [
-        x509.DNSName("localhost"),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-    ]
+    here = [*map(x509.DNSName, _NAMES), *map(x509.IPAddress, _ADDRESSES)]
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     return (
         x509.CertificateBuilder()
@@ -93,5 +114,7 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, clock: Clock) -> x509.Certific
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectAlternativeName(here), critical=False)
         .add_extension(usage, critical=False)
+        .add_extension(_SERVES_AND_SIGNS, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -34,7 +34,6 @@ from lateen.app.status import applied_json
 from lateen.base import layout
 from lateen.base.clock import SystemClock
 from lateen.base.errors import EnvironmentFault
-from lateen.base.locality import parse_locality
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.cluster.booting import forget_boot
@@ -190,7 +189,7 @@ class ControlPlane:
                 console=self._console,
             ) as at:
                 self._answering(at)
-                done = await self._first_of(self._tasks(ending))
+                done = await self._first_of(self._tasks(ending, at))
         finally:
             await self.ads.stop()
             await self.link.stop()
@@ -198,12 +197,10 @@ class ControlPlane:
         for task in done:
             task.result()
 
-    def _tasks(self, ending: asyncio.Event) -> list[asyncio.Task[None]]:
+    def _tasks(self, ending: asyncio.Event, at: Opened) -> list[asyncio.Task[None]]:
         """All that goes on for as long as the control plane lives."""
-        places = tuple(parse_locality(text) for text in self.settings.nodes)
-        self._controllers = named(
-            "controllers", controlling(self.store, self.clock, self._volumes, places)
-        )
+        work = controlling(self.store, self.clock, self._volumes, at.authority)
+        self._controllers = named("controllers", work)
         tasks = [
             self._controllers,
             named("watch", self._watching()),

@@ -19,6 +19,7 @@ from lateen.apiserver.serving import TlsListener, serving
 from lateen.app.access import Access, open_access
 from lateen.app.clients import Clients, open_clients
 from lateen.app.settings import Settings
+from lateen.base import layout
 from lateen.base.clock import Clock
 from lateen.cluster.roles import provide_roles
 from lateen.store.interface import Store
@@ -29,9 +30,13 @@ MakeConsole = Callable[[int, str], Listener]  # of a port (0: a free one) and a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Where they answer. A control plane that comes back takes the same ports."""
+    """Where they answer. A control plane that comes back takes the same ports.
+
+    `authority` is the PEM by which a client, in a pod too, knows the API.
+    """
 
     api_port: int
+    authority: str
     console_port: int = 0
     console: str = ""  # its address with the token; empty without a console
 
@@ -51,17 +56,23 @@ async def opened(
         certificate=access.certificate,
         key=access.key,
         client_ca=clients.authority,
+        pods=layout.pods_api_socket(settings.run_dir),
     )
     async with AsyncExitStack() as stack:
         serve = serving(app, unix=settings.api_socket, tls=tls)
         port = await stack.enter_async_context(serve)
         _say_where(settings, port, access, clients)
         if console is None:
-            yield Opened(api_port=port)
+            yield Opened(api_port=port, authority=access.certificate)
             return
         listener = console(settings.console_port, access.console_token)
         url = await stack.enter_async_context(listener(store, deps))
-        yield Opened(api_port=port, console_port=urlsplit(url).port or 0, console=url)
+        yield Opened(
+            api_port=port,
+            authority=access.certificate,
+            console_port=urlsplit(url).port or 0,
+            console=url,
+        )
 
 
 def _say_where(settings: Settings, port: int, access: Access, clients: Clients) -> None:

@@ -78,7 +78,6 @@ class Reporting:
             "pods": pods,
             "urls": self._urls(settings),
             "ports": {str(gateway): host for gateway, host in settings.ports.items()},
-            "nodes": list(settings.nodes),
             "console": self.console,
             "kubeconfig": str(settings.run_dir / "kubeconfig"),
             "refused": sorted(str(key) for key in refused),

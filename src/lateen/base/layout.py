@@ -5,7 +5,7 @@ Before: -       After: node/, stages/, app/
 
 RUN/p/SLOT is all that a pod's Envoy sees of RUN, with RUN/x: its own bootstrap and sockets, and where
 it asks for configuration. What the control plane and the agent say to each other, and the API's own
-door, are beside them in RUN.
+doors, are beside them in RUN.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 LONGEST_SOCKET = "/p/xxxxxxxx/in-65535.sock"
+API_PORT = 6443  # at the sandbox's bridge: where pods find the Kubernetes API
 
 
 def xds_folder(run: Path) -> Path:
@@ -23,6 +24,11 @@ def xds_folder(run: Path) -> Path:
 def xds_socket(run: Path) -> Path:
     """Where Envoys ask for configuration."""
     return xds_folder(run) / "xds.sock"
+
+
+def pods_api_socket(run: Path) -> Path:
+    """Where the API answers pods: TLS, and whoever calls must show who it is."""
+    return run / "podapi.sock"
 
 
 def pods_folder(run: Path) -> Path:

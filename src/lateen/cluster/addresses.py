@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 PODS = IPv4Network("198.18.0.0/16")
 SERVICES = IPv4Network("198.19.0.0/16")
 HOST = "198.18.0.1"  # the sandbox's bridge: what pods know as their node
+API = "198.19.0.1"  # of Service kubernetes
 _KEPT_BACK = 16  # the first addresses of each network are the platform's
 
 

@@ -28,6 +28,7 @@ from lateen.cluster.jobs import reconcile_job
 from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
 from lateen.cluster.nodes import provided_nodes
 from lateen.cluster.observing import SERVICE_NAME, Observed
+from lateen.cluster.ownapi import reconcile_api, reconcile_authority
 from lateen.cluster.quotas import reconcile_quotas
 from lateen.cluster.replicasets import reconcile_replicaset
 from lateen.cluster.roles import reconcile_sums
@@ -70,7 +71,7 @@ def _endpoint_inputs(observed: Observed, service: Obj) -> Inputs:
     if has_endpoints(typed):
         pods = observed.selected("Pod", namespace, typed.spec.selector)
     label = {SERVICE_NAME: service.key.name}
-    return pods, observed.selected("EndpointSlice", namespace, label), observed.all("Node")
+    return pods, observed.selected("EndpointSlice", namespace, label)
 
 
 def _stateful_inputs(observed: Observed, owner: Obj) -> Inputs:
@@ -108,8 +109,20 @@ def _gateways(observed: Observed, _: datetime) -> tuple[Action, ...]:
     return reconcile_gateways(wanted, observed.get, observed.source_of)
 
 
+def _own_api(observed: Observed, _: datetime) -> tuple[Action, ...]:
+    return reconcile_api(observed.get) if observed.authority else ()
+
+
+def _authority(observed: Observed, _: datetime) -> tuple[Action, ...]:
+    if not observed.authority:
+        return ()
+    return reconcile_authority(observed.all("Namespace"), observed.authority, observed.get)
+
+
 CONTROLLERS: tuple[PerObject | Whole, ...] = (
     Whole(reads=frozenset({"Namespace", "ServiceAccount"}), reconcile=_namespaces),
+    Whole(reads=frozenset({"Namespace", "Service", "EndpointSlice"}), reconcile=_own_api),
+    Whole(reads=frozenset({"Namespace", "ConfigMap"}), reconcile=_authority),
     Whole(reads=frozenset(), reconcile=_leaving),
     Whole(
         reads=frozenset(),
@@ -226,9 +239,7 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     ),
     Whole(
         reads=frozenset({"Namespace", "Node"}),
-        reconcile=lambda observed, now: provided_nodes(
-            observed.all("Node"), observed.machine, observed.source_of, now
-        ),
+        reconcile=lambda observed, now: provided_nodes(observed.all("Node"), observed.machine, now),
     ),
     Whole(
         reads=frozenset({"Pod", "Node"}),
@@ -242,8 +253,8 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     ),
     PerObject(
         kind="Service",
-        reads=frozenset({"Service", "Pod", "EndpointSlice", "Node"}),
+        reads=frozenset({"Service", "Pod", "EndpointSlice"}),
         inputs=_endpoint_inputs,
-        reconcile=lambda service, inputs, _: reconcile_endpoints(service, *inputs),
+        reconcile=lambda service, inputs, _: reconcile_endpoints(service, inputs[0], inputs[1]),
     ),
 )

@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.errors import Expired
-from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.cluster.actions import Action, LookAgain
@@ -58,12 +57,13 @@ class Controllers:
     store: Store
     clock: Clock
     volumes: str = ""  # the folder in which folders for claims are made
+    authority: str = ""  # PEM by which pods know the API; "": pods have none
     machine: Machine = field(default_factory=this_machine)
     _observed: Observed = field(init=False)
     _rest: dict[tuple[int, ObjectKey], _Rest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._observed = Observed(self.store, self.machine, self.volumes)
+        self._observed = Observed(self.store, self.machine, self.volumes, self.authority)
 
     def settle(self, changed: Changed | None = None) -> float | None:
         """Run rounds until no controller wants anything; None as `changed` means: look at all.
@@ -155,12 +155,10 @@ def _same(one: Inputs, other: Inputs) -> bool:
     )
 
 
-async def controlling(
-    store: Store, clock: Clock, volumes: str = "", nodes: tuple[Locality, ...] = (NOWHERE,)
-) -> None:
-    """Keep the store settled, until cancelled; `volumes` is the folder for claims, `nodes` their places."""
-    machine = this_machine(nodes)
-    controllers = Controllers(store=store, clock=clock, volumes=volumes, machine=machine)
+async def controlling(store: Store, clock: Clock, volumes: str = "", authority: str = "") -> None:
+    """Keep the store settled, until cancelled; `volumes` is the folder for claims, `authority` the
+    PEM by which pods know the API."""
+    controllers = Controllers(store=store, clock=clock, volumes=volumes, authority=authority)
     while True:
         async with store.watch() as watch:
             heard = _Heard(clock=clock)

@@ -24,9 +24,12 @@ _Index = Mapping[tuple[str, str], tuple[Obj, ...]]
 class Observed:
     """Reads of the store. An index is made anew only when the objects under it changed."""
 
-    def __init__(self, store: Store, machine: Machine, volumes: str = "") -> None:
+    def __init__(
+        self, store: Store, machine: Machine, volumes: str = "", authority: str = ""
+    ) -> None:
         self.machine = machine
         self.volumes = volumes  # the folder in which folders for claims are made
+        self.authority = authority  # PEM by which pods know the API; "": pods have none
         self._store = store
         self._indexes: dict[tuple[str, str, str], tuple[tuple[Obj, ...], _Index]] = {}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
 from lateen.ir.backends import Backend, EndpointSet, Wire
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
@@ -38,7 +37,6 @@ class Proxy:
     workload: str = ""
     app: str = ""
     version: str = ""
-    locality: Locality = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ POD_NETWORK = ("198.18.0.0", 16)
 SERVICE_NETWORK = ("198.19.0.0", 16)
 AUTO_NETWORK = ("240.240.0.0", 16)  # addresses given to ServiceEntry hosts
 DNS_PORT = 53
+API_PORT = layout.API_PORT  # of GATEWAY: the Kubernetes API
 RELAY_PORT = 15080  # in the sandbox's root namespace: the border relay
 OUTBOUND_PORT = 15001  # in a pod: its Envoy, or the service proxy of a pod without one
 INBOUND_PORT = 15006
@@ -59,6 +60,11 @@ class SandboxPaths:
     def pod(self, slot: str) -> Path:
         """The folder of one pod's Envoy: bootstrap.json and admin.sock."""
         return layout.pod_folder(self.run, slot)
+
+    @property
+    def api(self) -> Path:
+        """Where the API takes what pods say to it."""
+        return layout.pods_api_socket(self.run)
 
     def border(self, slot: str) -> Path:
         """Where the border Envoy takes what this pod sends to addresses outside."""

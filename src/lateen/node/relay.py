@@ -6,6 +6,9 @@ Before: node/streams.py        After: node/agent.py
 The pod is known by its source address, which the rules of its own namespace keep true. Where it was
 going is told by a header of the PROXY protocol, not by CONNECT: on HTTP/1.1 there is no saying "I am
 done, and listening", so that a client that ends its half would lose the answer.
+
+What goes to the Kubernetes API goes to the one socket where that answers pods. Who calls, TLS and a
+token tell it; nothing else of the host is to be reached this way.
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 from lateen.node import addresses as at
 from lateen.node import linux, streams
 from lateen.node.addresses import SandboxPaths
 
+_API = (at.GATEWAY, at.API_PORT)
 MAX_CONNECTIONS = 4096
 MAX_PER_POD = 1024
 CONNECT_SECONDS = 15.0
@@ -71,16 +76,21 @@ class Relay:
         self, slot: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         host, port = original_destination(writer.get_extra_info("socket"))
+        if (host, port) == _API:
+            await streams.join((reader, writer), await _dialled(self._paths.api))
+            return
         if any(ipaddress.ip_address(host) in network for network in _INSIDE):
             streams.reset(writer)
             return
         client = writer.get_extra_info("peername")
-        async with asyncio.timeout(CONNECT_SECONDS):
-            border = await asyncio.open_unix_connection(
-                str(self._paths.border(slot)), limit=streams.CHUNK
-            )
+        border = await _dialled(self._paths.border(slot))
         border[1].write(proxy_header(client, (host, port)))
         await streams.join((reader, writer), border)
+
+
+async def _dialled(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async with asyncio.timeout(CONNECT_SECONDS):
+        return await asyncio.open_unix_connection(str(path), limit=streams.CHUNK)
 
 
 def proxy_header(source: tuple[str, int], destination: tuple[str, int]) -> bytes:

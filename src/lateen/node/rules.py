@@ -165,7 +165,7 @@ def _refuse() -> tuple[Rule, Rule]:
 
 
 def root_chains() -> tuple[Chain, ...]:
-    """The root namespace: TCP to outside goes to the border relay, DNS is answered, no more.
+    """The root namespace: TCP to outside and to the API goes to the border relay, DNS is answered.
 
     What comes here for a service's address has no such port; the relay resets it, so that the
     caller learns at once.
@@ -177,6 +177,7 @@ def root_chains() -> tuple[Chain, ...]:
     bridge = _input_from(at.BRIDGE)
     own = _to(at.GATEWAY)
     redirect = (*bridge, *_TCP, *sum(outside, ()), *_redirect(at.RELAY_PORT))
+    api = (*bridge, *own, *_TCP, *_port(at.API_PORT), *_redirect(at.RELAY_PORT))
     relayed = (*bridge, *_TCP, *_port(at.RELAY_PORT), *_ct(_CT_STATUS, _STATUS_DST_NAT))
     incoming: tuple[Rule, ...] = (
         (*_input_from("lo"), *_end(_ACCEPT)),
@@ -189,7 +190,7 @@ def root_chains() -> tuple[Chain, ...]:
     # Frames between two pods stay on the bridge; br_netfilter, where loaded, shows them here.
     across = (*bridge, *_output_to(at.BRIDGE), *_end(_ACCEPT))
     return (
-        Chain(name="prerouting", hook="prerouting", type="nat", rules=(redirect,)),
+        Chain(name="prerouting", hook="prerouting", type="nat", rules=(api, redirect)),
         Chain(name="input", hook="input", type="filter", rules=incoming, accept=False),
         Chain(name="forward", hook="forward", type="filter", rules=(across,), accept=False),
     )
@@ -214,6 +215,7 @@ def _pod_output(address: str) -> Chain:
         (*_source(address, _NOT_EQUAL), *_end(_DROP)),
         (*_to(at.GATEWAY), *_UDP, *_port(at.DNS_PORT), *_end(_ACCEPT)),
         (*_to(at.GATEWAY), *_TCP, *_port(at.DNS_PORT), *_end(_ACCEPT)),
+        (*_to(at.GATEWAY), *_TCP, *_port(at.API_PORT), *_end(_ACCEPT)),
         *((*_to(at.GATEWAY), *rule) for rule in _refuse()),
         (*_TCP, *_end(_ACCEPT)),
         *_refuse(),

@@ -7,7 +7,7 @@ Before: stages/planning.py     After: envoy/bootstrap.py, stages/running.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lateen.api.objects import Obj
@@ -31,10 +31,7 @@ class Bootstraps:
     _made: dict[str, tuple[Proxy, ProxyRun]] = field(default_factory=dict)
 
     def proxy_run(self, obj: Obj, planned: Planned | None) -> ProxyRun | Waiting | None:
-        """How to start the pod's proxy; None if it has none, Waiting until it is planned.
-
-        A node that is said to be elsewhere starts no proxy anew: a plan knows the new place at once.
-        """
+        """How to start the pod's proxy; None if it has none, Waiting until it is planned."""
         where = obj.key.namespace, obj.key.name
         workload = planned.world.workloads.get(where) if planned else None
         if planned is None or workload is None or not workload.address:
@@ -45,7 +42,7 @@ class Bootstraps:
         if proxy is None:
             return PLANNED_SOON
         made = self._made.get(obj.meta.uid)
-        if made is None or replace(made[0], locality=proxy.locality) != proxy:
+        if made is None or made[0] != proxy:
             run = ProxyRun(
                 bootstrap=self._bootstrap(proxy, slot_of(obj.meta.uid)),
                 intercept=workload.injection is Injection.SIDECAR,

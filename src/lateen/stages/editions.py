@@ -36,6 +36,7 @@ _NO_TRAFFIC = frozenset(
         "Event",
         "HorizontalPodAutoscaler",
         "Job",
+        "Node",
         "PersistentVolume",
         "PersistentVolumeClaim",
         "PodDisruptionBudget",

@@ -8,7 +8,7 @@ Source: core/v1 PodSpec; "Define Environment Variables for a Container".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -34,6 +34,7 @@ from lateen.stages.podvolumes import (
     content_of,
     volume_run,
 )
+from lateen.stages.servicelinks import service_variables
 
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -57,12 +58,21 @@ def is_gateway_container(container: Container) -> bool:
 
 
 def pod_run(
-    obj: Obj, *, sources: VolumeSources, images: Mapping[str, Built], proxy: ProxyRun | None
+    obj: Obj,
+    *,
+    sources: VolumeSources,
+    images: Mapping[str, Built],
+    proxy: ProxyRun | None,
+    services: Sequence[Obj] = (),
 ) -> PodRun | Waiting:
-    """Resolve everything; Waiting with CreateContainerConfigError names what is missing."""
+    """Resolve everything; Waiting with CreateContainerConfigError names what is missing.
+
+    `services` are those of its namespace.
+    """
     pod = obj.typed
     assert isinstance(pod, Pod)  # noqa: S101 - the caller lists pods
     namespace = pod.metadata.namespace
+    links = service_variables(pod, services, sources.lookup)
     try:
         run = PodRun(
             uid=pod.metadata.uid,
@@ -76,11 +86,11 @@ def pod_run(
             grace_seconds=pod.spec.termination_grace_period_seconds,
             proxy=proxy,
             init_containers=tuple(
-                _container(c, pod, sources.lookup, images[c.image])
+                _container(c, pod, sources.lookup, images[c.image], links)
                 for c in pod.spec.init_containers
             ),
             containers=tuple(
-                _container(c, pod, sources.lookup, images[c.image])
+                _container(c, pod, sources.lookup, images[c.image], links)
                 for c in pod.spec.containers
                 if not is_gateway_container(c)
             ),
@@ -110,8 +120,10 @@ def _with_account(run: PodRun, account: VolumeRun) -> PodRun:
     )
 
 
-def _container(container: Container, pod: Pod, lookup: Lookup, built: Built) -> ContainerRun:
-    env = dict(built.env) | _environment(container, pod, lookup)
+def _container(
+    container: Container, pod: Pod, lookup: Lookup, built: Built, links: Mapping[str, str]
+) -> ContainerRun:
+    env = dict(built.env) | _environment(container, pod, lookup, links)
     argv = resolve_argv(built, container.command, container.args, env)
     if not argv:
         raise BadReference(
@@ -168,9 +180,11 @@ def _limits(resources: ResourceRequirements) -> Limits:
         raise BadReference(str(fault)) from None
 
 
-def _environment(container: Container, pod: Pod, lookup: Lookup) -> dict[str, str]:
+def _environment(
+    container: Container, pod: Pod, lookup: Lookup, links: Mapping[str, str]
+) -> dict[str, str]:
     namespace = pod.metadata.namespace
-    env: dict[str, str] = {}
+    env = dict(links)
     for source in container.env_from:
         for kind, ref in (("ConfigMap", source.config_map_ref), ("Secret", source.secret_ref)):
             if ref is None:

@@ -1,6 +1,6 @@
 """Keep the node running what the store says: build, resolve, start, drain, end.
 
-In: Pods, ConfigMaps and Secrets of the store.    Out: messages to the node, pod statuses.
+In: Pods, Services, ConfigMaps and Secrets of the store.    Out: messages to the node, pod statuses.
 Before: cluster/, build/        After: stages/nodes.py
 
 A pod that is to go is first taken out of every proxy's endpoints, and only when all proxies have
@@ -148,7 +148,8 @@ class Running:
         sources = VolumeSources(
             lookup=self.store.get, kept=self.seams.kept_volumes, token=self.seams.token
         )
-        return pod_run(obj, sources=sources, images=images, proxy=proxy)
+        services = self.store.list(group="", kind="Service", namespace=obj.key.namespace)
+        return pod_run(obj, sources=sources, images=images, proxy=proxy, services=services)
 
     def _images(self, obj: Obj) -> dict[str, Built] | Waiting:
         pod = _pod(obj)
