@@ -58,6 +58,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: istio-ingressgateway, namespace: istio-system}
 spec:
+  type: LoadBalancer
   selector: {istio: ingressgateway}
   ports: [{name: http, port: 80, targetPort: 80}]
 ---

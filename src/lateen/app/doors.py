@@ -1,17 +1,23 @@
-"""Which of the host's ports the border could not open, and why.
+"""Which of the host's ports lead to gateways, which the border could not open, and why.
 
-In: what the border's Envoy refused.    Out: ports and reasons; problems.
-Before: xds/ledger.py        After: app/reporting.py
+In: this round's plans, what the border's Envoy refused.    Out: addresses; ports and reasons; problems.
+Before: stages/bordering.py, xds/ledger.py                  After: app/reporting.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from lateen.api.codes import PORT_TAKEN
+from lateen.api.gateway import Server
 from lateen.base.origin import Origin
 from lateen.base.problem import Level, Problem
 from lateen.envoy.resources import ResourceType
+from lateen.stages.bordering import Opening, openings
+from lateen.stages.planning import Planned
+from lateen.world.model import Protocol
+from lateen.world.protocols import protocol_named
 from lateen.xds.ledger import ProxyState
 
 
@@ -39,3 +45,37 @@ def door_problems(closed: Mapping[int, str], ports: Mapping[int, int]) -> tuple[
         )
         for port, words in sorted(closed.items())
     )
+
+
+def addresses(
+    planned: Planned | None, closed: Mapping[int, str], ports: Mapping[int, int]
+) -> list[dict[str, Any]]:
+    """Where the gateways answer on this host, with the hosts their servers name."""
+    if planned is None:
+        return []
+    found: dict[tuple[int, str], set[str]] = {}
+    for opening in openings(planned):
+        port = ports.get(opening.port, opening.port)
+        for server in _servers(planned, opening) if port not in closed else ():
+            names = (host.rpartition("/")[2] for host in server.hosts)
+            found.setdefault((port, _scheme(server)), set()).update(names)
+    return [
+        {"url": f"{scheme}://127.0.0.1:{port}", "hosts": sorted(hosts)}
+        for (port, scheme), hosts in sorted(found.items())
+    ]
+
+
+def _servers(planned: Planned, opening: Opening) -> Iterator[Server]:
+    for gateway in planned.world.gateways:
+        wanted = gateway.typed.spec.selector.items()
+        if any(wanted <= pod.labels.items() for pod, _ in opening.pods):
+            yield from (s for s in gateway.typed.spec.servers if s.port.number == opening.port)
+
+
+def _scheme(server: Server) -> str:
+    protocol = protocol_named(server.port.protocol)
+    if protocol.is_http:
+        return "http"
+    if protocol is Protocol.HTTPS:
+        return "https"
+    return "tls" if protocol.is_tls else "tcp"

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lateen.api.gateway import Gateway
 from lateen.api.objects import Obj
-from lateen.app.doors import closed_doors, door_problems
+from lateen.app.doors import addresses, closed_doors, door_problems
 from lateen.app.news import News
 from lateen.app.settings import Settings
 from lateen.app.status import phase_of, pod_json, problem_json
@@ -24,7 +23,7 @@ from lateen.base.errors import NotFound
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
 from lateen.envoy.names import BORDER_NODE
-from lateen.ir.plan import ProxyPlan, Role
+from lateen.ir.plan import ProxyPlan
 from lateen.stages.building import Building
 from lateen.stages.planning import Planning
 from lateen.stages.quarantining import Quarantine
@@ -76,7 +75,7 @@ class Reporting:
                 sound=not (self.fault or self.quarantine.unexplained),
             ),
             "pods": pods,
-            "urls": self._urls(settings),
+            "urls": addresses(self.planning.latest, self._closed_doors(), settings.ports),
             "ports": {str(gateway): host for gateway, host in settings.ports.items()},
             "console": self.console,
             "kubeconfig": str(settings.run_dir / "kubeconfig"),
@@ -169,35 +168,6 @@ class Reporting:
 
     def _closed_doors(self) -> dict[int, str]:
         return closed_doors(self.ledger.state(BORDER_NODE))
-
-    def _urls(self, settings: Settings) -> list[dict[str, Any]]:
-        """Where the gateways answer on this host, with the hosts their servers name."""
-        closed = self._closed_doors()
-        hosts: dict[int, set[str]] = {}
-        secure: set[int] = set()
-        for obj in self.store.list(kind="Gateway"):
-            if not isinstance(obj.typed, Gateway):
-                continue
-            for server in obj.typed.spec.servers:
-                names = (host.rpartition("/")[2] for host in server.hosts)
-                hosts.setdefault(server.port.number, set()).update(names)
-                if server.tls is not None and server.port.protocol == "HTTPS":
-                    secure.add(server.port.number)
-        served = {
-            port.port
-            for plan in self._plans()
-            if plan.proxy.role is Role.GATEWAY
-            for port in plan.gateway
-        }
-        return [
-            {
-                "url": f"{'https' if port in secure else 'http'}://127.0.0.1:"
-                f"{settings.ports.get(port, port)}",
-                "hosts": sorted(hosts[port]),
-            }
-            for port in sorted(served & hosts.keys())
-            if settings.ports.get(port, port) not in closed
-        ]
 
     def _origin_of(self, key: ObjectKey) -> Origin:
         obj = self.store.get(key)

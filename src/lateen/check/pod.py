@@ -90,7 +90,7 @@ def _container(container: Container, volumes: set[str], at: At) -> Iterator[Prob
         yield at.key("name").required()
     elif words := label_fault(container.name):
         yield at.key("name").invalid(container.name, words)
-    if container.name == "istio-proxy":
+    if container.name == "istio-proxy" and container.image != "auto":
         yield at.key("name").warning("istio-proxy is the name of the proxy lateen adds to each pod")
     if not container.image.strip():
         yield at.key("image").required()

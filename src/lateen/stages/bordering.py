@@ -6,7 +6,7 @@ Before: stages/planning.py      After: envoy/border.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from lateen.ir.border import BorderPlan, Door, Exit
 from lateen.ir.plan import ProxyPlan, Role
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import slot_of
+from lateen.world.model import Workload
 
 
 @dataclass(kw_only=True)
@@ -33,52 +34,69 @@ class Bordering:
         for slot in slots - self._slots:
             layout.pod_folder(self.run_dir, slot).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._slots = slots
-        plans = [
-            (slot_of(workloads[plan.proxy.namespace, plan.proxy.pod].uid), plan)
+        plans = {
+            slot_of(workloads[plan.proxy.namespace, plan.proxy.pod].uid): plan
             for plan in planned.plans.values()
-        ]
-        return border_plan(
-            plans, slots, ports=ports, run_dir=self.run_dir, own_addresses=self.own_addresses
+        }
+        return BorderPlan(
+            doors=tuple(self._doors(planned, ports)),
+            exits=tuple(self._exit(slot, plans.get(slot)) for slot in sorted(slots)),
+            own_addresses=self.own_addresses,
         )
 
-
-def border_plan(
-    plans: Iterable[tuple[str, ProxyPlan]],
-    slots: Iterable[str],
-    *,
-    ports: Mapping[int, int],
-    run_dir: Path,
-    own_addresses: tuple[str, ...],
-) -> BorderPlan:
-    """`plans` pairs a pod's slot with its plan; `slots` are all pods, those without a proxy too."""
-    sockets: dict[int, list[str]] = {}
-    allowed: dict[str, set[tuple[str, int]]] = {}
-    for slot, plan in plans:
-        if plan.proxy.role is Role.GATEWAY:
-            for port in plan.gateway:
-                sockets.setdefault(port.port, []).append(
-                    str(layout.gateway_socket(run_dir, slot, port.port))
-                )
-        named = (
-            b.discovery.destinations for b in plan.backends if isinstance(b.discovery, Outside)
-        )
-        allowed[slot] = {destination for some in named for destination in some}
-    return BorderPlan(
-        doors=tuple(
-            Door(port=ports.get(port, port), sockets=tuple(sorted(paths)))
-            for port, paths in sorted(sockets.items())
-        ),
-        exits=tuple(
-            Exit(
-                slot=slot,
-                socket=str(layout.exit_socket(run_dir, slot)),
-                by_number=str(layout.exit_by_address(run_dir, slot)),
-                allowed=tuple(sorted(allowed.get(slot, ()))),
+    def _doors(self, planned: Planned, ports: Mapping[int, int]) -> Iterator[Door]:
+        for opening in openings(planned):
+            sockets = (
+                layout.gateway_socket(self.run_dir, slot_of(pod.uid), listen)
+                for pod, listen in opening.pods
             )
-            for slot in sorted(slots)
-        ),
-        own_addresses=own_addresses,
-    )
+            yield Door(
+                port=ports.get(opening.port, opening.port), sockets=tuple(sorted(map(str, sockets)))
+            )
+
+    def _exit(self, slot: str, plan: ProxyPlan | None) -> Exit:
+        backends = plan.backends if plan else ()
+        named = (b.discovery.destinations for b in backends if isinstance(b.discovery, Outside))
+        return Exit(
+            slot=slot,
+            socket=str(layout.exit_socket(self.run_dir, slot)),
+            by_number=str(layout.exit_by_address(self.run_dir, slot)),
+            allowed=tuple(sorted({destination for some in named for destination in some})),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A port for clients outside of the mesh, and the gateway pods behind it with their own port."""
+
+    port: int
+    pods: tuple[tuple[Workload, int], ...]
+
+
+def openings(planned: Planned) -> tuple[Opening, ...]:
+    """The ports of Services of type LoadBalancer or NodePort that lead to gateways.
+
+    A port that several such Services have is the oldest one's.
+    """
+    world = planned.world
+    listening = {
+        (plan.proxy.namespace, plan.proxy.pod): {port.port for port in plan.gateway}
+        for plan in planned.plans.values()
+        if plan.proxy.role is Role.GATEWAY
+    }
+    found: dict[int, Opening] = {}
+    services = (s for some in world.services_in.values() for s in some if s.outside)
+    for service in sorted(services, key=lambda s: s.age):
+        for port in service.ports:
+            behind = ((i.workload, i.port(port.name)) for i in world.instances_of(service))
+            pods = tuple(
+                (pod, listen)
+                for pod, listen in behind
+                if pod and listen and listen in listening.get((pod.namespace, pod.name), ())
+            )
+            if pods:
+                found.setdefault(port.number, Opening(port=port.number, pods=pods))
+    return tuple(found[number] for number in sorted(found))
 
 
 def addresses_of_this_host() -> tuple[str, ...]:

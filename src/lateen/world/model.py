@@ -106,7 +106,8 @@ class Service:
 
     `addresses` are where clients find it: the cluster IP, or the entry's own or auto-allocated
     addresses (IP addresses only; `ranges` are those an entry gives as CIDR). `alias` is an
-    ExternalName's target; `sans` the names an entry's servers may show in their certificates.
+    ExternalName's target; `sans` the names an entry's servers may show in their certificates;
+    `outside`: it is there for clients outside of the mesh (LoadBalancer, NodePort).
     """
 
     host: str
@@ -121,6 +122,7 @@ class Service:
     endpoints: tuple[EntryEndpoint, ...] = ()
     sans: tuple[str, ...] = ()
     export_to: tuple[str, ...] = ()
+    outside: bool = False
     created: str = ""
     origin: Origin
 

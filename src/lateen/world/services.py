@@ -68,6 +68,7 @@ def service_of(obj: Obj) -> Service:
         selector=tuple(sorted(spec.selector.items())),
         alias=spec.external_name.rstrip(".").lower(),
         export_to=_exported_to(obj),
+        outside=spec.type in ("LoadBalancer", "NodePort"),
         created=obj.meta.creation_timestamp or "",
         origin=obj.origin(),
     )
