@@ -142,7 +142,7 @@ def test_a_gateway_without_workload_or_certificate() -> None:
         "servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'],"
         " tls: {mode: SIMPLE, credentialName: cert}}]"
     )
-    (nobody,) = found(istio("Gateway", f"{{selector: {{istio: egressgateway}}, {servers}}}"))
+    (nobody,) = found(istio("Gateway", f"{{selector: {{istio: mygateway}}, {servers}}}"))
     assert nobody.startswith("IST0101 spec.selector: Referenced selector not found")
     gateway = istio("Gateway", f"{{selector: {{istio: ingressgateway}}, {servers}}}")
     (missing,) = found(gateway)
@@ -151,6 +151,25 @@ def test_a_gateway_without_workload_or_certificate() -> None:
     assert found(f"{gateway}{secret}stringData: {{tls.crt: a, tls.key: b}}\n") == []
     (invalid,) = found(f"{gateway}{secret}stringData: {{tls.crt: a}}\n")
     assert invalid.startswith("IST0161 ")
+
+
+def test_a_gateway_for_the_egress_brings_it_with_the_ports_it_serves() -> None:
+    gateway = istio(
+        "Gateway",
+        "{selector: {istio: egressgateway}, servers:"
+        " [{port: {number: 5432, name: tcp, protocol: TCP}, hosts: [db.example.com]}]}",
+    )
+    host = "istio-egressgateway.istio-system.svc.cluster.local"
+
+    def route(port: int) -> str:
+        destination = f"{{host: {host}, port: {{number: {port}}}}}"
+        return routing(f"{{hosts: [reviews], tcp: [{{route: [{{destination: {destination}}}]}}]}}")
+
+    assert found(REVIEWS + gateway + route(5432)) == []
+    (closed,) = found(REVIEWS + gateway + route(6379))
+    assert "host:port not found" in closed
+    (absent,) = found(REVIEWS + route(5432))
+    assert absent.endswith(f'Referenced host not found: "{host}"')
 
 
 def test_policies_that_select_or_name_nobody() -> None:

@@ -1,7 +1,7 @@
 """Turn YAML text, or a raw tree, into typed objects that know where each field stands.
 
 In: text and a file's name, or a raw tree.    Out: Decoded: objects, partial objects, problems.
-Before: api/tree.py, api/shape.py, api/defaults.py        After: check/, sources/, store/
+Before: api/tree.py, api/shape.py, api/oldforms.py, api/defaults.py        After: check/, sources/, store/
 
 Every fault of an object is reported, not only the first. An object with a fault is never among
 `objects`; it comes as a Partial, so that check/ can still look at the rest of it.
@@ -16,13 +16,20 @@ from typing import Any
 
 import msgspec
 
-from lateen.api.codes import BAD_FIELD, NOT_AN_OBJECT, NOT_YET_HONOURED, UNKNOWN_KIND
+from lateen.api.codes import (
+    BAD_FIELD,
+    NOT_AN_OBJECT,
+    NOT_CARRIED_OUT,
+    NOT_YET_HONOURED,
+    UNKNOWN_KIND,
+)
 from lateen.api.defaults import with_defaults
 from lateen.api.definition import CustomResource
 from lateen.api.fields import Api, dec_hook
 from lateen.api.kinds import Kind, group_of, kind_of, registry
 from lateen.api.names import label_fault, label_faults, name_fault, qualified_fault
 from lateen.api.objects import FieldPlaces, Obj
+from lateen.api.oldforms import home_of, instead_of, owner_of, reader_of, removed_kind
 from lateen.api.paths import child, element, holds
 from lateen.api.shape import Fault, FaultKind, Shaped, shape
 from lateen.api.structural import fit
@@ -118,6 +125,8 @@ def decode_tree(
     """Decode one tree; `faults` are paths and words of what its text already had wrong."""
     at = _Speaker(_key_of(raw, namespace), places)
     textual = [at.error(path, words) for path, words in faults]
+    if (reader := reader_of(raw)) and not textual:
+        return Decoded(problems=(at.warning("", *_others(reader), code=NOT_CARRIED_OUT),))
     if not isinstance(raw, dict):
         words = "a document is a mapping with apiVersion, kind and metadata"
         return Decoded(problems=(*textual, at.error("", words, code=NOT_AN_OBJECT)))
@@ -234,6 +243,7 @@ def _kind(raw: dict[str, Any], at: _Speaker) -> tuple[Kind | None, list[Problem]
         at.error(
             field,
             f"Object '{field}' is missing" if raw.get(field) in (None, "") else "wanted text",
+            home_of(raw) if {"apiVersion", "kind"}.isdisjoint(raw) else "",
             code=NOT_AN_OBJECT,
         )
         for field in ("apiVersion", "kind")
@@ -254,6 +264,9 @@ def _kind(raw: dict[str, Any], at: _Speaker) -> tuple[Kind | None, list[Problem]
 def _unknown_kind(version: str, name: str, at: _Speaker) -> Problem:
     """A kind lateen does not carry is left out; one in a group it has no place in is an error."""
     group, kinds = group_of(version), registry()
+    if removed := removed_kind(group, name):
+        words = f"{version} {name} is no longer there: {removed[0]}"
+        return at.error("kind", words, removed[1], code=UNKNOWN_KIND)
     homes = [k.api_version() for k in kinds.kinds if k.kind == name]
     if homes and group in {k.group for k in kinds.kinds}:
         words = f'no matches for kind "{name}" in version "{version}"'
@@ -262,7 +275,16 @@ def _unknown_kind(version: str, name: str, at: _Speaker) -> Problem:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
     fix = f'did you mean "{near[0]}"?' if near else ""
     words = f"{version} {name} is not known to lateen; left out"
+    if owner := owner_of(group):
+        words = f"{version} {name} is for {owner}, not for lateen; left out"
+        fix = instead_of(name)
     return at.warning("kind", words, fix, code=UNKNOWN_KIND)
+
+
+def _others(reader: str) -> tuple[str, str]:
+    """Words and fix for what is no Kubernetes object but another tool's file."""
+    words = f"no Kubernetes object, but configuration of {reader}: left out"
+    return words, "in a ConfigMap it reaches a pod that reads it"
 
 
 def _shaped(kind: Kind, raw: dict[str, Any]) -> Shaped:

@@ -130,7 +130,6 @@ class OutlierDetection(Api, frozen=True, kw_only=True):
     base_ejection_time: Duration | None = None
     max_ejection_percent: int | None = None
     min_health_percent: int | None = None
-    consecutive_errors: NotYet = None
     outlier_detection_http_error_codes: tuple[int, ...] = ()
 
 

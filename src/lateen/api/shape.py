@@ -1,7 +1,7 @@
 """Compare a raw tree with the struct of its kind and gather every fault at once.
 
 In: a struct and a raw tree.    Out: Shaped: the tree without what does not fit, and the faults.
-Before: api/fields.py, api/paths.py        After: api/decode.py
+Before: api/fields.py, api/paths.py, api/oldforms.py        After: api/decode.py
 
 What does not fit is left out, or replaced by an empty value where the struct requires one, so that the
 rest can still be checked. List elements keep their index.
@@ -16,11 +16,13 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from lateen.api.fields import DURATION_FORM, NOT_YET, Api, Duration
+from lateen.api.oldforms import modern_field
 from lateen.api.paths import child, element
 
+FIELDS_HERE = "the fields here are"  # begins the fix when nothing comes near
 _EMPTY: tuple[Any, ...] = (False, "")
 
 
@@ -53,19 +55,19 @@ class Shaped:
 def shape(struct: type[Api], raw: Mapping[str, Any]) -> Shaped:
     """Fit a raw tree to a struct. Nulls are absent fields, as in Kubernetes."""
     walk = _Walk()
-    kept = walk.struct(_fields(struct), dict(raw), "")
+    kept = walk.struct(struct, dict(raw), "")
     return Shaped(raw=kept, faults=tuple(walk.faults))
 
 
 @cache
-def _type(struct: type[Api]) -> inspect.StructType:
+def _type(struct: type[Struct]) -> inspect.StructType:
     info = inspect.type_info(struct)
     assert isinstance(info, inspect.StructType)  # noqa: S101 - Api is a struct
     return info
 
 
 @cache
-def _fields(struct: type[Api]) -> Mapping[str, inspect.Field]:
+def _fields(struct: type[Struct]) -> Mapping[str, inspect.Field]:
     return {f.encode_name: f for f in _type(struct).fields}
 
 
@@ -81,9 +83,8 @@ class _Wrong(Exception):
 class _Walk:
     faults: list[Fault] = field(default_factory=list)
 
-    def struct(
-        self, fields: Mapping[str, inspect.Field], raw: dict[str, Any], path: str
-    ) -> dict[str, Any]:
+    def struct(self, struct: type[Struct], raw: dict[str, Any], path: str) -> dict[str, Any]:
+        fields = _fields(struct)
         kept: dict[str, Any] = {}
         for name, value in raw.items():
             if value is None:
@@ -91,7 +92,7 @@ class _Walk:
             where = child(path, name)
             known = fields.get(name)
             if known is None:
-                self._unknown(where, name, fields)
+                self._unknown(where, name, struct)
                 continue
             try:
                 kept[name] = self.value(known.type, value, where)
@@ -118,7 +119,7 @@ class _Walk:
             case inspect.StructType(cls=cls):
                 if not isinstance(raw, dict):
                     raise _Wrong(_wanted(kind), raw)
-                return self.struct(_fields(cls), raw, path)
+                return self.struct(cls, raw, path)
             case inspect.DictType():
                 return self._dict(kind, raw, path)
             case inspect.VarTupleType(item_type=item):
@@ -177,10 +178,13 @@ class _Walk:
     def _wrong(self, path: str, message: str, fix: str = "") -> None:
         self.faults.append(Fault(path=path, kind=FaultKind.WRONG, message=message, fix=fix))
 
-    def _unknown(self, path: str, name: str, fields: Mapping[str, inspect.Field]) -> None:
-        near = _nearest(name, fields)
-        known = ", ".join(sorted(fields))
-        fix = f'did you mean "{near}"?' if near else f"the fields here are: {known}"
+    def _unknown(self, path: str, name: str, struct: type[Struct]) -> None:
+        fields = _fields(struct)
+        fix = modern_field(struct.__name__, name, outermost=path == name)
+        if not fix:
+            near = _nearest(name, fields)
+            known = ", ".join(sorted(fields))
+            fix = f'did you mean "{near}"?' if near else f"{FIELDS_HERE}: {known}"
         self.faults.append(
             Fault(path=path, kind=FaultKind.UNKNOWN, message=f'unknown field "{name}"', fix=fix)
         )

@@ -16,6 +16,7 @@ from typing import Any
 
 from lateen.api.decode import Decoded, decode_tree
 from lateen.api.objects import Obj
+from lateen.api.shape import FIELDS_HERE
 from lateen.apiserver.discovery import has_status
 from lateen.apiserver.faults import ApiFault, invalid, not_strict
 from lateen.apiserver.targets import Target
@@ -99,7 +100,7 @@ def _known_part(decoded: Decoded) -> tuple[Obj | None, tuple[Problem, ...], tupl
     (part,) = decoded.partial
     unread = [p for p in decoded.problems if p.origin.field in part.unread]
     others = tuple(p for p in decoded.problems if p.origin.field not in part.unread)
-    hint = {p.origin.field: f" ({p.fix})" if p.fix.startswith("did you") else "" for p in unread}
+    hint = {p.origin.field: "" if p.fix.startswith(FIELDS_HERE) else f" ({p.fix})" for p in unread}
     return part.obj, others, tuple(f'unknown field "{path}"{hint[path]}' for path in hint)
 
 

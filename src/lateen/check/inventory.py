@@ -7,7 +7,7 @@ Before: check/hosts.py      After: check/routing.py, check/selecting.py
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lateen.api.batch import Job
@@ -46,6 +46,15 @@ OWN_WORKLOADS = (
         service_account="istio-ingressgateway-service-account",
     ),
 )
+
+# And this one, as soon as a Gateway asks for it that no other workload runs.
+EGRESS_HOST = f"istio-egressgateway.{ROOT_NAMESPACE}.{CLUSTER_DOMAIN}"
+EGRESS_WORKLOAD = Workload(
+    namespace=ROOT_NAMESPACE,
+    labels={"app": "istio-egressgateway", "istio": "egressgateway"},
+    service_account="istio-egressgateway-service-account",
+)
+_ALWAYS = frozenset({80, 443, 15021})  # ports of its Service, besides those of its Gateways
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +152,15 @@ def inventory_of(
             case _:
                 pass
     workloads = [w for obj in objects if (w := _workload(obj))]
+    gateways = {_name(o): o.typed for o in objects if isinstance(o.typed, Gateway)}
+    if ports := _egress_ports(gateways.values(), workloads):
+        hosts.setdefault(EGRESS_HOST, Provided(ports=ports, namespace=ROOT_NAMESPACE))
+        workloads.append(EGRESS_WORKLOAD)
     return Inventory(
         hosts=hosts,
         wildcards=wildcards,
         rules=rules,
-        gateways={_name(o): o.typed for o in objects if isinstance(o.typed, Gateway)},
+        gateways=gateways,
         workloads=[*workloads, *extra_workloads],
         secrets={_pair(o): o.typed for o in objects if isinstance(o.typed, Secret)},
         config_maps={_pair(o): o.typed for o in objects if isinstance(o.typed, ConfigMap)},
@@ -157,6 +170,19 @@ def inventory_of(
         )
         | {w.namespace for w in extra_workloads},
     )
+
+
+def _egress_ports(gateways: Iterable[Gateway], workloads: Sequence[Workload]) -> frozenset[int]:
+    """The ports of the egress gateway that lateen will make for these; none without need of it."""
+    asking = [
+        spec
+        for gateway in gateways
+        if (spec := gateway.spec).selector
+        and spec.selector.items() <= EGRESS_WORKLOAD.labels.items()
+        and not any(spec.selector.items() <= w.labels.items() for w in workloads)
+    ]
+    ports = {server.port.number for spec in asking for server in spec.servers}
+    return _ALWAYS | ports if asking else frozenset()
 
 
 def _provided(service: Service, obj: Obj) -> Provided:

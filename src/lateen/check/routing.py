@@ -24,7 +24,7 @@ from lateen.api.virtualservice import Destination, VirtualService
 from lateen.base.problem import Problem
 from lateen.check.at import At
 from lateen.check.hosts import covers
-from lateen.check.inventory import Inventory, Provided, full_host
+from lateen.check.inventory import EGRESS_HOST, Inventory, Provided, full_host
 from lateen.check.virtualservice import MESH
 
 
@@ -76,6 +76,8 @@ def _destination(destination: Destination, at: At, inventory: Inventory) -> Iter
         number = destination.port.number
         if number not in found.ports:
             fix = f"its ports are: {', '.join(map(str, sorted(found.ports))) or 'none'}"
+            if full_host(host, namespace) == EGRESS_HOST:
+                fix += "; a server in a Gateway that selects it adds one"
             yield _missing(at.key("port", "number"), "host:port", f"{host}:{number}", fix)
 
 
@@ -155,7 +157,7 @@ def check_gateway_references(gateway: Gateway, at: At, inventory: Inventory) -> 
     workloads = inventory.selected(gateway.spec.selector, None)
     if gateway.spec.selector and not workloads:
         shown = ",".join(f"{k}={v}" for k, v in sorted(gateway.spec.selector.items()))
-        fix = "lateen's own gateway is istio: ingressgateway"
+        fix = "lateen's own gateways are istio: ingressgateway and istio: egressgateway"
         yield _missing(at.key("spec", "selector"), "selector", shown, fix)
     namespaces = {w.namespace for w in workloads}
     for index, server in enumerate(gateway.spec.servers):
