@@ -88,11 +88,12 @@ class Cluster:
     """The store and its controllers, driven step by step."""
 
     clock: FakeClock = field(default_factory=FakeClock)
+    machine: Machine = MACHINE
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(clock=self.clock)
         self.controllers = Controllers(
-            store=self.store, clock=self.clock, volumes=VOLUMES, machine=MACHINE
+            store=self.store, clock=self.clock, volumes=VOLUMES, machine=self.machine
         )
 
     def apply(self, *documents: str) -> Applied:
@@ -105,7 +106,10 @@ class Cluster:
         """Let the controllers come to rest; there must be nothing left they want."""
         due = self.controllers.settle()
         revision = self.store.revision
-        Controllers(store=self.store, clock=self.clock, volumes=VOLUMES, machine=MACHINE).settle()
+        again = Controllers(
+            store=self.store, clock=self.clock, volumes=VOLUMES, machine=self.machine
+        )
+        again.settle()
         assert self.store.revision == revision, "a settled world wants nothing"
         return due
 

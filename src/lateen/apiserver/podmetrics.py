@@ -3,7 +3,7 @@
 In: pods, nodes, PodUse by pod uid.    Out: PodMetrics and NodeMetrics.
 Before: apiserver/deps.py        After: apiserver/app.py
 
-A node uses what its pods use. Source: k8s.io/metrics pkg/apis/metrics/v1beta1.
+A node uses what its pods use; before any of them was measured there is nothing to say. Source: k8s.io/metrics pkg/apis/metrics/v1beta1.
 """
 
 from __future__ import annotations
@@ -84,13 +84,17 @@ def _nodes(
         if use is not None and isinstance(obj.typed, Pod):
             on.setdefault(obj.typed.spec.node_name, []).append(use)
     found: list[dict[str, Any]] = []
+    newest = max(
+        (use for some in on.values() for use in some), key=lambda use: use.at, default=None
+    )
     for obj in nodes:
-        some = on.get(obj.key.name)
-        if some:
-            every = [container for use in some for container in use.containers]
-            usage = _usage(sum(c.cpu for c in every), sum(c.memory for c in every))
-            made = _measured("NodeMetrics", obj, {"name": obj.key.name}, some[0])
-            found.append(made | {"usage": usage})
+        if newest is None:
+            break
+        some = on.get(obj.key.name, [])
+        every = [container for use in some for container in use.containers]
+        usage = _usage(sum(c.cpu for c in every), sum(c.memory for c in every))
+        made = _measured("NodeMetrics", obj, {"name": obj.key.name}, newest)
+        found.append(made | {"usage": usage})
     return found
 
 

@@ -34,6 +34,7 @@ from lateen.app.status import applied_json
 from lateen.base import layout
 from lateen.base.clock import SystemClock
 from lateen.base.errors import EnvironmentFault
+from lateen.base.locality import parse_locality
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.cluster.booting import forget_boot
@@ -199,7 +200,8 @@ class ControlPlane:
 
     def _tasks(self, ending: asyncio.Event, at: Opened) -> list[asyncio.Task[None]]:
         """All that goes on for as long as the control plane lives."""
-        work = controlling(self.store, self.clock, self._volumes, at.authority)
+        places = tuple(parse_locality(text) for text in self.settings.nodes)
+        work = controlling(self.store, self.clock, self._volumes, places, at.authority)
         self._controllers = named("controllers", work)
         tasks = [
             self._controllers,

@@ -77,6 +77,7 @@ class Reporting:
             "pods": pods,
             "urls": addresses(self.planning.latest, self._closed_doors(), settings.ports),
             "ports": {str(gateway): host for gateway, host in settings.ports.items()},
+            "nodes": list(settings.nodes),
             "console": self.console,
             "kubeconfig": str(settings.run_dir / "kubeconfig"),
             "refused": sorted(str(key) for key in refused),

@@ -22,7 +22,10 @@ _NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One mesh. `ports` maps Gateway ports to loopback ports of the host, others stay as they are."""
+    """One mesh. `ports` maps Gateway ports to loopback ports of the host, others stay as they are.
+
+    `nodes` are the places of its nodes: `region/zone`, or nothing.
+    """
 
     name: str = "default"
     run: str
@@ -35,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ports: dict[int, int] = msgspec.field(default_factory=lambda: {80: HTTP_PORT, 443: HTTPS_PORT})
     api_port: int = 0
     console_port: int = 0
+    nodes: tuple[str, ...] = ("",)
 
     @property
     def run_dir(self) -> Path:

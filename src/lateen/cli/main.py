@@ -102,6 +102,7 @@ def _options(
         "lateen up app.yaml -d             return when all is ready; `lateen down` ends it",
         "kubectl kustomize . | lateen up -",
         "lateen up . --name b --port 80=9080 --port 443=9443    a second mesh beside the first",
+        "lateen up . --nodes 3 --zones a,b         three nodes in two zones, to schedule on",
     ),
 )
 def up(
@@ -121,6 +122,25 @@ def up(
             metavar="GATEWAY=HOST",
         ),
     ] = None,
+    nodes: Annotated[
+        int,
+        typer.Option(
+            "--nodes",
+            help="How many nodes this machine is to be: names, labels and a share of it each, for "
+            "scheduling. Default: 1, or one in each zone.",
+            min=0,
+            metavar="COUNT",
+            show_default=False,
+        ),
+    ] = 0,
+    zones: Annotated[
+        str,
+        typer.Option(
+            "--zones",
+            help="Zones for the nodes in turn, such as a,b or eu/a,us/b (region and zone).",
+            metavar="ZONE,...",
+        ),
+    ] = "",
     timeout: Annotated[
         float,
         typer.Option(
@@ -145,6 +165,8 @@ def up(
             namespace=namespace,
             detach=detach,
             ports=port or [],
+            nodes=nodes,
+            zones=zones,
             timeout=timeout,
         )
     )

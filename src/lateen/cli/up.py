@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -32,6 +33,9 @@ from lateen.cli.finding import status_of
 from lateen.cli.view import View, is_well, print_result
 
 POLL = 0.1  # seconds between looks at the mesh
+MOST_NODES = 50
+REGION = "local"  # of a zone that was given without one
+_LABEL = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 START_PATIENCE = 60.0  # seconds for the control plane to answer at all, or to be given up
 
 
@@ -42,11 +46,14 @@ def run_up(
     namespace: str,
     detach: bool,
     ports: list[str],
+    nodes: int,
+    zones: str,
     timeout: float,
 ) -> int:
     """Start, or apply; see the module."""
     run, state, cache = directories(name)
     asked = parse_ports(ports)
+    places = parse_nodes(nodes, zones)
     settings = Settings(
         name=name,
         run=str(run),
@@ -61,10 +68,13 @@ def run_up(
     try:
         before = status_of(client)
     except Unreachable:
-        settings = msgspec.structs.replace(settings, ports=ports_of(paths, asked))
+        settings = msgspec.structs.replace(
+            settings, ports=ports_of(paths, asked), nodes=places or ("",)
+        )
         _check_machine(settings)
         return _detached(settings, client, timeout) if detach else _foreground(settings, client)
     _check_same_ports(before, asked)
+    _check_same_nodes(before, places)
     return _apply(settings, client, timeout, before)
 
 
@@ -131,6 +141,28 @@ def _check_same_ports(before: Mapping[str, Any], asked: Mapping[int, int]) -> No
                 f"lateen {before['name']} runs with --port {gateway}={now}; "
                 "end it with `lateen down` to start it with another"
             )
+
+
+def parse_nodes(count: int, zones: str) -> tuple[str, ...]:
+    """The places of so many nodes, over the zones in turn; () when nothing was asked for.
+
+    A zone is `ZONE` or `REGION/ZONE`; 0 nodes are one in each zone. Raises EnvironmentFault.
+    """
+    known = [z if "/" in z else f"{REGION}/{z}" for z in zones.split(",") if zones]
+    for zone in known:
+        parts = zone.split("/")
+        if len(parts) > 3 or not all(_LABEL.fullmatch(part) for part in parts):
+            raise EnvironmentFault(f"--zones {zones}: wanted names such as a,b or eu/a,us/b")
+    if count > MOST_NODES:
+        raise EnvironmentFault(f"--nodes {count}: at most {MOST_NODES}")
+    return tuple(known[n % len(known)] if known else "" for n in range(count or len(known)))
+
+
+def _check_same_nodes(before: Mapping[str, Any], places: tuple[str, ...]) -> None:
+    """A running mesh keeps its nodes; raises EnvironmentFault when others are asked for."""
+    if places and list(places) != before["nodes"]:
+        words = f"lateen {before['name']} runs with other nodes; end it with `lateen down` to change them"
+        raise EnvironmentFault(words)
 
 
 def _check_machine(settings: Settings) -> None:

@@ -71,7 +71,7 @@ def _endpoint_inputs(observed: Observed, service: Obj) -> Inputs:
     if has_endpoints(typed):
         pods = observed.selected("Pod", namespace, typed.spec.selector)
     label = {SERVICE_NAME: service.key.name}
-    return pods, observed.selected("EndpointSlice", namespace, label)
+    return pods, observed.selected("EndpointSlice", namespace, label), observed.all("Node")
 
 
 def _stateful_inputs(observed: Observed, owner: Obj) -> Inputs:
@@ -239,7 +239,9 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     ),
     Whole(
         reads=frozenset({"Namespace", "Node"}),
-        reconcile=lambda observed, now: provided_nodes(observed.all("Node"), observed.machine, now),
+        reconcile=lambda observed, now: provided_nodes(
+            observed.all("Node"), observed.machine, observed.source_of, now
+        ),
     ),
     Whole(
         reads=frozenset({"Pod", "Node"}),
@@ -253,8 +255,8 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     ),
     PerObject(
         kind="Service",
-        reads=frozenset({"Service", "Pod", "EndpointSlice"}),
+        reads=frozenset({"Service", "Pod", "EndpointSlice", "Node"}),
         inputs=_endpoint_inputs,
-        reconcile=lambda service, inputs, _: reconcile_endpoints(service, inputs[0], inputs[1]),
+        reconcile=lambda service, inputs, _: reconcile_endpoints(service, *inputs),
     ),
 )

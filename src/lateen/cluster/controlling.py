@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.errors import Expired
+from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.cluster.actions import Action, LookAgain
@@ -155,10 +156,24 @@ def _same(one: Inputs, other: Inputs) -> bool:
     )
 
 
-async def controlling(store: Store, clock: Clock, volumes: str = "", authority: str = "") -> None:
-    """Keep the store settled, until cancelled; `volumes` is the folder for claims, `authority` the
-    PEM by which pods know the API."""
-    controllers = Controllers(store=store, clock=clock, volumes=volumes, authority=authority)
+async def controlling(
+    store: Store,
+    clock: Clock,
+    volumes: str = "",
+    nodes: tuple[Locality, ...] = (NOWHERE,),
+    authority: str = "",
+) -> None:
+    """Keep the store settled, until cancelled.
+
+    `volumes` is the folder for claims, `nodes` their places, `authority` the PEM by which pods know the API.
+    """
+    controllers = Controllers(
+        store=store,
+        clock=clock,
+        volumes=volumes,
+        authority=authority,
+        machine=this_machine(nodes),
+    )
     while True:
         async with store.watch() as watch:
             heard = _Heard(clock=clock)

@@ -1,6 +1,6 @@
 """List the pods behind each Service, as EndpointSlices.
 
-In: a Service, the pods it selects, its slices.    Out: actions.
+In: a Service, the pods it selects, its slices, the nodes.    Out: actions.
 Before: cluster/services.py        After: world/, stages/running.py
 Source: kubernetes pkg/controller/endpointslice. A slice for each set of port numbers: a targetPort given
 by name may be another number in another pod. Slices are not split at 100 endpoints.
@@ -15,6 +15,7 @@ from typing import Any
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod
 from lateen.api.service import EndpointPort, Service, ServicePort
+from lateen.base.locality import ZONE
 from lateen.cluster.actions import CONTROLLERS, Action, DeleteObject, PutObject
 from lateen.cluster.children import owner_reference
 from lateen.cluster.naming import suffixed
@@ -35,7 +36,7 @@ def has_endpoints(service: Service) -> bool:
 
 
 def reconcile_endpoints(
-    service: Obj, pods: Sequence[Obj], slices: Sequence[Obj]
+    service: Obj, pods: Sequence[Obj], slices: Sequence[Obj], nodes: Sequence[Obj] = ()
 ) -> tuple[Action, ...]:
     """Make the slices say what the pods are; slices somebody else manages are left alone."""
     ours = [s for s in slices if s.meta.labels.get(MANAGED_BY) == CONTROLLER]
@@ -43,10 +44,11 @@ def reconcile_endpoints(
     if service.meta.deletion_timestamp or not has_endpoints(typed):
         return tuple(DeleteObject(key=s.key) for s in ours)
     groups = _by_ports(typed, pods)
+    zones = {node.key.name: node.meta.labels.get(ZONE, "") for node in nodes}
     actions: list[Action] = []
     names = _named(service, groups, ours)
     for ports, name in names.items():
-        endpoints = [_endpoint(typed, pod) for pod in groups[ports]]
+        endpoints = [_endpoint(typed, pod, zones) for pod in groups[ports]]
         tree = _tree(service, name, ports, sorted(endpoints, key=lambda e: str(e["addresses"])))
         known = next((s for s in ours if s.key.name == name), None)
         if known is None:
@@ -123,7 +125,7 @@ def _port_tree(port: EndpointPort) -> dict[str, Any]:
     return {**plain_tree(port), "protocol": port.protocol}
 
 
-def _endpoint(service: Service, obj: Obj) -> dict[str, Any]:
+def _endpoint(service: Service, obj: Obj, zones: Mapping[str, str]) -> dict[str, Any]:
     pod, terminating = pod_of(obj), is_terminating(obj)
     anyway = service.spec.publish_not_ready_addresses
     serving = is_ready(obj)
@@ -142,6 +144,8 @@ def _endpoint(service: Service, obj: Obj) -> dict[str, Any]:
             "uid": obj.meta.uid,
         },
     }
+    if zone := zones.get(pod.spec.node_name):
+        made["zone"] = zone
     if pod.spec.hostname and pod.spec.subdomain == service.metadata.name:
         made["hostname"] = pod.spec.hostname
     return made

@@ -1,14 +1,17 @@
-"""The Node object of this machine.
+"""The Node objects of this machine: one, or several with a share of it each.
 
-In: what the machine has, the Node as it is.    Out: actions.
+In: what the machine has, the Nodes as they are.    Out: actions.
 Before: api/node.py        After: cluster/scheduling.py, cluster/controllers.py
+
+A node is a name, a place and a share of the machine that the scheduler counts with. Nothing else
+divides the machine: all nodes are one kernel, one network and one agent.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,27 +19,34 @@ from typing import Any
 from lateen.api.node import Node
 from lateen.api.objects import Obj
 from lateen.base.errors import Bug
-from lateen.cluster.actions import PROVIDED, Action, PutObject
+from lateen.base.locality import NOWHERE, Locality, locality_labels
+from lateen.base.origin import ObjectKey
+from lateen.cluster.actions import PROVIDED, Action, DeleteObject, PutObject
 from lateen.cluster.addresses import HOST
 from lateen.cluster.statuses import timestamp
 
 NODE = "lateen"
 HOSTNAME = "kubernetes.io/hostname"
+ABOUT = "lateen.dev/about"
 _MOST_PODS = 250
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Cores, memory in bytes, Go's name of the architecture, the kernel's version."""
+    """Cores, memory in bytes, Go's name of the architecture, the kernel's version.
+
+    `nodes` are the places of the nodes it is to be; each has an equal share of it.
+    """
 
     cores: int
     memory: int
     architecture: str = "amd64"
     kernel: str = ""
+    nodes: tuple[Locality, ...] = (NOWHERE,)
 
 
-def this_machine() -> Machine:
+def this_machine(nodes: tuple[Locality, ...] = (NOWHERE,)) -> Machine:
     """What this process may use: the cores it is let run on, the memory there is."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
@@ -44,6 +54,7 @@ def this_machine() -> Machine:
         memory=memory,
         architecture=_ARCHITECTURES.get(platform.machine(), platform.machine()),
         kernel=platform.release(),
+        nodes=nodes,
     )
 
 
@@ -54,47 +65,81 @@ def node_of(obj: Obj) -> Node:
     return obj.typed
 
 
-def provided_nodes(nodes: Sequence[Obj], machine: Machine, now: datetime) -> tuple[Action, ...]:
-    """Make the Node of this machine, and keep what it says of the machine true."""
-    found = next((node for node in nodes if node.key.name == NODE), None)
+def node_name(number: int) -> str:
+    """The name of the first, second … node, counted from 0."""
+    return f"{NODE}-{number + 1}" if number else NODE
+
+
+def provided_nodes(
+    nodes: Sequence[Obj], machine: Machine, source_of: Callable[[ObjectKey], str], now: datetime
+) -> tuple[Action, ...]:
+    """Make the Nodes of this machine, keep what they say of it true, and end those it is no more."""
+    known = {node.key.name: node for node in nodes}
+    wanted = {node_name(number): number for number in range(len(machine.nodes))}
+    made = (
+        action
+        for name, number in wanted.items()
+        for action in _provided(known.get(name), machine, number, now)
+    )
+    spare = (n.key for n in nodes if n.key.name not in wanted and source_of(n.key) == PROVIDED)
+    return (*made, *(DeleteObject(key=key) for key in spare))
+
+
+def _provided(
+    found: Obj | None, machine: Machine, number: int, now: datetime
+) -> tuple[Action, ...]:
+    said, facts = _said(machine, number), _facts(machine, node_name(number))
     if found is None:
         tree = {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": NODE, "labels": _labels(machine)},
+            "metadata": {"name": node_name(number), **said},
             "spec": {},
-            "status": {**_facts(machine), "conditions": _conditions(timestamp(now))},
+            "status": {**facts, "conditions": _conditions(timestamp(now))},
         }
         return (PutObject(raw=tree, source=PROVIDED),)
-    labels = {**found.meta.labels, **_labels(machine)}
-    status = {**(found.raw.get("status") or {}), **_facts(machine)}
-    metadata = {**found.raw["metadata"], "labels": labels}
-    if labels == found.meta.labels and status == found.raw.get("status"):
+    before = found.raw["metadata"]
+    merged = {field: {**(before.get(field) or {}), **values} for field, values in said.items()}
+    metadata = {**before, **merged}
+    status = {**(found.raw.get("status") or {}), **facts}
+    if metadata == before and status == found.raw.get("status"):
         return ()
     return (PutObject(raw={**found.raw, "metadata": metadata, "status": status}),)
 
 
-def _labels(machine: Machine) -> dict[str, str]:
-    return {
+def _said(machine: Machine, number: int) -> dict[str, dict[str, str]]:
+    """The labels of a node; and what it is, where it is not the whole machine."""
+    labels = {
         "kubernetes.io/arch": machine.architecture,
-        HOSTNAME: NODE,
+        HOSTNAME: node_name(number),
         "kubernetes.io/os": "linux",
-        "node-role.kubernetes.io/control-plane": "true",
+        **locality_labels(machine.nodes[number]),
     }
+    if number == 0:
+        labels["node-role.kubernetes.io/control-plane"] = "true"
+    count = len(machine.nodes)
+    if count == 1:
+        return {"labels": labels}
+    words = (
+        f"a name for 1/{count} of one machine: scheduling tells its nodes apart, nothing else does"
+    )
+    return {"labels": labels, "annotations": {ABOUT: words}}
 
 
-def _facts(machine: Machine) -> dict[str, Any]:
+def _facts(machine: Machine, name: str) -> dict[str, Any]:
+    count = len(machine.nodes)
+    millicores = machine.cores * 1000 // count
     amounts = {
-        "cpu": str(machine.cores),
-        "memory": f"{machine.memory // 1024}Ki",
-        "pods": str(_MOST_PODS),
+        "cpu": f"{millicores}m" if millicores % 1000 else str(millicores // 1000),
+        "memory": f"{machine.memory // 1024 // count}Ki",
+        "pods": str(_MOST_PODS // count),
     }
     return {
         "capacity": amounts,
         "allocatable": amounts,
         "addresses": [
             {"type": "InternalIP", "address": HOST},
-            {"type": "Hostname", "address": NODE},
+            {"type": "Hostname", "address": name},
         ],
         "nodeInfo": {
             "architecture": machine.architecture,

@@ -165,6 +165,9 @@ def emit_bootstrap(
             "INSTANCE_IPS": proxy.address,
         },
     }
+    if at := proxy.locality:
+        place = {"region": at.region, "zone": at.zone, "sub_zone": at.subzone}
+        made["node"]["locality"] = place
     made["static_resources"]["clusters"] += [
         pipe_cluster("admin", admin_socket),
         pipe_cluster(names.BORDER, border_socket, http2=True),

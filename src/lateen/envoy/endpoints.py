@@ -6,7 +6,9 @@ Before: ir/backends.py        After: emit.py
 
 from __future__ import annotations
 
+from lateen.base.locality import Locality
 from lateen.envoy import names
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import Locality as EnvoyLocality
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import Metadata
 from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_components_pb2 import (
     Endpoint as EnvoyEndpoint,
@@ -48,9 +50,22 @@ def _one(endpoint: Endpoint) -> LbEndpoint:
 
 
 def emit_endpoints(endpoints: EndpointSet) -> ClusterLoadAssignment:
-    """One locality with every endpoint, in the set's order; no locality for an empty set."""
-    locality = LocalityLbEndpoints(lb_endpoints=[_one(e) for e in endpoints.endpoints])
+    """The endpoints in the set's order, by locality; no locality for an empty set."""
+    places: dict[Locality, list[LbEndpoint]] = {}
+    for endpoint in endpoints.endpoints:
+        places.setdefault(endpoint.locality, []).append(_one(endpoint))
     return ClusterLoadAssignment(
         cluster_name=names.outbound_cluster(endpoints.id),
-        endpoints=[locality] if endpoints.endpoints else [],
+        endpoints=[_at(place, places[place]) for place in sorted(places)],
+    )
+
+
+def _at(place: Locality, endpoints: list[LbEndpoint]) -> LocalityLbEndpoints:
+    """A locality weighs what its endpoints weigh, as in Istio."""
+    if not place:
+        return LocalityLbEndpoints(lb_endpoints=endpoints)
+    return LocalityLbEndpoints(
+        locality=EnvoyLocality(region=place.region, zone=place.zone, sub_zone=place.subzone),
+        lb_endpoints=endpoints,
+        load_balancing_weight=u32(len(endpoints)),
     )

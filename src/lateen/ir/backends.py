@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
 
 
@@ -200,6 +201,7 @@ class Endpoint:
     app: str = ""
     version: str = ""
     cluster_identity: str = ""  # the SPIFFE URI
+    locality: Locality = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
 from lateen.ir.backends import Backend, EndpointSet, Wire
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
@@ -37,6 +38,7 @@ class Proxy:
     workload: str = ""
     app: str = ""
     version: str = ""
+    locality: Locality = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ Before: stages/planning.py     After: envoy/bootstrap.py, stages/running.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lateen.api.objects import Obj
@@ -31,7 +31,10 @@ class Bootstraps:
     _made: dict[str, tuple[Proxy, ProxyRun]] = field(default_factory=dict)
 
     def proxy_run(self, obj: Obj, planned: Planned | None) -> ProxyRun | Waiting | None:
-        """How to start the pod's proxy; None if it has none, Waiting until it is planned."""
+        """How to start the pod's proxy; None if it has none, Waiting until it is planned.
+
+        A node that is said to be elsewhere starts no proxy anew: a plan knows the new place at once.
+        """
         where = obj.key.namespace, obj.key.name
         workload = planned.world.workloads.get(where) if planned else None
         if planned is None or workload is None or not workload.address:
@@ -42,7 +45,7 @@ class Bootstraps:
         if proxy is None:
             return PLANNED_SOON
         made = self._made.get(obj.meta.uid)
-        if made is None or made[0] != proxy:
+        if made is None or replace(made[0], locality=proxy.locality) != proxy:
             run = ProxyRun(
                 bootstrap=self._bootstrap(proxy, slot_of(obj.meta.uid)),
                 intercept=workload.injection is Injection.SIDECAR,

@@ -36,7 +36,6 @@ _NO_TRAFFIC = frozenset(
         "Event",
         "HorizontalPodAutoscaler",
         "Job",
-        "Node",
         "PersistentVolume",
         "PersistentVolumeClaim",
         "PodDisruptionBudget",

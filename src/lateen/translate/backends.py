@@ -106,6 +106,7 @@ def _endpoint(instance: Instance, port: Port, mtls: MtlsIndex) -> Endpoint | Non
         app=pod.app,
         version=pod.version,
         cluster_identity=pod.identity,
+        locality=pod.locality,
     )
 
 

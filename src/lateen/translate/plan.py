@@ -45,6 +45,7 @@ def proxy_of(workload: Workload) -> Proxy | None:
         workload=workload.workload,
         app=workload.app,
         version=workload.version,
+        locality=workload.locality,
     )
 
 

@@ -22,6 +22,7 @@ from lateen.api.objects import Obj
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
 from lateen.api.virtualservice import VirtualService
+from lateen.base.locality import locality_of
 from lateen.world.addresses import allocate
 from lateen.world.entries import selected_endpoints, selected_pods
 from lateen.world.model import CLUSTER_DOMAIN, Owned, SecretData, Service, Shape, Workload, World
@@ -37,8 +38,11 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
     for obj in objects:
         by_kind.setdefault(obj.key.kind, []).append(obj)
     labels = {o.key.name: o.meta.labels for o in by_kind.get("Namespace", ())}
+    places = {o.key.name: locality_of(o.meta.labels) for o in by_kind.get("Node", ())}
     workloads = {
-        (o.key.namespace, o.key.name): workload_of(o, labels.get(o.key.namespace, {}), trust_domain)
+        (o.key.namespace, o.key.name): workload_of(
+            o, labels.get(o.key.namespace, {}), trust_domain, places
+        )
         for o in sorted(by_kind.get("Pod", ()), key=lambda o: o.key)
     }
     services = [service_of(o) for o in by_kind.get("Service", ())]

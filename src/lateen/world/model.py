@@ -21,6 +21,7 @@ from lateen.api.objects import Obj
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
 from lateen.api.virtualservice import VirtualService
+from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
 
 T_co = TypeVar("T_co", bound=Api, covariant=True)
@@ -168,6 +169,7 @@ class Workload:
     ports: tuple[tuple[str, int], ...]  # TCP container ports: (name, number)
     hostname: str = ""
     subdomain: str = ""
+    locality: Locality = NOWHERE  # of its node, or what its label istio-locality says
     origin: Origin
 
     def target(self, port: int | str) -> int | None:

@@ -1,6 +1,6 @@
 """Pods as traffic sees them: address, identity, workload, and whether they have a proxy.
 
-In: Pod objects, namespace labels.    Out: Workload.
+In: Pod objects, namespace labels, the places of nodes.    Out: Workload.
 Before: world/model.py                After: world/build.py
 """
 
@@ -12,15 +12,22 @@ from typing import cast
 from lateen.api.meta import ObjectMeta
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod
+from lateen.base.locality import NOWHERE, Locality, parse_locality
 from lateen.world.model import Injection, Workload
 
 _INJECT = "sidecar.istio.io/inject"
 _TEMPLATES = "inject.istio.io/templates"
+_LOCALITY = "istio-locality"
 _HASH = "pod-template-hash"
 _NAMESPACE_SWITCH = "istio-injection"
 
 
-def workload_of(obj: Obj, namespace_labels: Mapping[str, str], trust_domain: str) -> Workload:
+def workload_of(
+    obj: Obj,
+    namespace_labels: Mapping[str, str],
+    trust_domain: str,
+    places: Mapping[str, Locality],
+) -> Workload:
     """Read one pod."""
     pod = cast("Pod", obj.typed)
     labels = pod.metadata.labels
@@ -47,8 +54,17 @@ def workload_of(obj: Obj, namespace_labels: Mapping[str, str], trust_domain: str
         ),
         hostname=pod.spec.hostname,
         subdomain=pod.spec.subdomain,
+        locality=_locality(labels, places.get(pod.spec.node_name, NOWHERE)),
         origin=obj.origin(),
     )
+
+
+def _locality(labels: Mapping[str, str], of_node: Locality) -> Locality:
+    """The node's, unless a label says another; in the label dots may stand for slashes."""
+    said = labels.get(_LOCALITY, "")
+    if not said:
+        return of_node
+    return parse_locality(said if "/" in said else said.replace(".", "/"))
 
 
 def injection_of(pod: Pod, namespace_labels: Mapping[str, str]) -> Injection:
