@@ -18,7 +18,6 @@ from tests.envoy import real
 _SAME_EVERYWHERE = {
     "@type",
     "access_log",
-    "bind_to_port",
     "common_http_protocol_options",
     "connect_timeout",
     "continue_on_listener_filters_timeout",
@@ -57,6 +56,7 @@ _UNSET_LIMITS = {
     "max_retries": names.NO_LIMIT,
     "track_remaining": True,
 }
+_USUAL = (("path_with_escaped_slashes_action", "KEEP_UNCHANGED"), ("bind_to_port", False))
 _EMPTY: tuple[object, ...] = ({}, [], "", None)
 
 
@@ -81,7 +81,7 @@ def short(value: Any) -> Any:
     for key, each in value.items():
         if key in _SAME_EVERYWHERE or (key == "load_balancing_weight" and each == 1):
             continue
-        if (key, each) == ("path_with_escaped_slashes_action", "KEEP_UNCHANGED"):
+        if (key, each) in _USUAL:
             continue
         if key == "metadata":
             made |= _metadata(each["filter_metadata"])
@@ -124,6 +124,7 @@ _PARTS: dict[str, tuple[ResourceType, Wanted]] = {
     "endpoints": (ResourceType.ENDPOINTS, lambda _name: True),
     "outbound": (ResourceType.LISTENER, lambda name: not name.startswith("virtual")),
     "inbound": (ResourceType.LISTENER, lambda name: name == names.VIRTUAL_INBOUND),
+    "apps": (ResourceType.CLUSTER, lambda name: name.startswith("inbound|")),
     "gateway": (ResourceType.LISTENER, lambda name: not name.startswith("border_")),
 }
 

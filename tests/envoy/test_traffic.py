@@ -20,7 +20,7 @@ from lateen.explain.request import (
 from lateen.explain.walk_envoy import walk_envoy
 from lateen.explain.walk_ir import walk_ir
 from lateen.ir.backends import Balance, Outside
-from lateen.ir.plan import ProxyPlan
+from lateen.ir.plan import AppAt, ProxyPlan
 from lateen.translate.plan import plan_for, proxies
 from lateen.world.model import World
 from tests.envoy import real, traffic
@@ -43,6 +43,10 @@ def _plan(world: World, sender: str) -> ProxyPlan:
 
 def _pods_of(world: World, plan: ProxyPlan, cluster: str) -> set[str]:
     """Who stands behind a cluster."""
+    if cluster.startswith("inbound|"):
+        number = int(cluster.split("|")[1])
+        app = next(p.app for p in plan.inbound.ports if p.port == number) if plan.inbound else None
+        return {_app(app) if app else "dialled"}
     id = names.backend_of(cluster)
     passed = {b.id for b in plan.backends if b.balance is Balance.PASSTHROUGH}
     if id is None or id in passed:
@@ -58,6 +62,11 @@ def _pods_of(world: World, plan: ProxyPlan, cluster: str) -> set[str]:
         if backend.id == id and isinstance(backend.discovery, Outside):
             found |= {f"{host}:{port}" for host, port in backend.discovery.destinations}
     return found
+
+
+def _app(app: AppAt) -> str:
+    """The name under which the rig has what a Sidecar leads to."""
+    return app.address if app.address.startswith("@") else f"{app.address or 'dialled'}:{app.port}"
 
 
 def _listed(value: object) -> set[str]:

@@ -43,9 +43,13 @@ _STANDARD = {"http": 80, "https": 443, "tcp": 0, "tls": 443}
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One request of a case and what is to become of it (see `tests/cases/traffic/README.md`)."""
+    """One request of a case and what is to become of it (see `tests/cases/traffic/README.md`).
+
+    `sender` is the pod whose proxy it meets; `inbound`: on its way into the pod.
+    """
 
     sender: str
+    inbound: bool
     method: str
     scheme: str
     host: str
@@ -61,7 +65,8 @@ def _asked(entry: Json, proxy: str) -> Asked:
     parts = urlsplit(url)
     assert parts.hostname, entry
     return Asked(
-        sender=entry.get("from", proxy),
+        sender=entry.get("into") or entry.get("from", proxy),
+        inbound="into" in entry,
         method=method or "GET",
         scheme=parts.scheme,
         host=parts.hostname,
@@ -70,7 +75,9 @@ def _asked(entry: Json, proxy: str) -> Asked:
         path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         headers=entry.get("headers", {}),
         expected={
-            k: v for k, v in entry.items() if k not in {"ask", "from", "authority", "headers"}
+            k: v
+            for k, v in entry.items()
+            if k not in {"ask", "from", "into", "authority", "headers"}
         },
     )
 
@@ -91,9 +98,9 @@ def address_of(world: World, plan: ProxyPlan, asked: Asked) -> str:
 
 def made_up(world: World, plan: ProxyPlan, asked: Asked) -> Request:
     """The request as the walkers take it."""
-    edge = plan.proxy.role is Role.GATEWAY
+    edge = Way.GATEWAY if plan.proxy.role is Role.GATEWAY else Way.OUTBOUND
     return Request(
-        way=Way.GATEWAY if edge else Way.OUTBOUND,
+        way=Way.INBOUND if asked.inbound else edge,
         port=asked.port,
         method=asked.method,
         path=asked.path,
@@ -131,6 +138,7 @@ class Rig:
     plan: ProxyPlan
     resources: Resources
     told: frozenset[str]
+    entered: frozenset[int] = frozenset()
     found: dict[str, pods.Pod] = field(default_factory=dict)
 
     def pod(self, address: str, port: int) -> Json:
@@ -154,6 +162,8 @@ class Rig:
         if "socket_address" in value:
             place = value["socket_address"]
             return self.pod(place["address"], place["port_value"])
+        if value.get("pipe", {}).get("path", "").startswith("@"):
+            return self.pod(value["pipe"]["path"], 0)
         if "envoy_internal_address" in value:
             host, _, port = value["envoy_internal_address"]["endpoint_id"].rpartition(":")
             return self.pod(host, int(port))
@@ -166,8 +176,8 @@ class Rig:
         made: Json = self.here({k: v for k, v in cluster.items() if k != "upstream_bind_config"})
         if made.get("type") == "ORIGINAL_DST":
             made |= {"type": "STATIC", "lb_policy": "ROUND_ROBIN"}
-            made.pop("original_dst_lb_config", None)
-            endpoint = {"endpoint": {"address": self.pod(_DIALLED, 0)}}
+            port = made.pop("original_dst_lb_config", {}).get("upstream_port_override", 0)
+            endpoint = {"endpoint": {"address": self.pod(_DIALLED, port)}}
             places = [{"lb_endpoints": [endpoint]}]
             made["load_assignment"] = {"cluster_name": "x", "endpoints": places}
         return made
@@ -182,6 +192,27 @@ class Rig:
             if not each["name"].endswith(("original_dst", "proxy_protocol"))
         ]
         return made | {"address": {"pipe": {"path": self.socket(listener["name"])}}}
+
+    def entrance(self, listener: Json, port: int) -> Json:
+        """The chains of virtualInbound that take connections to one port."""
+        chains = listener["filter_chains"]
+        own = [c for c in chains if c["filter_chain_match"].get("destination_port") == port]
+        rest = [c for c in chains if "destination_port" not in c["filter_chain_match"]]
+        made = self.listener(listener | {"name": f"{names.VIRTUAL_INBOUND}-{port}"})
+        made["filter_chains"] = [
+            chain
+            | {
+                "filter_chain_match": {
+                    key: each
+                    for key, each in chain["filter_chain_match"].items()
+                    if key != "destination_port"
+                }
+            }
+            for chain in own or rest
+        ]
+        for inspector in made["listener_filters"]:
+            inspector.pop("filter_disabled", None)
+        return made
 
     def socket(self, listener: str) -> str:
         """Where a listener of the plan listens."""
@@ -199,11 +230,18 @@ class Rig:
         _put_certificates(made)
         static = made["static_resources"]
         ours = {name for each in self.resources.values() for name in each}
+        given = static["listeners"]
         static["listeners"] = [
             self.listener(each)
-            for each in static["listeners"]
+            for each in given
             if each["name"] in ours and each["name"] != names.VIRTUAL_INBOUND
-        ] + [each for each in static["listeners"] if "internal_listener" in each]
+        ] + [each for each in given if "internal_listener" in each]
+        static["listeners"] += [
+            self.entrance(each, port)
+            for each in given
+            if each["name"] == names.VIRTUAL_INBOUND
+            for port in sorted(self.entered)
+        ]
         static["clusters"] = [
             self.cluster(each) if each["name"] in ours else each for each in static["clusters"]
         ]
@@ -232,7 +270,10 @@ def running(world: World, plan: ProxyPlan, folder: Path, asked: tuple[Asked, ...
     """A real Envoy with the plan, and pods that can answer what is asked."""
     told = frozenset(name for each in asked for name in each.expected.get("got", {}))
     resources = emit(plan, system_roots=str(roots(folder)))
-    rig = Rig(folder=folder, world=world, plan=plan, resources=resources, told=told)
+    entered = frozenset(each.port for each in asked if each.inbound)
+    rig = Rig(
+        folder=folder, world=world, plan=plan, resources=resources, told=told, entered=entered
+    )
     config = rig.config()
     raw = any(each.scheme in ("tcp", "tls") for each in asked)
     with pods.greeting_for(rig.found.values() if raw else ()), real.running(config, folder):
@@ -262,6 +303,7 @@ class _Link(http.client.HTTPConnection):
 
 def _dial(rig: Rig, request: Request, asked: Asked) -> socket.socket:
     wanted = (
+        f"{names.VIRTUAL_INBOUND}-{asked.port}" if asked.inbound else "",
         f"{request.address}_{asked.port}",
         names.wildcard_listener(asked.port),
         names.VIRTUAL_OUTBOUND,
@@ -272,7 +314,8 @@ def _dial(rig: Rig, request: Request, asked: Asked) -> socket.socket:
     link = socket.socket(socket.AF_UNIX)
     link.settimeout(WAIT)
     link.connect(there[0])
-    if asked.scheme not in ("https", "tls"):
+    from_mesh = asked.inbound and "client" in asked.expected
+    if asked.scheme not in ("https", "tls") and not from_mesh:
         return link
     context = ssl.create_default_context(cadata=AUTHORITY.root.decode())
     context.check_hostname = False
@@ -281,6 +324,8 @@ def _dial(rig: Rig, request: Request, asked: Asked) -> socket.socket:
         both = rig.folder / "client.pem"
         both.write_bytes(pair.certificate + pair.key)
         context.load_cert_chain(both)
+    if from_mesh:
+        context.set_alpn_protocols(["istio" if request.raw else "istio-http"])
     return context.wrap_socket(link, server_hostname=asked.host)
 
 

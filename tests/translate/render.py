@@ -38,6 +38,8 @@ def _part(plan: ProxyPlan, problems: tuple[Problem, ...], part: str) -> Any:
     field, _, name = part.partition("/")
     if field == "problems":
         return [f"{p.code} {p.origin.key} {p.origin.field}: {p.message}" for p in problems]
+    if field == "apps":  # a part of `inbound`
+        return {p.port: plain(p.app) for p in plan.inbound.ports} if plan.inbound else {}
     if field == "tables" and "/" in name:
         table, _, host = name.partition("/")
         hosts = next(each.hosts for each in plan.tables if each.name == table)

@@ -95,7 +95,7 @@ def _settings(policy: TrafficPolicy | PortTrafficPolicy, at: At) -> Iterator[Pro
         yield from one_of(here.key("simple"), policy.load_balancer.simple, SIMPLE)
         yield from _balancer(policy.load_balancer, here)
     if policy.connection_pool:
-        yield from _pool(policy.connection_pool, at.key("connectionPool"))
+        yield from check_pool(policy.connection_pool, at.key("connectionPool"))
     if policy.outlier_detection:
         yield from _outliers(policy.outlier_detection, at.key("outlierDetection"))
     if policy.tls:
@@ -139,7 +139,8 @@ def _is_prime(number: int) -> bool:
     return number > 1 and number <= _MOST_PLACES and all(number % n for n in range(2, top + 1))
 
 
-def _pool(pool: ConnectionPoolSettings, at: At) -> Iterator[Problem]:
+def check_pool(pool: ConnectionPoolSettings, at: At) -> Iterator[Problem]:
+    """Limits of connections and requests."""
     if pool.http is None and pool.tcp is None:
         yield at.error("connection pool must have at least one field", "give tcp or http")
     if pool.tcp:

@@ -1,7 +1,7 @@
-"""Write clusters: backends, the pod's own ports, and the two ends of unknown traffic.
+"""Write the clusters of backends.
 
-In: Backend, InboundPort.     Out: Cluster.
-Before: ir/backends.py        After: emit.py
+In: Backend.                  Out: Cluster.
+Before: ir/backends.py        After: clusters_in.py, emit.py
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import assert_never
 
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
 from lateen.envoy.endpoints import TLS_MODE
 from lateen.envoy.matchers import header_matcher
@@ -74,11 +73,9 @@ from lateen.ir.backends import (
     Wire,
 )
 from lateen.ir.match import Exact
-from lateen.ir.plan import InboundPort, Speech
 
 _HEADER_VERSIONS = {1: ProxyProtocolConfig.V1, 2: ProxyProtocolConfig.V2}
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_INBOUND_SOURCE = "127.0.0.6"  # Istio's source address towards the app
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 # Sockets with this mark are not redirected back into the proxy: SOL_SOCKET, SO_MARK.
 _MARK = SocketOption(
@@ -96,7 +93,9 @@ _POLICIES = {
 }
 
 
-def _thresholds(limits: Limits) -> CircuitBreakers:
+def thresholds(limits: Limits) -> CircuitBreakers:
+    """Istio's circuit breakers: what nobody limits has no limit."""
+
     def limit(number: int | None) -> int:
         return names.NO_LIMIT if number is None else number
 
@@ -115,7 +114,7 @@ def _thresholds(limits: Limits) -> CircuitBreakers:
     return CircuitBreakers(thresholds=[made])
 
 
-def _http_options(wire: Wire, security: object, limits: Limits) -> HttpProtocolOptions:
+def http_options(wire: Wire, security: object, limits: Limits) -> HttpProtocolOptions:
     """Which HTTP is spoken. To a TLS host outside, "as the client" gives way to ALPN's choice."""
     http1 = Http1ProtocolOptions()
     http2 = Http2ProtocolOptions(max_concurrent_streams=maybe_u32(limits.max_concurrent_streams))
@@ -181,7 +180,9 @@ def _ejection(ejection: Ejection) -> OutlierDetection:
     return made
 
 
-def _keepalive(keepalive: Keepalive) -> UpstreamConnectionOptions:
+def keepalive(keepalive: Keepalive) -> UpstreamConnectionOptions:
+    """TCP keepalive, in whole seconds."""
+
     def whole(seconds: float | None) -> int | None:
         return None if seconds is None else max(1, round(seconds))
 
@@ -232,7 +233,7 @@ def _find(cluster: Cluster, backend: Backend) -> None:
 
 def _options(backend: Backend) -> HttpProtocolOptions:
     """How HTTP is spoken, and which of its answers count against an endpoint."""
-    made = _http_options(backend.wire, backend.security, backend.limits)
+    made = http_options(backend.wire, backend.security, backend.limits)
     if backend.ejection and backend.ejection.error_codes:
         made.outlier_detection.error_matcher.CopyFrom(_counted(backend.ejection.error_codes))
     return made
@@ -245,9 +246,9 @@ def emit_backend(backend: Backend, system_roots: str) -> Cluster:
         name=names.outbound_cluster(backend.id),
         connect_timeout=duration(limits.connect_timeout),
         lb_policy=_POLICIES[Balance.ROUND_ROBIN if _undecided(backend) else backend.balance],
-        circuit_breakers=_thresholds(limits),
+        circuit_breakers=thresholds(limits),
         metadata=made_by(backend.origin, host=backend.id.host),
-        typed_extension_protocol_options={_HTTP_OPTIONS: packed(_options(backend))},
+        typed_extension_protocol_options={HTTP_OPTIONS: packed(_options(backend))},
     )
     _find(cluster, backend)
     if outside:
@@ -271,7 +272,7 @@ def emit_backend(backend: Backend, system_roots: str) -> Cluster:
         panic = Percent(value=backend.ejection.min_health_percent)
         cluster.common_lb_config.healthy_panic_threshold.CopyFrom(panic)
     if limits.keepalive:
-        cluster.upstream_connection_options.CopyFrom(_keepalive(limits.keepalive))
+        cluster.upstream_connection_options.CopyFrom(keepalive(limits.keepalive))
     return cluster
 
 
@@ -316,43 +317,3 @@ def _tell_client(cluster: Cluster, version: int) -> None:
 def _undecided(backend: Backend) -> bool:
     """Hosts outside have no "address the client dialled" to pass on."""
     return backend.balance is Balance.PASSTHROUGH and isinstance(backend.discovery, Outside)
-
-
-def _to_dialled_address(name: str, origin: Origin, source: str, wire: Wire) -> Cluster:
-    """A cluster that connects to whatever address the client dialled."""
-    cluster = Cluster(
-        name=name,
-        type=Cluster.ORIGINAL_DST,
-        lb_policy=Cluster.CLUSTER_PROVIDED,
-        connect_timeout=duration(10),
-        circuit_breakers=_thresholds(Limits()),
-        upstream_bind_config=marked(source),
-        metadata=made_by(origin),
-    )
-    if wire is not Wire.TCP:
-        options = _http_options(wire, Plaintext(), Limits())
-        cluster.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(packed(options))
-    return cluster
-
-
-def emit_inbound_port(port: InboundPort) -> Cluster:
-    """`inbound|PORT||`: the app's own address and port, from Istio's 127.0.0.6."""
-    wire = Wire.TCP if port.speech is Speech.TCP else port.wire
-    return _to_dialled_address(names.inbound_cluster(port.port), port.origin, _INBOUND_SOURCE, wire)
-
-
-def emit_fixed(inbound: bool) -> tuple[Cluster, ...]:
-    """PassthroughCluster, BlackHoleCluster and, for a sidecar, InboundPassthroughCluster."""
-    black_hole = Cluster(
-        name=names.BLACK_HOLE,
-        type=Cluster.STATIC,
-        connect_timeout=duration(1),
-        metadata=made_by(BUILT_IN),
-    )
-    made = (_to_dialled_address(names.PASSTHROUGH, BUILT_IN, "", Wire.CLIENT), black_hole)
-    if not inbound:
-        return made
-    return (
-        *made,
-        _to_dialled_address(names.INBOUND_PASSTHROUGH, BUILT_IN, _INBOUND_SOURCE, Wire.CLIENT),
-    )

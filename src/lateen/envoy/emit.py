@@ -17,13 +17,16 @@ from google.protobuf.message import Message
 
 from lateen.base.origin import ObjectKey, Origin
 from lateen.envoy import names
-from lateen.envoy.clusters import emit_backend, emit_fixed, emit_inbound_port
+from lateen.envoy.clusters import emit_backend
+from lateen.envoy.clusters_in import emit_fixed, emit_inbound_port
 from lateen.envoy.endpoints import emit_endpoints
 from lateen.envoy.gateway import emit_gateway_port, raw_backends
-from lateen.envoy.listeners_in import emit_inbound
+from lateen.envoy.listeners_in import emit_inbound, emit_own_inbound, own_listeners
 from lateen.envoy.listeners_out import (
+    Elsewhere,
     ListenerOut,
     TcpTarget,
+    elsewhere_of,
     emit_outbound,
     emit_virtual_outbound,
     outbound_listeners,
@@ -104,12 +107,17 @@ def _outbound(listener: ListenerOut, proxy: Proxy) -> Resource:
     return resource(listener.name, emit_outbound(listener, proxy), listener.parts)
 
 
-def _virtual_outbound(proxy: Proxy, allow_any: bool) -> Resource:
-    return resource(names.VIRTUAL_OUTBOUND, emit_virtual_outbound(proxy, allow_any))
+def _virtual_outbound(proxy: Proxy, elsewhere: Elsewhere) -> Resource:
+    return resource(names.VIRTUAL_OUTBOUND, emit_virtual_outbound(proxy, elsewhere))
 
 
 def _inbound(inbound: Inbound, proxy: Proxy) -> Resource:
     return resource(names.VIRTUAL_INBOUND, emit_inbound(inbound, proxy), inbound)
+
+
+def _own_inbound(inbound: Inbound, proxy: Proxy) -> Resource:
+    listener = emit_own_inbound(inbound, proxy)
+    return resource(listener.name, listener, inbound)
 
 
 def _gateway_port(
@@ -146,12 +154,15 @@ def _clusters(plan: ProxyPlan, memo: Memo, system_roots: str) -> Iterator[Resour
 def _listeners(plan: ProxyPlan, memo: Memo, gateway_socket: str) -> Iterator[Resource]:
     proxy = labelled(plan.proxy)
     backends = {backend.id: backend for backend in plan.backends}
-    for listener in outbound_listeners(plan.outbound, backends, plan.allow_any):
+    elsewhere = elsewhere_of(plan, backends)
+    for listener in outbound_listeners(plan.outbound, backends, elsewhere):
         yield memo.once(_outbound, listener, proxy)
     if plan.proxy.role is Role.SIDECAR:
-        yield memo.once(_virtual_outbound, proxy, plan.allow_any)
+        yield memo.once(_virtual_outbound, proxy, elsewhere)
     if plan.inbound:
         yield memo.once(_inbound, plan.inbound, proxy)
+        for inbound in own_listeners(plan.inbound):
+            yield memo.once(_own_inbound, inbound, proxy)
     for port in plan.gateway:
         socket = gateway_socket.replace(PORT, str(port.port))
         targets = tuple(target_of(id, backends) for id in raw_backends(port))

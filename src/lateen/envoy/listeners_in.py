@@ -1,6 +1,6 @@
 """Write what a sidecar does with what comes in: one listener, a few chains for each port.
 
-In: Inbound.                        Out: Listener `virtualInbound`.
+In: Inbound.                        Out: Listener `virtualInbound`, and those of ports with a `bind`.
 Before: ir/plan.py, http.py         After: emit.py
 
 Which chain takes a connection is told by the port, by TLS or not, and by the ALPN that the mesh's
@@ -11,7 +11,7 @@ app's); under STRICT there is no chain for plaintext, and such connections are c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from lateen.base.origin import BUILT_IN, Origin
@@ -199,6 +199,31 @@ def _listener_filters(inbound: Inbound) -> list[ListenerFilter]:
         declared = {port.port for port in inbound.ports} - sniffed
         return [*made, http_inspector(none_at([names.INBOUND_PORT, *declared]))]
     return [*made, http_inspector(only_at(sniffed))] if sniffed else made
+
+
+def own_listeners(inbound: Inbound) -> Iterator[Inbound]:
+    """Each port that the proxy itself listens at, alone."""
+    for port in inbound.ports:
+        if port.bind:
+            yield replace(inbound, ports=(port,))
+
+
+def emit_own_inbound(inbound: Inbound, proxy: Proxy) -> Listener:
+    """`BIND_PORT` for the one port, at its own address: nothing is redirected to it."""
+    (port,) = inbound.ports
+    site = next(_sites(inbound))
+    sniffed = {port.port} if _sniffs_http(port.speech, port.mtls) else set[int]()
+    http = [http_inspector(only_at(sniffed))] if sniffed else []
+    return Listener(
+        name=names.address_listener(port.bind, port.port),
+        address=socket_address(port.bind, port.port),
+        traffic_direction=INBOUND,
+        metadata=made_by(port.origin),
+        listener_filters=[*([tls_inspector()] if _sniffs_tls(port) else []), *http],
+        listener_filters_timeout=INBOUND_WAIT,
+        continue_on_listener_filters_timeout=True,
+        filter_chains=[_chain(site, kind, inbound, proxy) for kind in _kinds(site)],
+    )
 
 
 def emit_inbound(inbound: Inbound, proxy: Proxy) -> Listener:

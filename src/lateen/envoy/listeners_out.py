@@ -32,7 +32,7 @@ from lateen.envoy.sniffing import (
 )
 from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
 from lateen.ir.backends import Backend, BackendId, MeshMtls, Tunnel, Wire
-from lateen.ir.plan import HttpOut, Outbound, Proxy, SniffOut, SniOut, TcpOut
+from lateen.ir.plan import HttpOut, Outbound, Proxy, ProxyPlan, SniffOut, SniOut, TcpOut
 from lateen.ir.routes import Split
 
 
@@ -62,6 +62,22 @@ def target_of(id: BackendId, backends: Mapping[BackendId, Backend]) -> TcpTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """Where connections go that nobody claims: nowhere, to the address dialled, or to a proxy."""
+
+    allow_any: bool
+    egress_proxy: TcpTarget | None = None
+
+
+def elsewhere_of(plan: ProxyPlan, backends: Mapping[BackendId, Backend]) -> Elsewhere:
+    """Where a plan sends what nobody claims."""
+    proxy = plan.egress_proxy
+    return Elsewhere(
+        allow_any=plan.allow_any, egress_proxy=target_of(proxy, backends) if proxy else None
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerOut:
     """All that one outbound listener does; equal values make equal bytes."""
 
@@ -70,7 +86,7 @@ class ListenerOut:
     port: int
     parts: tuple[Outbound, ...]
     targets: tuple[TcpTarget, ...]
-    allow_any: bool
+    elsewhere: Elsewhere
 
     def target(self, id: BackendId) -> TcpTarget:
         """The target of one of the parts' backends."""
@@ -88,22 +104,13 @@ def _backends_in(part: Outbound) -> tuple[BackendId, ...]:
     assert_never(part)
 
 
-def _place(part: Outbound) -> tuple[str, int]:
-    match part:
-        case HttpOut():
-            return names.ANY_ADDRESS, part.port
-        case TcpOut() | SniffOut() | SniOut():
-            return part.address, part.port
-    assert_never(part)
-
-
 def outbound_listeners(
-    outbound: Iterable[Outbound], backends: Mapping[BackendId, Backend], allow_any: bool
+    outbound: Iterable[Outbound], backends: Mapping[BackendId, Backend], elsewhere: Elsewhere
 ) -> tuple[ListenerOut, ...]:
     """The plan's outbound values by listener: HTTP and TLS by SNI share a port's wildcard one."""
     places: dict[tuple[str, int], list[Outbound]] = {}
     for part in outbound:
-        places.setdefault(_place(part), []).append(part)
+        places.setdefault((part.address, part.port), []).append(part)
     return tuple(
         ListenerOut(
             name=names.address_listener(address, port),
@@ -114,7 +121,7 @@ def outbound_listeners(
                 target_of(id, backends)
                 for id in dict.fromkeys(id for part in parts for id in _backends_in(part))
             ),
-            allow_any=allow_any,
+            elsewhere=elsewhere,
         )
         for (address, port), parts in places.items()
     )
@@ -128,9 +135,14 @@ def _chain(
     )
 
 
-def _elsewhere(tags: Mapping[str, str], allow_any: bool) -> Filter:
-    cluster = names.PASSTHROUGH if allow_any else names.BLACK_HOLE
-    return tcp_proxy(stat=cluster, cluster=cluster, tags=tags)
+def _elsewhere(tags: Mapping[str, str], elsewhere: Elsewhere) -> list[Filter]:
+    proxy = elsewhere.egress_proxy
+    if proxy and elsewhere.allow_any:
+        name = names.outbound_cluster(proxy.id)
+        first_say = [says_tcp()] if proxy.http else []
+        return [*first_say, tcp_proxy(stat=name, cluster=name, tags=tags)]
+    cluster = names.PASSTHROUGH if elsewhere.allow_any else names.BLACK_HOLE
+    return [tcp_proxy(stat=cluster, cluster=cluster, tags=tags)]
 
 
 def _to_splits(to: tuple[Split, ...], target: TcpTarget, tags: Mapping[str, str]) -> Filter:
@@ -175,7 +187,7 @@ def _sni_chains(
 
 
 def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
-    """`0.0.0.0_PORT` or `ADDRESS_PORT`; it gets its connections from virtualOutbound.
+    """`0.0.0.0_PORT` or `ADDRESS_PORT`; it gets its connections from virtualOutbound, or its own.
 
     Of `proxy` only what labels need is read, so that the pods of a workload share the bytes.
     """
@@ -184,7 +196,7 @@ def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
     made = Listener(
         name=listener.name,
         address=socket_address(listener.address, listener.port),
-        bind_to_port=FALSE,
+        bind_to_port=TRUE if first.own else FALSE,
         traffic_direction=OUTBOUND,
         metadata=made_by(first.origin),
         listener_filters_timeout=OUTBOUND_WAIT,
@@ -211,18 +223,18 @@ def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
                 inspectors |= {"tls": tls_inspector()}
                 made.filter_chains.extend(_sni_chains(listener, part, tags))
                 if part.address == names.ANY_ADDRESS:
-                    unknown = _elsewhere(tags, listener.allow_any)
-                    made.default_filter_chain.CopyFrom(_chain("unknown", BUILT_IN, unknown))
+                    unknown = _elsewhere(tags, listener.elsewhere)
+                    made.default_filter_chain.CopyFrom(_chain("unknown", BUILT_IN, *unknown))
             case _:
                 assert_never(part)
     made.listener_filters.extend(inspectors.values())
     return made
 
 
-def emit_virtual_outbound(proxy: Proxy, allow_any: bool) -> Listener:
+def emit_virtual_outbound(proxy: Proxy, elsewhere: Elsewhere) -> Listener:
     """Everything the app dials arrives here and is handed to the listener of its address.
 
-    What no listener claims leaves for the address dialled, or nowhere. Dialling 15001 itself would
+    What no listener claims goes elsewhere. Dialling 15001 itself would
     loop and leads nowhere.
     """
     tags = labels(proxy, inbound=False)
@@ -237,6 +249,6 @@ def emit_virtual_outbound(proxy: Proxy, allow_any: bool) -> Listener:
         listener_filters=[original_dst()],
         filter_chains=[
             _chain("virtualOutbound-blackhole", BUILT_IN, nowhere, match=itself),
-            _chain("virtualOutbound-catchall-tcp", BUILT_IN, _elsewhere(tags, allow_any)),
+            _chain("virtualOutbound-catchall-tcp", BUILT_IN, *_elsewhere(tags, elsewhere)),
         ],
     )

@@ -347,7 +347,8 @@ def _listener_names(request: Request) -> tuple[str, ...]:
     wildcard = names.wildcard_listener(request.port)
     match request.way:
         case Way.INBOUND:
-            return (names.VIRTUAL_INBOUND,)
+            own = names.address_listener(request.address, request.port)
+            return (own, names.VIRTUAL_INBOUND)
         case Way.GATEWAY:
             return (wildcard,)
         case Way.OUTBOUND:

@@ -256,15 +256,10 @@ def _raw(shares: tuple[tuple[str, int], ...], origin: Origin, request: Request) 
 def _outbound(plan: ProxyPlan, request: Request) -> Outcome:
     """What listens at the address dialled, or else at any; what nobody claims goes elsewhere."""
     for address in (request.address, names.ANY_ADDRESS):
-        here = [p for p in plan.outbound if _stands_at(p, address, request.port)]
+        here = [p for p in plan.outbound if (p.address, p.port) == (address, request.port)]
         if here:
             return _taken(plan, here, request)
     return _raw(((_elsewhere(plan), 100),), BUILT_IN, request)
-
-
-def _stands_at(part: Outbound, address: str, port: int) -> bool:
-    own = names.ANY_ADDRESS if isinstance(part, HttpOut) else part.address
-    return (own, part.port) == (address, port)
 
 
 def _taken(plan: ProxyPlan, here: list[Outbound], request: Request) -> Outcome:
@@ -295,6 +290,8 @@ def _taken(plan: ProxyPlan, here: list[Outbound], request: Request) -> Outcome:
 
 
 def _elsewhere(plan: ProxyPlan) -> str:
+    if plan.allow_any and plan.egress_proxy:
+        return names.outbound_cluster(plan.egress_proxy)
     return names.PASSTHROUGH if plan.allow_any else names.BLACK_HOLE
 
 

@@ -6,12 +6,12 @@ Before: ir/routes.py, ir/policy.py       After: translate/plan.py, envoy/emit.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
-from lateen.ir.backends import Backend, EndpointSet, Wire
+from lateen.ir.backends import Backend, BackendId, EndpointSet, Limits, Wire
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
 from lateen.ir.routes import RouteTable, Split
 
@@ -43,10 +43,15 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpOut:
-    """HTTP on a port of every host: listener `0.0.0.0_PORT`, route table by name."""
+    """HTTP on a port of every host: listener `0.0.0.0_PORT`, route table by name.
+
+    `own`, here and below: the proxy itself listens at the address; nothing is redirected to it.
+    """
 
     port: int
     table: str
+    address: str = ANYWHERE
+    own: bool = False
     origin: Origin
 
 
@@ -57,6 +62,7 @@ class TcpOut:
     address: str
     port: int
     to: tuple[Split, ...]
+    own: bool = False
     origin: Origin
 
 
@@ -68,6 +74,7 @@ class SniffOut:
     port: int
     table: str
     to: tuple[Split, ...]
+    own: bool = False
     origin: Origin
 
 
@@ -82,6 +89,7 @@ class SniOut:
     port: int
     by_host: tuple[tuple[str, tuple[Split, ...]], ...]
     address: str = ANYWHERE
+    own: bool = False
     origin: Origin
 
 
@@ -105,14 +113,31 @@ class Speech(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppAt:
+    """Where an app answers that is not where it was dialled.
+
+    `address` "" is the pod's own; a name that begins with `@` is a Unix socket without a file.
+    """
+
+    address: str = ""
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboundPort:
-    """A port of the pod that a Service or a container declares: cluster `inbound|PORT||`."""
+    """A port of the pod that a Service, a container or a Sidecar declares: cluster `inbound|PORT||`.
+
+    With a `bind` the proxy itself listens there as well: listener `BIND_PORT`.
+    """
 
     port: int
     speech: Speech
     mtls: Mtls
     wire: Wire = Wire.CLIENT  # spoken to the app, whatever the client spoke to the proxy
     service: str = ""  # the host of a Service that leads here; for labels only
+    app: AppAt | None = None
+    bind: str = ""
+    limits: Limits = field(default_factory=Limits)
     origin: Origin
 
 
@@ -223,7 +248,8 @@ class ProxyPlan:
     """The whole of one proxy's configuration, in the words of traffic.
 
     A sidecar has `outbound` and `inbound`; a gateway has `gateway` (and `authorization` on it).
-    `allow_any`: traffic to unknown hosts leaves by the border; otherwise it is refused.
+    `allow_any`: traffic to unknown hosts leaves by the border, or by way of `egress_proxy`;
+    otherwise it is refused.
     """
 
     proxy: Proxy
@@ -237,4 +263,5 @@ class ProxyPlan:
     secrets: tuple[TlsSecret, ...] = ()
     roots: tuple[RootSecret, ...] = ()
     allow_any: bool = True
+    egress_proxy: BackendId | None = None
     trust_domain: str = "cluster.local"

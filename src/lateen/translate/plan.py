@@ -17,6 +17,7 @@ from lateen.translate.gateways import gateway_view
 from lateen.translate.inbound import inbound_of
 from lateen.translate.outbound import OutboundView, View, outbound_view, view_of
 from lateen.translate.policy import authorization_of
+from lateen.translate.scope import chosen_for
 from lateen.translate.views import Index, index_of
 from lateen.world.model import CLUSTER_DOMAIN, Injection, Workload, World
 
@@ -88,7 +89,9 @@ def plan_for(
 
 def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
     workload = index.world.workloads[proxy.namespace, proxy.pod]
-    inbound, problems = inbound_of(index, workload)
+    sidecar = chosen_for(index.world.sidecars, workload).sidecar
+    inbound, problems = inbound_of(index, workload, sidecar)
+    egress_proxy = shared.view.egress_proxy
     plan = ProxyPlan(
         proxy=proxy,
         outbound=_without_self(shared.outbound, proxy.address),
@@ -99,6 +102,7 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         secrets=shared.secrets,
         roots=shared.roots,
         allow_any=shared.view.allow_any,
+        egress_proxy=egress_proxy.backend if egress_proxy and shared.view.allow_any else None,
         trust_domain=index.world.trust_domain,
     )
     return Planned(plan=plan, problems=tuple(dict.fromkeys([*shared.problems, *problems])))

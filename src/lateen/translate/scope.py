@@ -1,6 +1,6 @@
-"""Which part of the mesh a pod's proxy is told of, and what it does with the rest.
+"""Which part of the mesh a pod's proxy is told of, at which ports, and what it does with the rest.
 
-In: Sidecars in order of age, a workload.    Out: Scope.
+In: Sidecars in order of age, a workload.    Out: Scope, Way, Chosen.
 Before: world/model.py                       After: translate/views.py, translate/claims.py
 
 Istio's order: the oldest Sidecar that selects the pod, else the oldest of its namespace without a
@@ -12,9 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lateen.api.sidecar import Sidecar
+from lateen.api.sidecar import IstioEgressListener, Sidecar
+from lateen.base.origin import BUILT_IN, Origin
+from lateen.ir.backends import BackendId
+from lateen.ir.routes import Split
 from lateen.translate.hosts import covers, full_host
 from lateen.world.model import ROOT_NAMESPACE, Owned, Workload
+
+_LOOPBACK = "127.0.0.1"  # where Istio's proxy listens unless a Sidecar says otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -46,12 +51,33 @@ class Scope:
 ALL_OF_IT = Scope()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Way:
+    """A way out for the hosts of a scope: at each port they have, or at one of a Sidecar's own.
+
+    `protocol` is the own port's, as the Sidecar writes it. `bind` is an address to listen at instead
+    of the services' own; `own`: the proxy itself listens there, without redirection.
+    """
+
+    scope: Scope = ALL_OF_IT
+    port: int = 0
+    protocol: str = ""
+    bind: str = ""
+    own: bool = False
+    origin: Origin = BUILT_IN
+
+
+ONE_WAY = (Way(),)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """What a Sidecar says to a pod; `allow_any` is None where it says nothing of unknown hosts."""
 
-    scope: Scope = ALL_OF_IT
+    sidecar: Owned[Sidecar] | None = None
+    ways: tuple[Way, ...] = ONE_WAY
     allow_any: bool | None = None
+    egress_proxy: Split | None = None
 
 
 def chosen_for(sidecars: tuple[Owned[Sidecar], ...], workload: Workload) -> Chosen:
@@ -70,7 +96,37 @@ def chosen_for(sidecars: tuple[Owned[Sidecar], ...], workload: Workload) -> Chos
 
 def _said(sidecar: Owned[Sidecar], namespace: str) -> Chosen:
     spec = sidecar.typed.spec
-    hosts = [host.partition("/") for listener in spec.egress for host in listener.hosts]
+    ways = (
+        _way(listener, namespace, sidecar.origin(f"spec.egress[{index}]"))
+        for index, listener in enumerate(spec.egress)
+    )
+    policy = spec.outbound_traffic_policy
+    return Chosen(
+        sidecar=sidecar,
+        ways=tuple(way for way in ways if way) if spec.egress else ONE_WAY,
+        allow_any=None if policy is None else policy.mode == "ALLOW_ANY",
+        egress_proxy=_egress_proxy(sidecar, namespace),
+    )
+
+
+def _egress_proxy(sidecar: Owned[Sidecar], namespace: str) -> Split | None:
+    """Where unknown traffic is to go by."""
+    policy = sidecar.typed.spec.outbound_traffic_policy
+    proxy = policy.egress_proxy if policy else None
+    if proxy is None:
+        return None
+    backend = BackendId(
+        host=full_host(proxy.host, namespace),
+        port=proxy.port.number if proxy.port else 0,
+        subset=proxy.subset,
+    )
+    origin = sidecar.origin("spec.outboundTrafficPolicy.egressProxy")
+    return Split(backend=backend, weight=100, origin=origin)
+
+
+def _way(listener: IstioEgressListener, namespace: str, origin: Origin) -> Way | None:
+    """One way out; None for a Unix socket, which is not carried."""
+    hosts = (host.partition("/") for host in listener.hosts)
     imports = tuple(
         sorted(
             (namespace if where == "." else where, full_host(name, namespace))
@@ -78,8 +134,14 @@ def _said(sidecar: Owned[Sidecar], namespace: str) -> Chosen:
             if where != "~"
         )
     )
-    policy = spec.outbound_traffic_policy
-    return Chosen(
-        scope=Scope(imports=imports) if spec.egress else ALL_OF_IT,
-        allow_any=None if policy is None else policy.mode == "ALLOW_ANY",
+    port, own = listener.port, listener.capture_mode == "NONE"
+    if port and not port.number:
+        return None
+    return Way(
+        scope=Scope(imports=imports),
+        port=port.number if port else 0,
+        protocol=port.protocol if port else "",
+        bind=listener.bind or (_LOOPBACK if own else ""),
+        own=own,
+        origin=origin,
     )

@@ -13,7 +13,7 @@ from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
 from lateen.ir.match import ANY_REQUEST
-from lateen.ir.routes import Elsewhere, Route, RouteTable, VirtualHost
+from lateen.ir.routes import Action, Elsewhere, Forward, Route, RouteTable, Split, VirtualHost
 from lateen.translate.claims import MeshRules
 from lateen.translate.hosts import covers, host_forms, is_wild
 from lateen.translate.matches import Place
@@ -34,6 +34,7 @@ class TableMaker:
     labels: Mapping[str, str]
     aliases: Mapping[str, tuple[str, ...]]  # ExternalName hosts by the host they lead to
     allow_any: bool
+    egress_proxy: Split | None = None
 
     def table(self, port: int, services: tuple[Service, ...]) -> tuple[RouteTable, list[Problem]]:
         """The table `PORT`: a virtual host for each service with that port, and a catch-all."""
@@ -58,7 +59,7 @@ class TableMaker:
             problems.extend(translated.problems)
         hosts.sort(key=lambda h: h.name)
         if domains.free("*"):
-            hosts.append(_catch_all(self.allow_any))
+            hosts.append(_catch_all(self.allow_any, self.egress_proxy))
         return RouteTable(name=str(port), hosts=tuple(hosts)), problems
 
     def own_table(self, service: Service, port: int) -> tuple[RouteTable, list[Problem]]:
@@ -165,8 +166,11 @@ def _host(
     return VirtualHost(name=name, domains=domains, routes=routes, origin=origin)
 
 
-def _catch_all(allow_any: bool) -> VirtualHost:
+def _catch_all(allow_any: bool, egress_proxy: Split | None) -> VirtualHost:
+    """What becomes of a host that nobody knows."""
     name = "allow_any" if allow_any else "block_all"
-    action = Elsewhere.PASSTHROUGH if allow_any else Elsewhere.BLACK_HOLE
+    action: Action = Elsewhere.PASSTHROUGH if allow_any else Elsewhere.BLACK_HOLE
+    if allow_any and egress_proxy:
+        action = Forward(splits=(egress_proxy,))
     route = Route(name=name, match=ANY_REQUEST, action=action, origin=BUILT_IN)
     return VirtualHost(name=name, domains=("*",), routes=(route,), origin=BUILT_IN)
