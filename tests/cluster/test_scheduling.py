@@ -19,11 +19,11 @@ spec: {{containers: [{{name: app, image: "app:1", resources: {resources}}}] {spe
 
 
 def said(cluster: Cluster, name: str = "one") -> str:
-    """Why the pod is not placed; `` if it is."""
+    """Why the pod is not placed; `` if it is. What preemption could do is told apart."""
     status = pod_of(cluster.get("Pod", name)).status
     words = [c.message for c in status.conditions if c.type == "PodScheduled" and c.message]
     assert bool(words) == (not status.pod_ip)
-    return words[0] if words else ""
+    return words[0].partition(" preemption: ")[0] if words else ""
 
 
 def edit_node(cluster: Cluster, **spec: object) -> None:
@@ -52,9 +52,9 @@ def test_what_is_asked_for_is_summed(cluster: Cluster) -> None:
     assert (said(cluster, "a"), said(cluster, "b")) == ("", "")
     assert said(cluster, "c") == "0/1 nodes are available: 1 Insufficient cpu."
     assert pod_of(cluster.get("Pod", "c")).status.phase == "Pending"
-    assert cluster.told("Pod", "c") == [
-        ("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.")
-    ]
+    nobody = "0/1 nodes are available: 1 No preemption victims found for incoming pod."
+    words = f"0/1 nodes are available: 1 Insufficient cpu. preemption: {nobody}"
+    assert cluster.told("Pod", "c") == [("FailedScheduling", words)]
     cluster.delete("Pod", "a")
     assert said(cluster, "c") == "", "room was made"
 

@@ -1,22 +1,22 @@
-"""Where a pod may run: tolerations and affinity.
+"""Where a pod may run: tolerations, affinity, spread.
 
-In: -    Out: Toleration, Affinity, Taint.    Source: core/v1.
-Before: api/meta.py       After: api/pod.py, api/node.py, cluster/fitting.py
+In: -    Out: Toleration, Affinity, Taint, SpreadConstraint.    Source: core/v1.
+Before: api/meta.py       After: api/pod.py, api/node.py, cluster/fitting.py, check/placing.py
 """
 
 from __future__ import annotations
 
-from lateen.api.fields import Api, Informative
+from lateen.api.fields import Api
 from lateen.api.meta import LabelSelector
 
 
 class Taint(Api, frozen=True, kw_only=True):
-    """What keeps pods from a node unless they tolerate it."""
+    """What keeps pods from a node unless they tolerate it; `time_added` is since when, of NoExecute."""
 
     key: str
     value: str = ""
     effect: str = "NoSchedule"
-    time_added: Informative = None
+    time_added: str | None = None
 
 
 class Toleration(Api, frozen=True, kw_only=True):
@@ -56,11 +56,18 @@ class NodeSelector(Api, frozen=True, kw_only=True):
     node_selector_terms: tuple[NodeTerm, ...]
 
 
+class PreferredNodes(Api, frozen=True, kw_only=True):
+    """Nodes that are liked so much, 1 to 100."""
+
+    weight: int
+    preference: NodeTerm
+
+
 class NodeAffinity(Api, frozen=True, kw_only=True):
-    """The nodes a pod needs; preferences change nothing where there is one node."""
+    """The nodes a pod needs, and those it likes best."""
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
-    preferred_during_scheduling_ignored_during_execution: Informative = None
+    preferred_during_scheduling_ignored_during_execution: tuple[PreferredNodes, ...] = ()
 
 
 class PodAffinityTerm(Api, frozen=True, kw_only=True):
@@ -70,15 +77,22 @@ class PodAffinityTerm(Api, frozen=True, kw_only=True):
     label_selector: LabelSelector | None = None
     namespaces: tuple[str, ...] = ()
     namespace_selector: LabelSelector | None = None
-    match_label_keys: Informative = None
-    mismatch_label_keys: Informative = None
+    match_label_keys: tuple[str, ...] = ()
+    mismatch_label_keys: tuple[str, ...] = ()
+
+
+class WeightedPodTerm(Api, frozen=True, kw_only=True):
+    """Pods whose company is liked, or disliked, so much, 1 to 100."""
+
+    weight: int
+    pod_affinity_term: PodAffinityTerm
 
 
 class PodAffinity(Api, frozen=True, kw_only=True):
-    """What must hold for the pods that are already there."""
+    """What must hold for the pods that are already there, and what is liked."""
 
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
-    preferred_during_scheduling_ignored_during_execution: Informative = None
+    preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodTerm, ...] = ()
 
 
 class Affinity(Api, frozen=True, kw_only=True):
@@ -87,3 +101,16 @@ class Affinity(Api, frozen=True, kw_only=True):
     node_affinity: NodeAffinity | None = None
     pod_affinity: PodAffinity | None = None
     pod_anti_affinity: PodAffinity | None = None
+
+
+class SpreadConstraint(Api, frozen=True, kw_only=True):
+    """Pods like these are to be spread over the places that `topology_key` tells apart."""
+
+    max_skew: int
+    topology_key: str
+    when_unsatisfiable: str
+    label_selector: LabelSelector | None = None
+    min_domains: int | None = None
+    node_affinity_policy: str = "Honor"
+    node_taints_policy: str = "Ignore"
+    match_label_keys: tuple[str, ...] = ()

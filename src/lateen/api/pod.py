@@ -10,7 +10,7 @@ import msgspec
 
 from lateen.api.fields import Api, Informative, IntOrString, Labels, NotYet
 from lateen.api.meta import Condition, ObjectMeta
-from lateen.api.placing import Affinity, Toleration
+from lateen.api.placing import Affinity, SpreadConstraint, Toleration
 from lateen.api.quantity import Quantity
 
 
@@ -372,6 +372,12 @@ class Volume(Api, frozen=True, kw_only=True, rename=_ip_names):
     aws_elastic_block_store: NotYet = None
 
 
+class SchedulingGate(Api, frozen=True, kw_only=True):
+    """While there is one, the pod is not placed."""
+
+    name: str
+
+
 class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
     """What a pod runs."""
 
@@ -389,12 +395,12 @@ class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
     node_selector: Labels = {}
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] = ()
-    topology_spread_constraints: NotYet = None
+    topology_spread_constraints: tuple[SpreadConstraint, ...] = ()
     security_context: SecurityContext | None = None
     image_pull_secrets: Informative = None
-    priority_class_name: Informative = None
-    priority: Informative = None
-    preemption_policy: Informative = None
+    priority_class_name: str = ""
+    priority: int | None = None
+    preemption_policy: str = ""
     dns_policy: str = "ClusterFirst"
     dns_config: NotYet = None
     host_aliases: NotYet = None
@@ -412,7 +418,7 @@ class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
     set_hostname_as_fqdn: NotYet = msgspec.field(default=None, name="setHostnameAsFQDN")
     os: Informative = None
     host_users: NotYet = None
-    scheduling_gates: NotYet = None
+    scheduling_gates: tuple[SchedulingGate, ...] = ()
     resource_claims: NotYet = None
     resources: Informative = None
     hostname_override: NotYet = None
@@ -483,6 +489,7 @@ class PodStatus(Api, frozen=True, kw_only=True, rename=_ip_names):
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     qos_class: str = ""
+    nominated_node_name: str = ""
 
 
 class Pod(Api, frozen=True, kw_only=True):

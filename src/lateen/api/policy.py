@@ -6,7 +6,7 @@ Before: api/meta.py       After: cluster/budgets.py, cluster/scheduling.py
 
 from __future__ import annotations
 
-from lateen.api.fields import Api, Informative, IntOrString
+from lateen.api.fields import Api, IntOrString
 from lateen.api.meta import Condition, LabelSelector, ObjectMeta
 
 
@@ -42,7 +42,7 @@ class PodDisruptionBudget(Api, frozen=True, kw_only=True):
 
 
 class PriorityClass(Api, frozen=True, kw_only=True):
-    """scheduling.k8s.io/v1 PriorityClass: a name for a priority. No pod is ended to make room."""
+    """scheduling.k8s.io/v1 PriorityClass: a name for a priority."""
 
     api_version: str = "scheduling.k8s.io/v1"
     kind: str = "PriorityClass"
@@ -50,4 +50,4 @@ class PriorityClass(Api, frozen=True, kw_only=True):
     value: int = 0
     global_default: bool = False
     description: str = ""
-    preemption_policy: Informative = None
+    preemption_policy: str = "PreemptLowerPriority"

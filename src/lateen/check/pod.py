@@ -12,6 +12,7 @@ from lateen.api.names import environment_fault, label_fault, subdomain_fault
 from lateen.api.pod import Container, ContainerPort, EnvVar, PodSpec, Probe, Volume
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of, port_number
+from lateen.check.placing import check_placing
 from lateen.check.podparts import (
     check_container_parts,
     check_init_container,
@@ -50,6 +51,7 @@ def check_pod_spec(spec: PodSpec, at: At) -> Iterator[Problem]:
     yield from one_of(at.key("dnsPolicy"), spec.dns_policy, DNS_POLICIES)
     grace = spec.termination_grace_period_seconds
     yield from between(at.key("terminationGracePeriodSeconds"), grace, 0)
+    yield from check_placing(spec, at)
     account = spec.service_account_name
     if account and (words := subdomain_fault(account)):
         yield at.key("serviceAccountName").invalid(account, words)

@@ -15,6 +15,7 @@ from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.storage import ClaimSpec, PersistentVolume, PersistentVolumeClaim
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of
+from lateen.check.placing import check_taints
 from lateen.check.workload import check_selector_and_template, check_share, is_zero
 
 STRATEGIES = ("OnDelete", "RollingUpdate")
@@ -89,6 +90,7 @@ def check_volume(volume: PersistentVolume, at: At) -> Iterator[Problem]:
 
 def check_node(node: Node, at: At) -> Iterator[Problem]:
     """Every fault of the object, taken alone."""
+    yield from check_taints(node.spec.taints, at.key("spec", "taints"))
     yield from check_quantities(node.status.capacity, at.key("status", "capacity"))
     yield from check_quantities(node.status.allocatable, at.key("status", "allocatable"))
 

@@ -20,6 +20,7 @@ from lateen.cluster.definitions import reconcile_definitions, release_definition
 from lateen.cluster.deployments import reconcile_deployment
 from lateen.cluster.endpoints import has_endpoints, reconcile_endpoints
 from lateen.cluster.events import forget_events
+from lateen.cluster.evicting import evict_intolerant, reconcile_taints
 from lateen.cluster.foreground import reconcile_foreground
 from lateen.cluster.garbage import collect
 from lateen.cluster.gateways import gateway_objects, reconcile_gateways
@@ -32,7 +33,7 @@ from lateen.cluster.ownapi import reconcile_api, reconcile_authority
 from lateen.cluster.quotas import reconcile_quotas
 from lateen.cluster.replicasets import reconcile_replicaset
 from lateen.cluster.roles import reconcile_sums
-from lateen.cluster.scheduling import schedule
+from lateen.cluster.scheduling import Scene, schedule
 from lateen.cluster.services import allocate, service_of
 from lateen.cluster.statefulsets import reconcile_statefulset
 
@@ -101,6 +102,17 @@ def _namespaces(observed: Observed, _: datetime) -> tuple[Action, ...]:
 
 def _leaving(observed: Observed, _: datetime) -> tuple[Action, ...]:
     return reconcile_leaving(observed.all("Namespace"), observed.everything)
+
+
+def _scheduled(observed: Observed, now: datetime) -> tuple[Action, ...]:
+    scene = Scene(
+        pods=observed.all("Pod"),
+        nodes=observed.all("Node"),
+        classes=observed.all("PriorityClass"),
+        namespaces=observed.all("Namespace"),
+        budgets=observed.all("PodDisruptionBudget"),
+    )
+    return schedule(scene, now)
 
 
 def _gateways(observed: Observed, _: datetime) -> tuple[Action, ...]:
@@ -244,11 +256,16 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         ),
     ),
     Whole(
+        reads=frozenset({"Node"}),
+        reconcile=lambda observed, now: reconcile_taints(observed.all("Node"), now),
+    ),
+    Whole(
         reads=frozenset({"Pod", "Node"}),
-        reconcile=lambda observed, now: schedule(
-            observed.all("Pod"), observed.all("Node"), observed.all("PriorityClass"), now
+        reconcile=lambda observed, now: evict_intolerant(
+            observed.all("Pod"), observed.all("Node"), now
         ),
     ),
+    Whole(reads=frozenset({"Pod", "Node", "PriorityClass"}), reconcile=_scheduled),
     Whole(
         reads=frozenset({"Service"}),
         reconcile=lambda observed, _: allocate(observed.all("Service")),

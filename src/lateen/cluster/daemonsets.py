@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lateen.api.node import Node
 from lateen.api.objects import Obj
 from lateen.api.placing import Toleration
+from lateen.api.pod import PodSpec
 from lateen.api.sets import DaemonSet, DaemonSetStatus
 from lateen.base.errors import Bug
 from lateen.cluster.actions import CONTROLLERS, Action, LookAgain, PutObject
 from lateen.cluster.children import deleted, made_pod, new_names, pod_tree
-from lateen.cluster.fitting import keeps_away
+from lateen.cluster.fitting import selected, untolerated
 from lateen.cluster.nodes import node_of
 from lateen.cluster.pods import available_in, is_done, is_ready, is_terminating, pod_of
 from lateen.cluster.revisions import REVISION_LABEL, History, forgotten, history_of
@@ -40,10 +42,14 @@ _TOLERATED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Daemon:
-    """A DaemonSet with its pods by node; `nodes` are those that should have one."""
+    """A DaemonSet with its pods by node; `nodes` are those that should have one.
+
+    `kept` are those it would not come to any more, but where it may go on.
+    """
 
     owner: Obj
     nodes: tuple[str, ...]
+    kept: tuple[str, ...]
     pods: Mapping[str, tuple[Obj, ...]]
     history: History
     now: datetime
@@ -78,17 +84,12 @@ def reconcile_daemonset(
         return ()
     spec = daemonset_of(owner).spec
     history = history_of(owner, spec.template, revisions)
-    tolerations = (*spec.template.spec.tolerations, *_TOLERATED)
-    wanted = tuple(
-        node.key.name
-        for node in nodes
-        if keeps_away(spec.template.spec, node_of(node), tolerations) is None
-    )
+    wanted, kept = _nodes_for(spec.template.spec, [node_of(node) for node in nodes])
     by_node: dict[str, tuple[Obj, ...]] = {}
     for pod in pods:
         place = _node_of_pod(pod)
         by_node[place] = (*by_node.get(place, ()), pod)
-    daemon = _Daemon(owner=owner, nodes=wanted, pods=by_node, history=history, now=now)
+    daemon = _Daemon(owner=owner, nodes=wanted, kept=kept, pods=by_node, history=history, now=now)
     used = {r.key.name for r in revisions if _is_used(r, pods)} | {history.name}
     waits = [wait for pod in pods if (wait := daemon.wait(pod))]
     return (
@@ -99,6 +100,22 @@ def reconcile_daemonset(
         *say(owner, _status(daemon)),
         *([LookAgain(after=min(waits))] if waits else []),
     )
+
+
+def _nodes_for(spec: PodSpec, nodes: Sequence[Node]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The nodes that should have a pod, and those where one may only go on."""
+    tolerations = (*spec.tolerations, *_TOLERATED)
+    wanted: list[str] = []
+    kept: list[str] = []
+    for node in nodes:
+        name = node.metadata.name
+        if spec.node_name not in ("", name) or not selected(spec, node):
+            continue
+        if not any(untolerated(node, tolerations, ("NoSchedule", "NoExecute"))):
+            wanted.append(name)
+        elif not any(untolerated(node, tolerations, ("NoExecute",))):
+            kept.append(name)
+    return tuple(wanted), tuple(kept)
 
 
 def _is_used(revision: Obj, pods: Sequence[Obj]) -> bool:
@@ -132,7 +149,7 @@ def _placed(daemon: _Daemon, pods: Sequence[Obj]) -> list[Action]:
             a for pod in _doubles(daemon, staying) for a in deleted(daemon.owner, pod, _SELF)
         ]
     for node, there in daemon.pods.items():
-        if node not in daemon.nodes:
+        if node not in (*daemon.nodes, *daemon.kept):
             gone = [pod for pod in there if not is_terminating(pod)]
             actions += [a for pod in gone for a in deleted(daemon.owner, pod, _SELF)]
     names = new_names(daemon.owner, pods, len(missing), daemon.now)

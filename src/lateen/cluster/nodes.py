@@ -101,8 +101,10 @@ def _provided(
     before = found.raw["metadata"]
     merged = {field: {**(before.get(field) or {}), **values} for field, values in said.items()}
     metadata = {**before, **merged}
-    status = {**(found.raw.get("status") or {}), **facts}
-    if metadata == before and status == found.raw.get("status"):
+    old = found.raw.get("status") or {}
+    amounts = {f: {**(old.get(f) or {}), **facts[f]} for f in ("capacity", "allocatable")}
+    status = {**old, **facts, **amounts}
+    if metadata == before and status == old:
         return ()
     return (PutObject(raw={**found.raw, "metadata": metadata, "status": status}),)
 
