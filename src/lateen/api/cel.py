@@ -1,7 +1,7 @@
 """Expressions in CEL, and regular expressions of RE2: compiled once, evaluated within a budget.
 
 In: text and values.    Out: Rule; whether a text matches.
-Before: base/        After: api/structural.py, check/rules.py
+Before: api/cellibrary.py        After: api/structural.py, check/rules.py, check/policies.py
 
 Source: the Common Expression Language; Kubernetes "Common Expression Language in Kubernetes".
 The one module that knows the CEL library, which is loaded when the first expression is met.
@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
-VARIABLES = ("self", "oldSelf")
+from lateen.api.cellibrary import extension
+
+VARIABLES = ("self", "oldSelf")  # of a rule in a schema
 
 
 class BadRule(ValueError):
@@ -21,14 +23,19 @@ class BadRule(ValueError):
 
 
 class Rule:
-    """A compiled expression over `self` and `oldSelf`."""
+    """A compiled expression over the variables named."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, variables: tuple[str, ...]) -> None:
         self.text = text
         try:
-            self._expression = _environment().compile(text)
+            self._expression = _environment(variables).compile(text)
         except RuntimeError as fault:
             raise BadRule(_plain(str(fault))) from None
+
+    @property
+    def kind(self) -> str:
+        """The type it evaluates to, as far as that is known: BOOL, STRING, DYN …."""
+        return str(self._expression.return_type().name())
 
     def value(self, data: Mapping[str, Any]) -> Any:
         """What it evaluates to; raises BadRule when it fails or takes too many steps."""
@@ -42,9 +49,9 @@ class Rule:
 
 
 @lru_cache(maxsize=4096)
-def rule_of(text: str) -> Rule:
+def rule_of(text: str, variables: tuple[str, ...] = VARIABLES) -> Rule:
     """The compiled expression; raises BadRule."""
-    return Rule(text)
+    return Rule(text, variables)
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -53,16 +60,22 @@ def matches(pattern: str, text: str) -> bool:
 
 
 @cache
-def _environment() -> Any:
+def _environment(variables: tuple[str, ...]) -> Any:
     from cel_expr_python import cel
-    from cel_expr_python.ext import ext_math, ext_optional, ext_strings
+    from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings
 
-    extensions = [ext_strings.ExtStrings(), ext_math.ExtMath(), ext_optional.ExtOptional()]
-    return cel.NewEnv(variables=dict.fromkeys(VARIABLES, cel.Type.DYN), extensions=extensions)
+    extensions = [
+        ext_strings.ExtStrings(),
+        ext_math.ExtMath(),
+        ext_optional.ExtOptional(),
+        ext_bindings.ExtBindings(),
+        extension(cel),
+    ]
+    return cel.NewEnv(variables=dict.fromkeys(variables, cel.Type.DYN), extensions=extensions)
 
 
 def _plain(text: str) -> str:
     """The library's words without its status codes."""
-    for code in ("INVALID_ARGUMENT", "NOT_FOUND", "INTERNAL"):
+    for code in ("INVALID_ARGUMENT", "NOT_FOUND", "INTERNAL", "OUT_OF_RANGE", "UNKNOWN"):
         text = text.removeprefix(f"{code}: ").removesuffix(f" [{code}]")
     return text

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lateen.api.admissionpolicy import (
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
+)
 from lateen.api.autoscaling import HorizontalPodAutoscaler
 from lateen.api.batch import CronJob, Job
 from lateen.api.config import ConfigMap, Namespace, Secret, ServiceAccount
@@ -282,13 +286,7 @@ KINDS: tuple[Kind, ...] = (
         struct=AuthorizationPolicy,
         short_names=("ap",),
     ),
-    Kind(
-        group=RBAC,
-        versions=("v1",),
-        kind="Role",
-        plural="roles",
-        struct=Role,
-    ),
+    Kind(group=RBAC, versions=("v1",), kind="Role", plural="roles", struct=Role),
     Kind(
         group=RBAC,
         versions=("v1",),
@@ -342,6 +340,22 @@ KINDS: tuple[Kind, ...] = (
         kind="ValidatingWebhookConfiguration",
         plural="validatingwebhookconfigurations",
         struct=ValidatingWebhookConfiguration,
+        namespaced=False,
+    ),
+    Kind(
+        group=ADMISSION,
+        versions=("v1",),
+        kind="ValidatingAdmissionPolicy",
+        plural="validatingadmissionpolicies",
+        struct=ValidatingAdmissionPolicy,
+        namespaced=False,
+    ),
+    Kind(
+        group=ADMISSION,
+        versions=("v1",),
+        kind="ValidatingAdmissionPolicyBinding",
+        plural="validatingadmissionpolicybindings",
+        struct=ValidatingAdmissionPolicyBinding,
         namespaced=False,
     ),
     Kind(

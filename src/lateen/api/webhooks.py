@@ -6,6 +6,8 @@ Before: api/meta.py        After: apiserver/webhooks.py
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from lateen.api.fields import Api, Informative, NotYet
 from lateen.api.meta import LabelSelector, ObjectMeta
 
@@ -29,6 +31,30 @@ class OperationRule(Api, frozen=True, kw_only=True):
     api_versions: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     scope: str = "*"
+
+    def covers(
+        self,
+        operation: str,
+        group: str,
+        versions: Collection[str],
+        plural: str,
+        *,
+        subresource: str = "",
+        namespaced: bool = True,
+    ) -> bool:
+        """Whether a write of a resource, in one of these versions, is among them.
+
+        `*` means every resource, `*/*` their subresources as well, `pods/*` those of pods.
+        """
+        named = f"{plural}/{subresource}" if subresource else plural
+        wild = {f"*/{subresource}", f"{plural}/*"} if subresource else {"*"}
+        return (
+            bool({"*", operation} & set(self.operations))
+            and bool({"*", group} & set(self.api_groups))
+            and bool({"*", *versions} & set(self.api_versions))
+            and bool({"*/*", named, *wild} & set(self.resources))
+            and self.scope in ("*", "Namespaced" if namespaced else "Cluster")
+        )
 
 
 class Webhook(Api, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from lateen.api.objects import Obj
 from lateen.apiserver.deps import Deletion, Objects
 from lateen.apiserver.faults import ApiFault, conflict, not_found, success
 from lateen.apiserver.guarding import user_of
+from lateen.apiserver.judging import policed
 from lateen.apiserver.reading import chosen, found, list_tree
 from lateen.apiserver.saving import dry_run
 from lateen.apiserver.serializing import json_response, tree_of
@@ -76,7 +77,7 @@ async def answer_delete_collection(
 async def _judged(
     request: web.Request, target: Target, obj: Obj, options: DeleteOptions, store: Objects
 ) -> tuple[str, ...]:
-    """What webhooks warn of; raises ApiFault if one refuses."""
+    """What policies and webhooks warn of; raises ApiFault if one refuses."""
     write = Write(
         operation="DELETE",
         user=user_of(request),
@@ -87,7 +88,7 @@ async def _judged(
         dry=options.dry,
     )
     _, said = await mutated(store, write)
-    return (*said, *await validated(store, write))
+    return (*said, *policed(store, write), *await validated(store, write))
 
 
 async def _options(request: web.Request) -> DeleteOptions:

@@ -34,6 +34,7 @@ from lateen.apiserver.faults import (
 )
 from lateen.apiserver.guarding import user_of
 from lateen.apiserver.identity import User
+from lateen.apiserver.judging import policed
 from lateen.apiserver.managers import Managers, entries_of, manager_name, managers_from, updater
 from lateen.apiserver.managing import rules_for, updated
 from lateen.apiserver.reading import found
@@ -162,7 +163,9 @@ async def let_through(
     if tree is not None and tree is not raw:
         raw = _admitted_anew(target, tree, raw, current)
     reviewed = review(store, asked.user, target, raw, current)
-    said += await validated(store, replace(write, raw=reviewed.raw))
+    write = replace(write, raw=reviewed.raw)
+    said += policed(store, write)
+    said += await validated(store, write)
     return replace(reviewed, warnings=(*said, *reviewed.warnings))
 
 

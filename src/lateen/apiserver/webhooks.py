@@ -28,7 +28,6 @@ from lateen.api.objects import Obj
 from lateen.api.webhooks import (
     ADMISSION,
     MutatingWebhookConfiguration,
-    OperationRule,
     ValidatingWebhookConfiguration,
     Webhook,
 )
@@ -40,6 +39,7 @@ from lateen.apiserver.patching import json_patch
 from lateen.apiserver.serializing import to_json
 from lateen.apiserver.targets import Target
 from lateen.base.origin import ObjectKey
+from lateen.check.policies import Judging
 
 MUTATING, VALIDATING = "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"
 _LONGEST = 3 * 1024 * 1024  # bytes of an answer
@@ -108,7 +108,14 @@ def _wanting(store: Objects, write: Write, kind: str) -> Iterator[Webhook]:
 
 
 def _wants(store: Objects, webhook: Webhook, write: Write) -> bool:
-    if not any(_covers(rule, write) for rule in webhook.rules):
+    target = write.target
+    if not any(
+        rule.covers(
+            write.operation, target.kind.group, (target.version,), target.kind.plural,
+            subresource=target.subresource, namespaced=target.kind.namespaced,
+        )
+        for rule in webhook.rules
+    ):  # fmt: skip
         return False
     trees = [tree for tree in (write.raw, write.old.raw if write.old else None) if tree]
     labels = [(tree.get("metadata") or {}).get("labels") or {} for tree in trees]
@@ -119,22 +126,6 @@ def _wants(store: Objects, webhook: Webhook, write: Write) -> bool:
     key = ObjectKey(group="", kind="Namespace", namespace="", name=write.target.namespace)
     inside = store.get(key)
     return inside is None or webhook.namespace_selector.matches(inside.meta.labels)
-
-
-def _covers(rule: OperationRule, write: Write) -> bool:
-    target = write.target
-    resource = target.kind.plural
-    if target.subresource:
-        resource = f"{resource}/{target.subresource}"
-    wild = f"*/{target.subresource}" if target.subresource else "*"
-    scope = "Namespaced" if target.kind.namespaced else "Cluster"
-    return (
-        bool({"*", write.operation} & set(rule.operations))
-        and bool({"*", target.kind.group} & set(rule.api_groups))
-        and bool({"*", target.version} & set(rule.api_versions))
-        and bool({"*/*", wild, resource} & set(rule.resources))
-        and rule.scope in ("*", scope)
-    )
 
 
 async def _asked(webhook: Webhook, write: Write) -> _Answer | None:
@@ -197,33 +188,26 @@ def _trust(webhook: Webhook) -> ssl.SSLContext:
 
 def _question(write: Write, uid: str) -> dict[str, Any]:
     target = write.target
-    kind = {"group": target.kind.group, "version": target.version, "kind": target.kind.kind}
-    resource = {
-        "group": target.kind.group,
-        "version": target.version,
-        "resource": target.kind.plural,
+    told = Judging(
+        operation=write.operation,
+        kind=target.kind,
+        version=target.version,
+        name=write.name,
+        namespace=target.namespace,
+        subresource=target.subresource,
+        user=write.user.tree(),
+        dry=write.dry,
+    ).request()
+    objects = {
+        "object": shown(write.raw, target),
+        "oldObject": shown(write.old.raw, target) if write.old else None,
     }
-    request: dict[str, Any] = {
-        "uid": uid,
-        "kind": kind,
-        "resource": resource,
-        "requestKind": kind,
-        "requestResource": resource,
-        "name": write.name,
-        "operation": write.operation,
-        "userInfo": write.user.tree(),
-        "object": _shown(write.raw, target),
-        "oldObject": _shown(write.old.raw, target) if write.old else None,
-        "dryRun": write.dry,
-    }
-    if target.namespace:
-        request["namespace"] = target.namespace
-    if target.subresource:
-        request["subResource"] = target.subresource
+    request = {"uid": uid, **told, **objects}
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
 
-def _shown(tree: Mapping[str, Any] | None, target: Target) -> dict[str, Any] | None:
+def shown(tree: Mapping[str, Any] | None, target: Target) -> dict[str, Any] | None:
+    """A tree in the version its writer speaks."""
     return None if tree is None else {**tree, "apiVersion": target.api_version}
 
 
@@ -238,4 +222,4 @@ def _patched(webhook: Webhook, write: Write, answer: _Answer) -> Write:
             f'Internal error occurred: webhook "{webhook.name}" answered with a patch that is no '
             "JSONPatch",
         )
-    return replace(write, raw=json_patch(_shown(write.raw, write.target) or {}, patch))
+    return replace(write, raw=json_patch(shown(write.raw, write.target) or {}, patch))

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from lateen.api.admissionpolicy import (
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
+)
 from lateen.api.autoscaling import HorizontalPodAutoscaler
 from lateen.api.batch import CronJob, Job
 from lateen.api.codes import NOT_YET_HONOURED
@@ -33,6 +37,7 @@ from lateen.api.storage import PersistentVolume, PersistentVolumeClaim
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
 from lateen.base.problem import Problem
+from lateen.check.admissionpolicy import check_policy, check_policy_binding
 from lateen.check.at import At
 from lateen.check.batch import check_cron_job, check_job
 from lateen.check.definition import check_definition
@@ -137,6 +142,10 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_node(typed, at)
         case DaemonSet() as typed:
             return check_daemon_set(typed, at)
+        case ValidatingAdmissionPolicy() as typed:
+            return check_policy(typed, at)
+        case ValidatingAdmissionPolicyBinding() as typed:
+            return check_policy_binding(typed, at)
         case PersistentVolumeClaim() as typed:
             return check_claim(typed, at)
     return iter(())

@@ -29,6 +29,7 @@ RULES = "x-kubernetes-validations"
 _OLD = re.compile(r"\boldSelf\b")
 _ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 _ESCAPE = re.compile("|".join(re.escape(text) for text in _ESCAPES))
+_ESCAPED = re.compile(r"\.(?P<name>\w*__[a-z]+__\w*)")
 _RESERVED = frozenset(
     [
         "true",
@@ -199,3 +200,18 @@ def escaped(name: str) -> str:
     if name in _RESERVED:
         return f"__{name}__"
     return _ESCAPE.sub(lambda found: _ESCAPES[found[0]], name)
+
+
+def unescaped(text: str) -> str:
+    """An expression with the fields it names escaped (`.__namespace__`, `.a__dash__b`) as they are."""
+    return _ESCAPED.sub(_own_name, text)
+
+
+def _own_name(found: re.Match[str]) -> str:
+    name = found["name"]
+    word = name.removeprefix("__").removesuffix("__")
+    if word in _RESERVED and name == f"__{word}__":
+        return f".{word}"
+    for plain, written in _ESCAPES.items():
+        name = name.replace(written, plain)
+    return f".`{name}`" if name != found["name"] else f".{name}"

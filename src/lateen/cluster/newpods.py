@@ -1,7 +1,7 @@
 """Let the pods that controllers make into their namespaces, or tell their owner why not.
 
 In: actions, the store.    Out: actions to carry out.
-Before: check/newcomers.py        After: cluster/performing.py
+Before: check/newcomers.py, check/policies.py        After: cluster/performing.py
 
 A pod of a user's own passes the same check at the API. One that is refused is wanted again at the next
 look, so that it comes when a quota has room again.
@@ -9,15 +9,24 @@ look, so that it comes when a quota has room again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
+from lateen.api.kinds import kind_of
+from lateen.base.origin import ObjectKey
 from lateen.check.newcomers import welcome
+from lateen.check.policies import Judging, judged
 from lateen.cluster.actions import CONTROLLERS, Action, PutObject, Tell
 from lateen.store.core import key_of
 from lateen.store.interface import Store
 
 _MADE = "SuccessfulCreate"
+_CONTROLLERS_GROUPS = [
+    "system:serviceaccounts",
+    "system:serviceaccounts:kube-system",
+    "system:authenticated",
+]
 
 
 def let_in(store: Store, actions: Iterable[Action]) -> Iterator[Action]:
@@ -34,7 +43,7 @@ def let_in(store: Store, actions: Iterable[Action]) -> Iterator[Action]:
                     yield action
                     continue
                 newcomer = welcome(store, key, raw)
-                refusal = newcomer.refusal
+                refusal = newcomer.refusal or _denied(store, key, newcomer.raw)
                 if not refusal:
                     yield replace(action, raw=newcomer.raw)
             case Tell(reason=reason) if refusal and reason == _MADE:
@@ -42,6 +51,28 @@ def let_in(store: Store, actions: Iterable[Action]) -> Iterator[Action]:
                 refusal = ""
             case _:
                 yield action
+
+
+def _denied(store: Store, key: ObjectKey, raw: Mapping[str, Any]) -> str:
+    """What admission policies say of a new pod, "" if it may come."""
+    kind = kind_of("", "Pod")
+    if kind is None:
+        return ""
+    owners = raw["metadata"].get("ownerReferences") or ()
+    maker = next((str(o["kind"]).lower() for o in owners if o.get("controller")), "pod")
+    write = Judging(
+        operation="CREATE",
+        kind=kind,
+        version="v1",
+        name=key.name,
+        namespace=key.namespace,
+        object=raw,
+        user={
+            "username": f"system:serviceaccount:kube-system:{maker}-controller",
+            "groups": _CONTROLLERS_GROUPS,
+        },
+    )
+    return judged(store, write).refusal
 
 
 def _is_pod(raw: object) -> bool:
