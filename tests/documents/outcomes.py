@@ -99,6 +99,8 @@ and accounts it takes for granted. `pytest --golden-update tests/documents` writ
 *Accepted*: runs as written. *Refused*: truly wrong; beside it is what to write today. *A part*: cut out of an object, so that
 no API takes it alone; beside it is where it belongs. *Left out*: another tool's.
 """
+MODERN = FOLDERS["book"] / "modern"
+_MENDED = {"05-egress-gateway": "../examples/polyglot/istio/egress-gateway.yaml"}
 _TITLES = {"guide": "The guide", "book": "The book, by chapter and section"}
 _LINKS = {"guide": "../examples/guide/en", "book": "../examples/book"}
 
@@ -117,7 +119,16 @@ def _row(outcome: Outcome, folder: str) -> str:
     said = "<br>".join(_said(p) for p in outcome.problems)
     if outcome.verdict is Verdict.PART:
         said = next((p.fix for p in outcome.problems if p.fix), "of no tool in particular")
+    if outcome.verdict is Verdict.REFUSED and (modern := _modern(outcome.file)):
+        said += f"<br>[as it works]({modern})"
     return f"| {link} | {outcome.key or ''} | {outcome.verdict.value} | {said} |"
+
+
+def _modern(file: str) -> str:
+    """Where the document stands as it is written today; "" where nowhere."""
+    if (MODERN / f"{file}.yaml").exists():
+        return f"{_LINKS['book']}/modern/{file}.yaml"
+    return _MENDED.get(file, "")
 
 
 def _said(problem: Problem) -> str:

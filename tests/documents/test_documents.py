@@ -10,7 +10,7 @@ import yaml
 
 from tests.conftest import Golden
 from tests.documents.assumed import EXAMPLES, FOLDERS
-from tests.documents.outcomes import Outcome, Verdict, outcomes, page
+from tests.documents.outcomes import MODERN, Outcome, Verdict, outcomes, outcomes_of, page
 
 LANGUAGES = ("en", "ja", "zh-TW")
 PAGE = EXAMPLES.parent / "docs" / "documents.md"
@@ -82,6 +82,14 @@ def test_a_document_comes_to_what_was_reviewed(outcome: Outcome) -> None:
             assert PARTS[outcome.file] in said(outcome)
         case Verdict.LEFT_OUT:
             assert OTHERS[outcome.file] in said(outcome)
+
+
+def test_what_is_refused_works_as_it_is_written_today() -> None:
+    forms = sorted(MODERN.glob("*.yaml"))
+    found = [outcome for form in forms for outcome in outcomes_of(form, "book")]
+    assert [said(o) for o in found if o.verdict is not Verdict.ACCEPTED] == []
+    refused = {o.file for o in EVERY if o.verdict is Verdict.REFUSED}
+    assert {form.stem for form in forms} <= refused
 
 
 def test_the_page_lists_every_document_as_it_is(golden: Golden) -> None:

@@ -70,7 +70,7 @@ def _app(app: AppAt) -> str:
 
 
 def _listed(value: object) -> set[str]:
-    return set(value) if isinstance(value, list) else {str(value)}
+    return {str(each) for each in value} if isinstance(value, list) else {str(value)}
 
 
 def _check_walked(world: World, plan: ProxyPlan, asked: Asked, outcome: Outcome) -> None:
@@ -112,7 +112,8 @@ def _check_seen(asked: Asked, seen: Seen) -> None:
     if "to" in wanted:
         assert seen.pod in _listed(wanted["to"]), seen
     if asked.scheme in ("http", "https"):
-        assert seen.status == wanted.get("status", 200), seen
+        assert str(seen.status) in _listed(wanted.get("status", 200)), seen
+    assert seen.seconds >= wanted.get("seconds", 0), seen
     if "location" in wanted:
         assert seen.headers["location"] == wanted["location"], seen
     for name, header in _TOLD.items():

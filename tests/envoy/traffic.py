@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -282,7 +283,7 @@ def running(world: World, plan: ProxyPlan, folder: Path, asked: tuple[Asked, ...
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a client saw. `pod`: who answered; `closed`: nobody did."""
+    """What a client saw. `pod`: who answered; `closed`: nobody did; `seconds`: after how long."""
 
     status: int = 0
     pod: str = ""
@@ -290,6 +291,7 @@ class Seen:
     body: str = ""
     certificate: str = ""
     closed: bool = False
+    seconds: float = 0.0
 
 
 class _Link(http.client.HTTPConnection):
@@ -361,8 +363,17 @@ def _answered(link: _Link, asked: Asked, served: str) -> Seen:
     for name, value in {"host": asked.authority, **asked.headers}.items():
         link.putheader(name, str(value))
     link.endheaders()
+    asked_at = time.monotonic()
     answer = link.getresponse()
+    seconds = time.monotonic() - asked_at
     headers = {name.lower(): value for name, value in answer.getheaders()}
     body = answer.read().decode()
     pod = headers.get("x-pod", "")
-    return Seen(status=answer.status, pod=pod, headers=headers, body=body, certificate=served)
+    return Seen(
+        status=answer.status,
+        pod=pod,
+        headers=headers,
+        body=body,
+        certificate=served,
+        seconds=seconds,
+    )

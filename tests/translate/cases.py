@@ -1,7 +1,8 @@
 """Read the `in.yaml` of a case: Kubernetes and Istio objects, and pods in a short form.
 
 A document with the one key `case` says which proxy's plan, and which parts of it, the golden shows.
-With `base: NAME` the objects of `tests/cases/NAME.yaml` are there, too. One with the one key `pods` gives, by namespace and name, an address and, if they matter, `labels`,
+With `base: NAME` the objects of `tests/cases/NAME.yaml` are there, too, with `files` those of the
+named files of `examples`, as they are. One with the one key `pods` gives, by namespace and name, an address and, if they matter, `labels`,
 `account`, `ports` (by name), `image`, `owner`, `ready: false`, `phase`, `annotations`, `hostname`
 and `subdomain`. As the controllers would, the reader makes EndpointSlices of Services and pods, and
 gives Services an address.
@@ -22,6 +23,7 @@ from lateen.world.build import world_of
 from lateen.world.model import World
 
 CASES = Path(__file__).parent.parent / "cases"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 Tree = dict[str, Any]
 
 
@@ -40,12 +42,12 @@ def all_cases() -> list[Path]:
 
 
 def text_of(folder: Path) -> str:
-    """The YAML of a case, after that of its base."""
+    """The YAML of a case, after that of its base and of the examples it is about."""
     text = (folder / "in.yaml").read_text(encoding="utf-8")
-    base = _about(text).get("base")
-    if base is None:
-        return text
-    return (CASES / f"{base}.yaml").read_text(encoding="utf-8") + "---\n" + text
+    about = _about(text)
+    before = [CASES / f"{about['base']}.yaml"] if "base" in about else []
+    before += [EXAMPLES / f"{name}.yaml" for name in about.get("files", ())]
+    return "---\n".join([*(path.read_text(encoding="utf-8") for path in before), text])
 
 
 def case_in(folder: Path) -> Case:
@@ -61,7 +63,10 @@ def world_in(text: str) -> World:
 
 
 def objects_in(text: str) -> tuple[Obj, ...]:
-    """All objects of a YAML text in the form of a case; fails for one that is not valid."""
+    """All objects of a YAML text in the form of a case; fails for one that is not valid.
+
+    Of an object that is there twice the last holds, as when each is applied.
+    """
     documents, problems = read_documents(text, "in.yaml")
     assert not problems, problems
     objects: list[Obj] = []
@@ -84,7 +89,7 @@ def objects_in(text: str) -> tuple[Obj, ...]:
         if service["metadata"]["name"] not in given and service["spec"].get("selector"):
             objects.append(_object(_slice(service, pods), None))
     objects.extend(_object(pod["object"], None) for pod in pods)
-    return tuple(objects)
+    return tuple({obj.key: obj for obj in objects}.values())
 
 
 def _about(text: str) -> Tree:
