@@ -23,7 +23,6 @@ AWAITED = frozenset(
         "06.1-networkpolicy",
         "12.4-networkpolicy",
         "10.1-vpa",
-        "10b-external-database-by-address",
     }
 )
 

@@ -26,7 +26,7 @@ from lateen.api.pod import Pod
 from lateen.api.policy import PodDisruptionBudget, PriorityClass
 from lateen.api.rbac import RBAC, ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
-from lateen.api.service import EndpointSlice, Service
+from lateen.api.service import Endpoints, EndpointSlice, Service
 from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.api.sets import ControllerRevision, DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
@@ -98,6 +98,14 @@ KINDS: tuple[Kind, ...] = (
         plural="services",
         struct=Service,
         short_names=("svc",),
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="Endpoints",
+        plural="endpoints",
+        struct=Endpoints,
+        short_names=("ep",),
     ),
     Kind(group="", versions=("v1",), kind="Pod", plural="pods", struct=Pod, short_names=("po",)),
     Kind(

@@ -105,3 +105,29 @@ class EndpointSlice(Api, frozen=True, kw_only=True):
     address_type: str = "IPv4"
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
+
+
+class EndpointAddress(Api, frozen=True, kw_only=True):
+    """One address in Endpoints."""
+
+    ip: str
+    hostname: str = ""
+    node_name: str | None = None
+    target_ref: TargetRef | None = None
+
+
+class EndpointSubset(Api, frozen=True, kw_only=True):
+    """Addresses that all listen on the same ports."""
+
+    addresses: tuple[EndpointAddress, ...] = ()
+    not_ready_addresses: tuple[EndpointAddress, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
+
+
+class Endpoints(Api, frozen=True, kw_only=True):
+    """v1 Endpoints: the addresses of the Service of the same name, written by hand."""
+
+    api_version: str = "v1"
+    kind: str = "Endpoints"
+    metadata: ObjectMeta
+    subsets: tuple[EndpointSubset, ...] = ()

@@ -151,6 +151,17 @@ def _slice_endpoints(raw: Tree) -> str:
     return ",".join(addresses[:3]) + more
 
 
+def _endpoints(raw: Tree) -> str:
+    """`10.0.0.1:80,10.0.0.2:80`: each ready address with each port."""
+    pairs = [
+        f"{address.get('ip')}:{port.get('port')}"
+        for subset in raw.get("subsets") or ()
+        for port in subset.get("ports") or ()
+        for address in subset.get("addresses") or ()
+    ]
+    return joined(pairs[:3]) + (f" + {len(pairs) - 3} more..." if len(pairs) > 3 else "")
+
+
 def replicas_cell(raw: Tree) -> str:
     """Replicas that are ready, of those wanted."""
     wanted = at(raw, "spec", "replicas")
@@ -209,6 +220,7 @@ COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
         text_column("Nominated Node", "status", "nominatedNodeName", wide=True),
         wide_column("Readiness Gates", lambda _: NONE),
     ),
+    ("", "Endpoints"): (shown_column("Endpoints", _endpoints),),
     ("discovery.k8s.io", "EndpointSlice"): (
         text_column("AddressType", "addressType", default="IPv4"),
         shown_column("Ports", _slice_ports),

@@ -29,7 +29,7 @@ from lateen.api.pod import Pod
 from lateen.api.policy import PodDisruptionBudget
 from lateen.api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
-from lateen.api.service import Service
+from lateen.api.service import Endpoints, Service
 from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
@@ -42,6 +42,7 @@ from lateen.check.at import At
 from lateen.check.batch import check_cron_job, check_job
 from lateen.check.definition import check_definition
 from lateen.check.destinationrule import check_destination_rule
+from lateen.check.endpoints import check_endpoints
 from lateen.check.gateway import check_gateway
 from lateen.check.rbac import check_rbac
 from lateen.check.rules import broken_rules
@@ -110,6 +111,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_authorization_policy(typed, at)
         case Service() as typed:
             return check_service(typed, at)
+        case Endpoints() as typed:
+            return check_endpoints(typed, at)
         case ConfigMap() as typed:
             return check_config_map(typed, at)
         case Secret() as typed:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lateen.api.objects import Obj
+from lateen.base.origin import ObjectKey
 from lateen.cluster.actions import PROVIDED, Action
 from lateen.cluster.budgets import reconcile_budget
 from lateen.cluster.claims import provided_classes, reconcile_claims, release_claims
@@ -26,6 +27,7 @@ from lateen.cluster.garbage import collect
 from lateen.cluster.gateways import gateway_objects, reconcile_gateways
 from lateen.cluster.jobpods import release_orphans
 from lateen.cluster.jobs import reconcile_job
+from lateen.cluster.mirroring import reconcile_mirrors
 from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
 from lateen.cluster.nodes import provided_nodes
 from lateen.cluster.observing import SERVICE_NAME, Observed
@@ -73,6 +75,14 @@ def _endpoint_inputs(observed: Observed, service: Obj) -> Inputs:
         pods = observed.selected("Pod", namespace, typed.spec.selector)
     label = {SERVICE_NAME: service.key.name}
     return pods, observed.selected("EndpointSlice", namespace, label), observed.all("Node")
+
+
+def _mirror_inputs(observed: Observed, written: Obj) -> Inputs:
+    key = ObjectKey(
+        group="", kind="Service", namespace=written.key.namespace, name=written.key.name
+    )
+    service = observed.get(key)
+    return (service,) if service else (), observed.owned("EndpointSlice", written)
 
 
 def _stateful_inputs(observed: Observed, owner: Obj) -> Inputs:
@@ -269,6 +279,12 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     Whole(
         reads=frozenset({"Service"}),
         reconcile=lambda observed, _: allocate(observed.all("Service")),
+    ),
+    PerObject(
+        kind="Endpoints",
+        reads=frozenset({"Endpoints", "Service", "EndpointSlice"}),
+        inputs=_mirror_inputs,
+        reconcile=lambda written, inputs, _: reconcile_mirrors(written, *inputs),
     ),
     PerObject(
         kind="Service",
