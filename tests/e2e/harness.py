@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,11 +119,13 @@ class Mesh:
             )
         return done
 
-    def up(self, *paths: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def up(
+        self, *paths: Path, check: bool = True, options: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
         """`lateen up -d`; without paths, this mesh's own folder."""
         ports = ("--port", f"80={self.http}", "--port", f"443={self.https}")
         where = [str(path) for path in paths or (self.folder,)]
-        return self.lateen("up", *where, "-d", *ports, check=check)
+        return self.lateen("up", *where, "-d", *ports, *options, check=check)
 
     def end(self) -> None:
         """`lateen down`, and nothing is kept."""

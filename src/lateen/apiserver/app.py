@@ -17,6 +17,7 @@ from lateen.apiserver.authenticating import Authenticator
 from lateen.apiserver.deleting import answer_delete, answer_delete_collection
 from lateen.apiserver.deps import ApiDeps, Objects
 from lateen.apiserver.discovery import has_scale
+from lateen.apiserver.evicting import answer_eviction
 from lateen.apiserver.faults import ApiFault, expired, status_of, unknown_path
 from lateen.apiserver.guarding import Guard
 from lateen.apiserver.listing import Snapshots
@@ -120,11 +121,11 @@ async def _dispatch_below(
             return await answer_log(request, target, store, deps.read_log, clock)
         case "Pod", "exec" | "attach" | "portforward" if request.method in ("GET", "POST"):
             return await answer_stream(request, target, store, deps.open_stream)
+        case "Pod", "eviction" if request.method == "POST":
+            return await answer_eviction(request, target, store, deps.delete, clock)
         case _, "scale" if has_scale(target.kind):
             return await answer_scale(request, target, store, clock)
-        case "Pod", (
-            "exec" | "attach" | "portforward" | "proxy" | "eviction" | "ephemeralcontainers"
-        ):
+        case "Pod", ("exec" | "attach" | "portforward" | "proxy" | "ephemeralcontainers"):
             raise ApiFault(501, f"pods/{target.subresource} is not served by lateen yet")
         case _:
             raise unknown_path()

@@ -49,11 +49,11 @@ async def answer_delete(
     """Delete one object: itself while it is ending, a Status once it is gone."""
     options = await _options(request)
     current = found(store, target)
-    _check_preconditions(options, target, current)
+    check_preconditions(options, target, current)
     warnings = await _judged(request, target, current, options, store)
     if options.dry:
         return json_response(tree_of(current, target), warnings=warnings)
-    left = _deleted(target, current, options, store, delete)
+    left = delete_by(target, current, options, store, delete)
     if left is not None:
         return json_response(tree_of(left, target), warnings=warnings)
     done = success(target.kind, target.name, current.meta.uid)
@@ -70,7 +70,7 @@ async def answer_delete_collection(
     for obj in doomed:
         await _judged(request, target, obj, options, store)
         if not options.dry and store.get(obj.key) is not None:
-            _deleted(target, obj, options, store, delete)
+            delete_by(target, obj, options, store, delete)
     return json_response(list_tree(target, items, {"resourceVersion": str(store.revision)}))
 
 
@@ -92,10 +92,14 @@ async def _judged(
 
 
 async def _options(request: web.Request) -> DeleteOptions:
-    """DeleteOptions of the body, or else of the query; raises ApiFault 400."""
     body = await body_of(request) if request.can_read_body else {}
+    return options_of(body, request.query)
+
+
+def options_of(body: Any, query: Mapping[str, str]) -> DeleteOptions:
+    """DeleteOptions of a body, or else of the query; raises ApiFault 400."""
     given = body if isinstance(body, Mapping) else {}
-    propagation = given.get("propagationPolicy") or request.query.get("propagationPolicy")
+    propagation = given.get("propagationPolicy") or query.get("propagationPolicy")
     propagation = propagation or ("Orphan" if given.get("orphanDependents") else "Background")
     if propagation not in PROPAGATIONS:
         raise ApiFault(400, f"propagationPolicy is one of {', '.join(PROPAGATIONS)}")
@@ -106,9 +110,9 @@ async def _options(request: web.Request) -> DeleteOptions:
     if not isinstance(preconditions, Mapping):
         raise ApiFault(400, "preconditions is not an object")
     return DeleteOptions(
-        grace=_grace(given.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))),
+        grace=_grace(given.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))),
         propagation=propagation,
-        dry=dry_run(request.query) or bool(asked_dry),
+        dry=dry_run(query) or bool(asked_dry),
         uid=str(preconditions.get("uid") or ""),
         revision=str(preconditions.get("resourceVersion") or ""),
     )
@@ -123,7 +127,8 @@ def _grace(given: Any) -> int | None:
     return grace
 
 
-def _check_preconditions(options: DeleteOptions, target: Target, current: Obj) -> None:
+def check_preconditions(options: DeleteOptions, target: Target, current: Obj) -> None:
+    """Raises ApiFault 409 if the object is not the one meant."""
     for name, wanted, have in (
         ("UID", options.uid, current.meta.uid),
         ("ResourceVersion", options.revision, str(current.revision)),
@@ -137,9 +142,10 @@ def _check_preconditions(options: DeleteOptions, target: Target, current: Obj) -
             )
 
 
-def _deleted(
+def delete_by(
     target: Target, obj: Obj, options: DeleteOptions, store: Objects, delete: Deletion
 ) -> Obj | None:
+    """Delete it as the options say; the object while it is ending, None once it is gone."""
     owned = (
         [o for o in store.list() if _is_owned(o, obj)] if options.propagation in _CASCADES else []
     )

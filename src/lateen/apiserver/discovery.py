@@ -156,6 +156,8 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
         token = {"name": "serviceaccounts/token", "kind": "TokenRequest", "verbs": ["create"]}
         entries.append(token | below | {"group": AUTHENTICATION, "version": "v1"})
     if kind.kind == "Pod":
+        eviction = {"name": "pods/eviction", "kind": "Eviction", "verbs": ["create"]}
+        entries.append(eviction | below | {"group": "policy", "version": "v1"})
         entries.append({"name": "pods/log", "kind": "Pod", "verbs": ["get"]} | below)
         for name in ("attach", "exec", "portforward"):
             kind_ = (
