@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -295,3 +296,102 @@ async def test_istios_definitions_are_taken_quietly() -> None:
         one = f"{DEFINITIONS}/virtualservices.networking.istio.io"
         assert (await asked(client, "DELETE", one))[0] == 200
         assert (await asked(client, "GET", path))[0] == 200
+
+
+APPLY = {"Content-Type": "application/apply-patch+yaml"}
+PORTS: Tree = {
+    "type": "array",
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["port", "protocol"],
+    "items": {
+        "type": "object",
+        "required": ["port"],
+        "properties": {
+            "port": {"type": "integer"},
+            "protocol": {"type": "string", "default": "TCP"},
+            "name": {"type": "string"},
+        },
+    },
+}
+WHOLE: Tree = {
+    "type": "object",
+    "x-kubernetes-map-type": "atomic",
+    "additionalProperties": {"type": "string"},
+}
+
+
+def with_fields(**properties: Tree) -> list[Tree]:
+    """The versions of the definition, whose spec has these fields more."""
+    (stored, *_) = definition()["spec"]["versions"]
+    tree: Tree = copy.deepcopy(stored)
+    tree["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"] |= properties
+    return [tree]
+
+
+async def test_lists_and_maps_merge_as_their_schema_says() -> None:
+    async with defined(versions=with_fields(ports=PORTS, whole=WHOLE)) as client:
+        path = f"{PATH}/nightly"
+
+        async def applied(manager: str, **spec: Any) -> tuple[int, Any]:
+            tree = crontab(**spec)
+            query = f"{path}?fieldManager={manager}"
+            return await asked(client, "PATCH", query, json=tree, headers=APPLY)
+
+        mine = {"ports": [{"port": 80, "name": "web"}], "tags": ["a"], "whole": {"x": "1"}}
+        assert (await applied("me", **mine))[0] == 201
+        status, body = await applied("you", ports=[{"port": 53, "protocol": "UDP"}], tags=["b"])
+        assert status == 200, body
+        assert body["spec"]["ports"] == [
+            {"port": 80, "name": "web", "protocol": "TCP"},
+            {"port": 53, "protocol": "UDP"},
+        ]
+        assert body["spec"]["tags"] == ["a", "b"]
+        status, body = await applied("you", ports=[{"port": 80, "name": "other"}])
+        assert status == 409
+        assert '.spec.ports[port=80,protocol="TCP"].name' in body["message"]
+        status, body = await applied("you", whole={"y": "2"})
+        assert (status, ".spec.whole" in body["message"]) == (409, True)
+        status, body = await applied("you")
+        assert [p["port"] for p in body["spec"]["ports"]] == [80]
+        assert body["spec"]["tags"] == ["a"]
+
+
+async def test_a_version_shows_the_fields_it_has() -> None:
+    (newer,) = with_fields(extra={"type": "string"}, born={"type": "string", "default": "new"})
+    older = copy.deepcopy(definition()["spec"]["versions"][1])
+    older["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["gone"] = {
+        "type": "string"
+    }
+    async with defined(versions=[newer, older]) as client:
+        before = PATH.replace("/v1/", "/v1beta1/")
+        assert (await asked(client, "POST", PATH, json=crontab(extra="x")))[0] == 201
+        _, found = await asked(client, "GET", f"{before}/nightly")
+        assert found["spec"] == {"schedule": "0 3 * * *", "replicas": 1, "minReplicas": 0}
+        _, found = await asked(client, "GET", f"{PATH}/nightly")
+        assert (found["spec"]["extra"], found["spec"]["born"]) == ("x", "new")
+        _, listed = await asked(client, "GET", before)
+        assert [item["apiVersion"] for item in listed["items"]] == ["example.com/v1beta1"]
+        assert "extra" not in listed["items"][0]["spec"]
+        tree = crontab("older", version="v1beta1", gone="y")
+        assert (await asked(client, "POST", before, json=tree))[0] == 201
+        _, found = await asked(client, "GET", f"{PATH}/older")
+        assert ("gone" in found["spec"], found["spec"]["born"]) == (False, "new")
+
+
+async def test_old_clients_find_its_schema() -> None:
+    versions = with_fields(maybe={"type": "string", "nullable": True})
+    async with defined(versions=versions) as client:
+        _, document = await asked(client, "GET", "/openapi/v2")
+        schema = document["definitions"]["com.example.v1.CronTab"]
+        spec = schema["properties"]["spec"]
+        assert spec["properties"]["replicas"]["type"] == "integer"
+        assert "type" not in spec["properties"]["port"]
+        assert "type" not in spec["properties"]["free"]
+        assert "type" not in spec["properties"]["maybe"]
+        assert schema["properties"]["metadata"] == {"$ref": "#/definitions/ObjectMeta"}
+        path = "/apis/example.com/v1/namespaces/{namespace}/crontabs/{name}"
+        assert document["paths"][path]["patch"]["x-kubernetes-group-version-kind"] == {
+            "group": "example.com",
+            "version": "v1",
+            "kind": "CronTab",
+        }

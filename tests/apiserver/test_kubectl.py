@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,13 @@ import pytest
 import yaml
 from aiohttp import web
 
+from lateen.api.kinds import register
 from lateen.apiserver.app import make_app
 from lateen.apiserver.kubeconfig import kubeconfig, write_kubeconfig
 from lateen.apiserver.serving import TlsListener, serving
 from lateen.store.memory import MemoryStore
 from tests.apiserver.certificates import self_signed
+from tests.apiserver.definitions import crontab, definition
 from tests.apiserver.serve import TOKEN
 from tests.apiserver.world import (
     config_map,
@@ -39,6 +41,12 @@ pytestmark = [
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_defined() -> Iterator[None]:
+    yield
+    register(())
 
 
 @dataclass(frozen=True)
@@ -209,3 +217,20 @@ async def test_wait_sees_the_change(tmp_path: Path) -> None:
         )
         store.put_status(store.list(kind="Pod")[0].key, {"phase": "Failed"})
         assert "condition met" in await waiting
+
+
+async def test_a_defined_kind_is_explained_and_its_fields_are_known(tmp_path: Path) -> None:
+    store = store_with()
+    async with kubectl_for(store, tmp_path) as kubectl:
+        await kubectl("create", "-f", "-", stdin=json.dumps(definition()))
+        told = await kubectl("explain", "crontab.spec")
+        assert "schedule" in told
+        assert "-required-" in told
+        assert "<integer>" in told
+        await kubectl("apply", "-f", "-", stdin=json.dumps(crontab(free={"any": [1]}, port="http")))
+        status, _, err = await kubectl.run(
+            "apply", "-f", "-", stdin=json.dumps(crontab(nonsense=1))
+        )
+        assert status == 1
+        assert 'unknown field "' in err
+        assert "nonsense" in err

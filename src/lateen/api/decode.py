@@ -296,6 +296,8 @@ def _shaped(kind: Kind, raw: dict[str, Any]) -> Shaped:
     version = kind.custom.versions[str(raw["apiVersion"]).rpartition("/")[2]]
     fitted = fit(version.schema, raw)
     whole = fitted.raw | shaped.raw | {"apiVersion": kind.api_version()}
+    if version is not (stored := kind.custom.versions[kind.versions[0]]):
+        whole = fit(stored.schema, whole).raw | {"apiVersion": kind.api_version()}
     return Shaped(raw=whole, faults=(*shaped.faults, *fitted.faults))
 
 

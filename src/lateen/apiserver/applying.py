@@ -30,6 +30,7 @@ from lateen.apiserver.saving import (
     with_managers,
     with_status,
 )
+from lateen.apiserver.serializing import tree_of
 from lateen.apiserver.targets import Target
 from lateen.base.clock import Clock
 
@@ -49,9 +50,9 @@ async def applied_to(
     current = store.get(target.key)
     if current is None:
         return await _created(target, store, asked, wanted, force)
-    rules = rules_for(target.kind)
+    rules = rules_for(target.kind, target.version)
     # The revision stands for the caller's wish, and is no part of the configuration.
-    live = dict(current.raw) | {"apiVersion": target.api_version}
+    live = tree_of(current, target)
     made, managers = applied(
         live,
         wanted,
@@ -94,7 +95,7 @@ async def _created(
         now=asked.time,
         managers={},
         force=force,
-        rules=rules_for(target.kind),
+        rules=rules_for(target.kind, target.version),
     )
     return await created(target, store, asked, admitted, entries_of(managers))
 

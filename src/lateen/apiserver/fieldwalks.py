@@ -14,7 +14,7 @@ from typing import Any
 
 from lateen.apiserver.fieldsets import FieldSet, Path, keyed, member
 from lateen.apiserver.fieldsets import field as named
-from lateen.apiserver.listtypes import KEY_DEFAULTS, Atomic, Elements, FieldPath, Keyed, Merging
+from lateen.apiserver.listtypes import Atomic, Elements, FieldPath, Keyed, Merging
 
 Tree = dict[str, Any]
 
@@ -107,7 +107,7 @@ def _element(item: Any, at: FieldPath, rules: Merging) -> str | None:
         case Elements() if not isinstance(item, Mapping | list):
             return member(item)
         case Keyed(keys=keys) if isinstance(item, Mapping):
-            found = {key: item.get(key, KEY_DEFAULTS.get(key)) for key in keys}
+            found = {key: item.get(key, rules.key_default(at, key)) for key in keys}
             return keyed(found) if None not in found.values() else None
         case _:
             return None

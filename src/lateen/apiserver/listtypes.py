@@ -4,13 +4,18 @@ In: the path of a field.    Out: ListType; whether a map is atomic; the merge ke
 Before: -                   After: apiserver/strategic.py, apiserver/fieldwalks.py, apiserver/openapi.py
 
 Source: x-kubernetes-list-type, x-kubernetes-map-type and x-kubernetes-patch-merge-key of Kubernetes 1.32's
-OpenAPI. Kinds of custom groups have none of these marks: their lists are atomic, their maps are not.
+OpenAPI. Kinds of custom groups have none of these marks: their lists are atomic, their maps are not, unless
+the schema of their definition says otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+from lateen.api.definition import Schema
+from lateen.api.structural import LIST_KEYS, LIST_TYPE
 
 FieldPath = tuple[str, ...]  # names of fields from the root; items of lists add nothing
 
@@ -109,6 +114,10 @@ class Merging:
 
     marked: bool = True
 
+    def key_default(self, path: FieldPath, key: str) -> Any:
+        """What stands in for a key that an item of the list at the path leaves out; None for nothing."""
+        return KEY_DEFAULTS.get(key)
+
     def list_type(self, path: FieldPath) -> ListType:
         """How the list at the path merges."""
         if path[:1] == ("metadata",) or self.marked:
@@ -136,3 +145,43 @@ def patch_key(path: FieldPath) -> str:
             return key
         case _:
             return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaMerging(Merging):
+    """The rules that the schema of a definition has for one version of its kind."""
+
+    schema: Schema = field(hash=False)
+    marked: bool = False
+
+    def key_default(self, path: FieldPath, key: str) -> Any:
+        """As the schema of the list's items says."""
+        items = self._at(path).get("items") or {}
+        return ((items.get("properties") or {}).get(key) or {}).get("default")
+
+    def list_type(self, path: FieldPath) -> ListType:
+        """As `x-kubernetes-list-type` says."""
+        if path[:1] == ("metadata",):
+            return list_type(path)
+        part = self._at(path)
+        match part.get(LIST_TYPE):
+            case "map":
+                return Keyed(keys=tuple(part.get(LIST_KEYS) or ()))
+            case "set":
+                return Elements()
+        return Atomic()
+
+    def is_atomic_map(self, path: FieldPath) -> bool:
+        """As `x-kubernetes-map-type` says."""
+        return self._at(path).get("x-kubernetes-map-type") == "atomic"
+
+    def _at(self, path: FieldPath) -> Schema:
+        """The schema of the field; an empty one where the definition has none."""
+        part: Any = self.schema
+        for name in path:
+            while isinstance(part.get("items"), Mapping):
+                part = part["items"]
+            part = (part.get("properties") or {}).get(name, part.get("additionalProperties"))
+            if not isinstance(part, Mapping):
+                return {}
+        return part if isinstance(part, Mapping) else {}

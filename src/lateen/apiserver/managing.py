@@ -17,7 +17,7 @@ from lateen.api.kinds import Kind
 from lateen.apiserver.faults import ApiFault
 from lateen.apiserver.fieldsets import FieldSet, Path, shown, with_parents
 from lateen.apiserver.fieldwalks import Tree, difference, fields_of, merged, without
-from lateen.apiserver.listtypes import Merging
+from lateen.apiserver.listtypes import Merging, SchemaMerging
 from lateen.apiserver.managers import (
     APPLY,
     UPDATE,
@@ -50,10 +50,11 @@ _NOBODYS = frozenset(
 )
 
 
-def rules_for(kind: Kind) -> Merging:
-    """How objects of the kind merge: Kubernetes' own kinds are marked, custom ones are not."""
+def rules_for(kind: Kind, version: str) -> Merging:
+    """How objects of the kind merge: Kubernetes' own kinds by its marks, defined ones by their schema."""
     if kind.custom is not None:
-        return Merging(marked=False)
+        found = kind.custom.versions.get(version)
+        return SchemaMerging(schema=found.schema) if found else Merging(marked=False)
     return Merging(marked=kind.group in _BUILT_IN or kind.group.endswith(".k8s.io"))
 
 

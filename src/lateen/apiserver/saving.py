@@ -311,5 +311,5 @@ def _managers_after(
         version=version,
         now=asked.time,
         managers=managers,
-        rules=rules_for(target.kind),
+        rules=rules_for(target.kind, target.version),
     )

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from lateen.api.objects import Obj
+from lateen.api.structural import fit
 from lateen.apiserver.targets import Target
 
 _encoder = msgspec.json.Encoder()
@@ -24,6 +25,8 @@ def tree_of(obj: Obj, target: Target, revision: int | None = None) -> dict[str, 
     metadata = dict(tree.get("metadata") or {})
     if version := revision or obj.revision:
         metadata["resourceVersion"] = str(version)
+    if raw_version(obj) != target.api_version:
+        tree = _in_version(tree, target)
     return {
         **tree,
         "apiVersion": target.api_version,
@@ -32,11 +35,23 @@ def tree_of(obj: Obj, target: Target, revision: int | None = None) -> dict[str, 
     }
 
 
+def raw_version(obj: Obj) -> str:
+    """The version the object is stored in."""
+    return str(obj.raw["apiVersion"])
+
+
+def _in_version(tree: dict[str, Any], target: Target) -> dict[str, Any]:
+    """Conversion strategy None: the same fields, as far as the schema of the version wanted has them."""
+    custom = target.kind.custom
+    wanted = custom.versions.get(target.version) if custom else None
+    return dict(fit(wanted.schema, tree).raw) if wanted else tree
+
+
 def wire_of(obj: Obj, target: Target, revision: int | None = None) -> msgspec.Raw:
     """The object's JSON for this caller, as `tree_of`; the bytes are shared where nothing differs."""
     raw = obj.raw
     stored = raw.get("metadata", {}).get("resourceVersion")
-    if raw["apiVersion"] == target.api_version and stored == str(revision or obj.revision):
+    if raw_version(obj) == target.api_version and stored == str(revision or obj.revision):
         return msgspec.Raw(obj.json)
     return msgspec.Raw(to_json(tree_of(obj, target, revision)))
 

@@ -10,46 +10,91 @@ whose few messages in use are written here by their field numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
 
 import lateen
-from lateen.api.kinds import KINDS, Kind
+from lateen.api.kinds import KINDS, Kind, Registry, registry
+from lateen.api.structural import INT_OR_STRING, PRESERVE
 from lateen.apiserver.listmarks import with_list_marks
 from lateen.apiserver.managing import rules_for
-from lateen.apiserver.openapi import QUERY, TITLE, gvk, plain_schemas
+from lateen.apiserver.openapi import QUERY, TITLE, gvk, plain_schemas, schema_name
 
 _GVK = "x-kubernetes-group-version-kind"
 _REFERENCE = "#/definitions/{name}"
+_NOT_SWAGGER = frozenset({"allOf", "anyOf", "oneOf", "not", "nullable", "x-kubernetes-validations"})
 
 
-@cache
 def openapi_v2() -> dict[str, Any]:
-    """The Swagger document: a definition for each struct, and what PATCH of each kind takes."""
-    marked = [kind.struct.__name__ for kind in KINDS if rules_for(kind).marked]
-    definitions = with_list_marks(plain_schemas(KINDS, _REFERENCE), marked)
-    for kind in KINDS:
-        names = [gvk(kind, version) for version in kind.versions]
-        definitions[kind.struct.__name__] |= {_GVK: names}
+    """The Swagger document: a definition for each struct and defined kind, and what PATCH takes."""
+    return _document(registry())
+
+
+@lru_cache(maxsize=4)
+def _document(known: Registry) -> dict[str, Any]:
+    definitions = _built_in() | {
+        schema_name(kind, version): _defined(kind, version)
+        for kind in known.defined
+        for version in kind.versions
+    }
     return {
         "swagger": "2.0",
         "info": {"title": TITLE, "version": lateen.__version__},
         "paths": {
             path: {"patch": operation}
-            for kind in KINDS
+            for kind in known.kinds
             for version in kind.versions
             for path, operation in (_patch(kind, version),)
         },
-        "definitions": {name: _simple(schema) for name, schema in definitions.items()},
+        "definitions": definitions,
     }
 
 
 @cache
+def _built_in() -> dict[str, Any]:
+    marked = [k.struct.__name__ for k in KINDS if rules_for(k, k.versions[0]).marked]
+    definitions = with_list_marks(plain_schemas(KINDS, _REFERENCE), marked)
+    for kind in KINDS:
+        names = [gvk(kind, version) for version in kind.versions]
+        definitions[kind.struct.__name__] |= {_GVK: names}
+    return {name: _simple(schema) for name, schema in definitions.items()}
+
+
+def _defined(kind: Kind, version: str) -> dict[str, Any]:
+    """A definition's schema as old clients can read it, with what every object has."""
+    schema = kind.custom.versions[version].schema if kind.custom else {}
+    made = _structural(schema)
+    metadata = {"$ref": _REFERENCE.format(name="ObjectMeta")}
+    head = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": metadata}
+    if "properties" in made:
+        made = made | {"properties": made["properties"] | head}
+    return made | {_GVK: [gvk(kind, version)]}
+
+
+def _structural(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what Swagger has no words for. What takes anything has neither type nor fields, or kubectl
+    would refuse the fields it does not know (apiextensions `ToStructuralOpenAPIV2`)."""
+    free = schema.get(PRESERVE) or schema.get(INT_OR_STRING) or schema.get("nullable")
+    dropped = _NOT_SWAGGER | ({"type", "items", "properties", "required"} if free else set())
+    made = {key: value for key, value in schema.items() if key not in dropped}
+    for key in ("items", "additionalProperties"):
+        if isinstance(made.get(key), Mapping):
+            made[key] = _structural(made[key])
+    if "properties" in made:
+        made["properties"] = {n: _structural(part) for n, part in made["properties"].items()}
+    return made
+
+
 def openapi_v2_wire() -> bytes:
     """The same document as protobuf."""
-    document = openapi_v2()
+    return _wire(registry())
+
+
+@lru_cache(maxsize=4)
+def _wire(known: Registry) -> bytes:
+    document = _document(known)
     info = _text(1, document["info"]["title"]) + _text(2, document["info"]["version"])
     paths = b"".join(
         _field(2, _text(1, path) + _field(2, _field(8, _operation_wire(item["patch"]))))
