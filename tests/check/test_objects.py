@@ -14,6 +14,7 @@ HEADS = {
     "Gateway": "networking.istio.io/v1",
     "ServiceEntry": "networking.istio.io/v1",
     "PeerAuthentication": "security.istio.io/v1",
+    "RequestAuthentication": "security.istio.io/v1",
     "AuthorizationPolicy": "security.istio.io/v1",
     "Service": "v1",
     "Pod": "v1",

@@ -77,15 +77,17 @@ def short(value: Any) -> Any:
         return f"{place['address']}:{place['port_value']}"
     if "typed_config" in value and "name" in value:
         return {value["name"].rpartition(".")[2]: short(value["typed_config"])}
+    if value.keys() >= {"filter", "path", "value"}:
+        return _claim(value)
     made: dict[str, Any] = {}
     for key, each in value.items():
         if key in _SAME_EVERYWHERE or (key == "load_balancing_weight" and each == 1):
             continue
         if (key, each) in _USUAL:
             continue
-        if key == "metadata":
+        if key == "metadata" and "filter_metadata" in each:
             made |= _metadata(each["filter_metadata"])
-        elif key == "policies":  # a map, which protobuf gives in any order
+        elif key in {"policies", "providers"}:  # a map, which protobuf gives in any order
             made[key] = {name: short(each[name]) for name in sorted(each)}
         elif key == "transport_socket" and "require_client_certificate" in str(each):
             made[key] = "the mesh's mTLS"
@@ -94,6 +96,14 @@ def short(value: Any) -> Any:
         elif (kept := short(each)) not in _EMPTY:
             made[key] = kept
     return made
+
+
+def _claim(matcher: dict[str, Any]) -> dict[str, Any]:
+    """A condition on a claim: the way to it, and what its text, or one of its list, must be."""
+    way = ".".join(segment["key"] for segment in matcher["path"][1:])
+    text, one = matcher["value"]["or_match"]["value_matchers"]
+    assert one == {"list_match": {"one_of": text}}
+    return {"not" if matcher.get("invert") else "is": {way: short(text["string_match"])}}
 
 
 def _metadata(by_filter: dict[str, Any]) -> dict[str, Any]:

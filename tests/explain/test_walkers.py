@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,6 +17,7 @@ from lateen.explain.walk_envoy import walk_envoy
 from lateen.explain.walk_ir import walk_ir
 from lateen.ir.match import (
     ANY_REQUEST,
+    ClaimMatch,
     Exact,
     HeaderMatch,
     Prefix,
@@ -40,6 +42,7 @@ from lateen.ir.plan import (
 from lateen.ir.policy import (
     AddressCondition,
     Authorization,
+    ClaimCondition,
     Clause,
     DestinationCondition,
     End,
@@ -50,6 +53,8 @@ from lateen.ir.policy import (
     OnRequest,
     Policy,
     PortCondition,
+    Subject,
+    SubjectCondition,
     TextCondition,
     Trait,
     Verdict,
@@ -67,8 +72,10 @@ from lateen.ir.routes import (
     Split,
     VirtualHost,
 )
+from lateen.ir.tokens import GivenKeys, TokenHeader, TokenRule
 from lateen.translate.plan import plans as plans_of
 from tests.envoy import plans
+from tests.envoy.tokens import claims, key_set, signer
 from tests.translate.cases import all_cases, case_in
 
 PATHS = (
@@ -95,6 +102,18 @@ ADDRESSES = ("10.0.0.1", "10.1.0.1", "198.18.0.9", "fd00::1")
 NETWORKS = tuple(
     ip_network(each) for each in ("10.0.0.0/8", "10.0.0.1/32", "198.18.0.0/24", "fd00::/8")
 )
+
+ISSUERS = ("https://a", "https://b")
+SIGNERS = (signer("RS256", "a"), signer("ES256", "b"))
+TOKENS = (
+    SIGNERS[0].sign(claims(ISSUERS[0], "jane", aud=["web", "api"], realm={"groups": ["a", "b"]})),
+    SIGNERS[0].sign(claims(ISSUERS[0], "joe", aud="web", azp="bot", scope="read a")),
+    SIGNERS[1].sign(claims(ISSUERS[1], "jane", realm={"groups": "ab"}, n=3)),
+    SIGNERS[1].sign(claims(ISSUERS[0], "jane")),
+    SIGNERS[1].sign(claims(ISSUERS[1], "a/b", exp=1)),
+    "xyz",
+)
+CLAIMS = (("aud",), ("azp",), ("scope",), ("realm", "groups"), ("realm",), ("n",))
 
 
 def texts(*words: str) -> st.SearchStrategy[StringMatch]:
@@ -131,6 +150,19 @@ request_matches = st.builds(
     ).map(tuple),
     queries=st.lists(
         st.builds(QueryMatch, name=st.just("q"), match=texts("", "a")), max_size=1
+    ).map(tuple),
+)
+with_claims = st.builds(
+    replace,
+    request_matches,
+    claims=st.lists(
+        st.builds(
+            ClaimMatch,
+            claim=st.sampled_from(CLAIMS),
+            match=texts("a", "web"),
+            invert=st.booleans(),
+        ),
+        max_size=2,
     ).map(tuple),
 )
 changes = st.builds(
@@ -171,7 +203,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
 routes = st.builds(
     Route,
     name=st.sampled_from(("one", "two")),
-    match=st.just(ANY_REQUEST) | request_matches,
+    match=st.just(ANY_REQUEST) | request_matches | with_claims,
     action=actions,
     request_headers=changes,
     origin=st.just(plans.RULES),
@@ -211,7 +243,13 @@ def asked(trait: Trait, *words: str) -> st.SearchStrategy[TextCondition]:
 blocks = st.lists(st.sampled_from(NETWORKS), max_size=2).map(tuple)
 numbers = st.lists(st.sampled_from((80, 443, PORT)), max_size=2).map(tuple)
 values = some(texts("a", "b", ""))
+claimed = some(texts("a", "ab", "web", "read", ""))
+subjects = st.lists(
+    st.builds(Subject, texts(*ISSUERS, "https:"), texts("jane", "j", "e")), max_size=2
+).map(tuple)
 on_caller: st.SearchStrategy[OnCaller] = st.one_of(
+    st.builds(ClaimCondition, claim=st.sampled_from(CLAIMS), any_of=claimed, none_of=claimed),
+    st.builds(SubjectCondition, any_of=subjects, none_of=subjects),
     identities(Identity.PRINCIPAL, *IDENTITIES, "/web", "cluster.local/ns/shop"),
     identities(Identity.NAMESPACE, *NAMESPACES, "sh", "op"),
     st.builds(AddressCondition, end=st.sampled_from(End), any_of=blocks, none_of=blocks),
@@ -248,8 +286,29 @@ def policies(verdict: Verdict) -> st.SearchStrategy[tuple[Policy, ...]]:
     return st.lists(one, max_size=2, unique_by=lambda each: each.name).map(tuple)
 
 
+def token_rule(number: int, keys: GivenKeys) -> st.SearchStrategy[TokenRule]:
+    return st.builds(
+        TokenRule,
+        issuer=st.just(ISSUERS[number]),
+        audiences=st.sampled_from(((), ("web",))),
+        keys=st.just(keys),
+        headers=st.just((TokenHeader(name="authorization", prefix="Bearer "),)),
+        params=st.sampled_from(((), ("access_token",))),
+        forward=st.booleans(),
+        claim_headers=st.sampled_from(((), (("x-a", "sub"),))),
+        origin=st.just(plans.POLICY),
+    )
+
+
+token_rules = st.tuples(*(token_rule(n, GivenKeys(key_set(s))) for n, s in enumerate(SIGNERS)))
 authorizations = st.builds(
-    Authorization, deny=policies(Verdict.DENY), allow=policies(Verdict.ALLOW)
+    Authorization,
+    tokens=st.builds(lambda rules, most: rules[:most], token_rules, st.integers(0, 2)),
+    deny=policies(Verdict.DENY),
+    allow=policies(Verdict.ALLOW),
+)
+shown_tokens = st.just(()) | st.sampled_from(TOKENS).map(
+    lambda token: (("authorization", f"Bearer {token}"),)
 )
 requests = st.builds(
     Request,
@@ -262,11 +321,16 @@ requests = st.builds(
         st.sampled_from(("", "?q=a", "?q", "?x=1&q=b")),
     ),
     authority=st.sampled_from(HOSTS),
-    headers=st.lists(
-        st.tuples(st.sampled_from(("x-a", "x-b")), st.sampled_from(("a", "b", ""))),
-        max_size=2,
-        unique_by=lambda pair: pair[0],
-    ).map(tuple),
+    headers=st.builds(
+        lambda some, shown: (*some, *shown),
+        st.lists(
+            st.tuples(st.sampled_from(("x-a", "x-b")), st.sampled_from(("a", "b", ""))),
+            max_size=2,
+            unique_by=lambda pair: pair[0],
+        ),
+        shown_tokens,
+    ),
+    at=st.just(time.time()),
     sni=st.sampled_from(("", "a.example.com", "web")),
     source=st.sampled_from(ADDRESSES),
     client=st.sampled_from(("", *ADDRESSES)),
@@ -351,6 +415,7 @@ def test_they_agree_at_gateways(
         path=request.path,
         authority=request.authority,
         headers=request.headers,
+        at=request.at,
     )
     assert walk_envoy(emit(plan), made) == walk_ir(plan, made)
 

@@ -25,6 +25,7 @@ from lateen.api.node import Node
 from lateen.api.pod import Pod
 from lateen.api.policy import PodDisruptionBudget, PriorityClass
 from lateen.api.rbac import RBAC, ClusterRole, ClusterRoleBinding, Role, RoleBinding
+from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Endpoints, EndpointSlice, Service
 from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
@@ -293,6 +294,14 @@ KINDS: tuple[Kind, ...] = (
         plural="authorizationpolicies",
         struct=AuthorizationPolicy,
         short_names=("ap",),
+    ),
+    Kind(
+        group=SECURITY,
+        versions=SECURITY_VERSIONS,
+        kind="RequestAuthentication",
+        plural="requestauthentications",
+        struct=RequestAuthentication,
+        short_names=("ra",),
     ),
     Kind(group=RBAC, versions=("v1",), kind="Role", plural="roles", struct=Role),
     Kind(

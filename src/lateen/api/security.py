@@ -57,8 +57,8 @@ class Source(Api, frozen=True, kw_only=True):
     not_ip_blocks: tuple[str, ...] = ()
     remote_ip_blocks: tuple[str, ...] = ()
     not_remote_ip_blocks: tuple[str, ...] = ()
-    request_principals: NotYet = None
-    not_request_principals: NotYet = None
+    request_principals: tuple[str, ...] = ()
+    not_request_principals: tuple[str, ...] = ()
 
 
 class From(Api, frozen=True, kw_only=True):

@@ -9,6 +9,23 @@ from __future__ import annotations
 from lateen.api.fields import Api, Duration, Informative, Labels, NotYet
 from lateen.api.meta import ObjectMeta
 
+CLAIMS = "@request.auth.claims"
+
+
+def claim_of(header: str) -> tuple[str, ...] | None:
+    """The way to a token's claim that stands in a header's place; None for the name of a header.
+
+    `@request.auth.claims.a.b` or `@request.auth.claims[a][b]`. Source: Istio's ToRoutingClaim.
+    """
+    if not header.lower().startswith(CLAIMS):
+        return None
+    way = header[len(CLAIMS) :]
+    if way.startswith(".") and len(way) > 1:
+        return tuple(way[1:].split("."))
+    if way.startswith("[") and way.endswith("]") and len(way) > 2:
+        return tuple(way[1:-1].split("]["))
+    return None
+
 
 class StringMatch(Api, frozen=True, kw_only=True):
     """One of exact, prefix, regex (RE2, whole string)."""

@@ -22,6 +22,7 @@ from lateen.api.virtualservice import (
     HTTPRewrite,
     HTTPRoute,
     HTTPRouteDestination,
+    claim_of,
 )
 from lateen.base.problem import Problem
 from lateen.check.at import MAX_INT32, At, between, one_of, port_number
@@ -144,7 +145,7 @@ def _match(match: HTTPMatchRequest, at: At) -> Iterator[Problem]:
 
 
 def _header_name(name: str) -> bool:
-    return bool(_HEADER_NAME.fullmatch(name)) or name in _PSEUDO_HEADERS or name.startswith("@")
+    return bool(_HEADER_NAME.fullmatch(name)) or name in _PSEUDO_HEADERS or bool(claim_of(name))
 
 
 def _destinations(routes: tuple[HTTPRouteDestination, ...], at: At) -> Iterator[Problem]:

@@ -28,6 +28,7 @@ from lateen.api.paths import holds
 from lateen.api.pod import Pod
 from lateen.api.policy import PodDisruptionBudget
 from lateen.api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
+from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Endpoints, Service
 from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
@@ -58,6 +59,7 @@ from lateen.check.sets import (
     check_volume,
 )
 from lateen.check.sidecar import check_sidecar
+from lateen.check.tokens import check_request_authentication
 from lateen.check.virtualservice import check_virtual_service
 from lateen.check.workload import check_deployment, check_pod, check_replica_set
 
@@ -109,6 +111,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_peer_authentication(typed, at)
         case AuthorizationPolicy() as typed:
             return check_authorization_policy(typed, at)
+        case RequestAuthentication() as typed:
+            return check_request_authentication(typed, at)
         case Service() as typed:
             return check_service(typed, at)
         case Endpoints() as typed:

@@ -31,6 +31,7 @@ _SOURCE_LISTS = (
     *("principals", "not_principals", "namespaces", "not_namespaces"),
     *("service_accounts", "not_service_accounts", "trust_domains", "not_trust_domains"),
     *_ADDRESS_LISTS,
+    *("request_principals", "not_request_principals"),
 )
 _OPERATION_LISTS = (
     *("hosts", "not_hosts", "ports", "not_ports"),
@@ -96,12 +97,18 @@ def check_authorization_policy(policy: AuthorizationPolicy, at: At) -> Iterator[
             " rule `{}` if you want it be triggered for every request",
             "rules: [{}]",
         )
-    given = (spec.selector, spec.target_ref, spec.target_refs)
-    if sum(value is not None for value in given) > 1:
-        yield at.key("selector").error("only one of targetRefs or workloadSelector can be set")
-    yield from _selector(spec.selector, at.key("selector"))
+    yield from check_policy_target(spec.selector, spec.target_ref, spec.target_refs, at)
     for index, rule in enumerate(spec.rules):
         yield from _rule(rule, index, spec.action, at.key("rules").item(index))
+
+
+def check_policy_target(
+    selector: WorkloadSelector | None, ref: object, refs: object, at: At
+) -> Iterator[Problem]:
+    """Whom a policy is for: pods by label, or by reference, but not both."""
+    if sum(value is not None for value in (selector, ref, refs)) > 1:
+        yield at.key("selector").error("only one of targetRefs or workloadSelector can be set")
+    yield from _selector(selector, at.key("selector"))
 
 
 def _selector(selector: WorkloadSelector | None, at: At) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from lateen.api.destinationrule import DestinationRule
 from lateen.api.gateway import Gateway
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod
+from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Service
 from lateen.api.sets import DaemonSet, StatefulSet
@@ -90,7 +91,7 @@ def _references(obj: Obj, inventory: Inventory) -> Iterator[Problem]:
         case AuthorizationPolicy() as typed:
             yield from check_selector(typed.spec.selector, at, inventory)
             yield from check_identities(typed, at, inventory)
-        case PeerAuthentication() as typed:
+        case PeerAuthentication() | RequestAuthentication() as typed:
             yield from check_selector(typed.spec.selector, at, inventory)
         case Service() as typed:
             yield from check_service_pods(typed, at, inventory)

@@ -17,7 +17,7 @@ from typing import assert_never
 
 from google.protobuf.wrappers_pb2 import UInt32Value
 
-from lateen.envoy.matchers import header_matcher, regex, text_matcher
+from lateen.envoy.matchers import claim_matcher, header_matcher, present, regex, text_matcher
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import CidrRange
 from lateen.envoy.pb.envoy.config.rbac.v3.rbac_pb2 import Permission, Principal
 from lateen.envoy.pb.envoy.type.matcher.v3.path_pb2 import PathMatcher
@@ -25,6 +25,7 @@ from lateen.envoy.pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch, Suffix
 from lateen.ir.policy import (
     AddressCondition,
+    ClaimCondition,
     Clause,
     Condition,
     DestinationCondition,
@@ -35,6 +36,8 @@ from lateen.ir.policy import (
     OnCaller,
     OnRequest,
     PortCondition,
+    Subject,
+    SubjectCondition,
     TextCondition,
     Trait,
     Verdict,
@@ -74,6 +77,8 @@ def _split(conditions: Iterable[Condition]) -> tuple[list[OnCaller], list[OnRequ
     for each in conditions:
         match each:
             case IdentityCondition() | AddressCondition() | HeaderCondition():
+                caller.append(each)
+            case ClaimCondition() | SubjectCondition():
                 caller.append(each)
             case TextCondition() | PortCondition() | DestinationCondition():
                 request.append(each)
@@ -161,7 +166,26 @@ def _principal_matchers(
                 _addresses(condition.end, condition.any_of, judge),
                 _addresses(condition.end, condition.none_of, judge),
             )
+        case ClaimCondition():
+            return (
+                [_claim(condition.claim, each) for each in condition.any_of],
+                [_claim(condition.claim, each) for each in condition.none_of],
+            )
+        case SubjectCondition():
+            return (
+                [_subject(each) for each in condition.any_of],
+                [_subject(each) for each in condition.none_of],
+            )
     assert_never(condition)
+
+
+def _claim(claim: tuple[str, ...], wanted: StringMatch) -> Principal:
+    return Principal(metadata=claim_matcher(claim, present(wanted)))
+
+
+def _subject(wanted: Subject) -> Principal:
+    parts = [_claim(("iss",), wanted.issuer), _claim(("sub",), wanted.subject)]
+    return Principal(and_ids=Principal.Set(ids=parts))
 
 
 def _authenticated(matcher: StringMatcher) -> Principal:

@@ -6,17 +6,25 @@ Before: ir/match.py                            After: routes.py, rbac.py
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from google.protobuf.wrappers_pb2 import BoolValue
 
+from lateen.envoy import names
 from lateen.envoy.pb.envoy.config.route.v3.route_components_pb2 import (
     HeaderMatcher,
     QueryParameterMatcher,
     RouteMatch,
 )
+from lateen.envoy.pb.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from lateen.envoy.pb.envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 from lateen.envoy.pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
+from lateen.envoy.pb.envoy.type.matcher.v3.value_pb2 import (
+    ListMatcher,
+    OrMatcher,
+    ValueMatcher,
+)
 from lateen.ir.match import (
     Exact,
     HeaderMatch,
@@ -63,6 +71,25 @@ def header_matcher(name: str, match: StringMatch, invert: bool = False) -> Heade
     )
 
 
+def claim_matcher(
+    claim: Sequence[str], match: Exact | Prefix | Suffix | Regex, invert: bool = False
+) -> MetadataMatcher:
+    """A condition on a claim of the verified token: a text, or a list with such a text in it."""
+    text = ValueMatcher(string_match=text_matcher(match))
+    one = ValueMatcher(list_match=ListMatcher(one_of=text))
+    return MetadataMatcher(
+        filter=names.JWT_FILTER,
+        path=[MetadataMatcher.PathSegment(key=key) for key in (names.JWT_PAYLOAD, *claim)],
+        value=ValueMatcher(or_match=OrMatcher(value_matchers=[text, one])),
+        invert=invert,
+    )
+
+
+def present(match: StringMatch) -> Exact | Prefix | Suffix | Regex:
+    """The form in which `Present` asks for some text, where the text may be missing."""
+    return Regex("(?s).+") if isinstance(match, Present) else match
+
+
 def _query_matcher(query: QueryMatch) -> QueryParameterMatcher:
     if isinstance(query.match, Present):
         return QueryParameterMatcher(name=query.name, present_match=True)
@@ -88,6 +115,9 @@ def route_match(match: RequestMatch) -> RouteMatch:
     made = RouteMatch(
         headers=_header_matchers(match),
         query_parameters=[_query_matcher(query) for query in match.queries],
+        dynamic_metadata=[
+            claim_matcher(each.claim, present(each.match), each.invert) for each in match.claims
+        ],
     )
     match match.path:
         case None:

@@ -28,6 +28,9 @@ TUNNEL_DESTINATION = "destination"  # ... and its key: `host:port`
 SECRET_OWN = "default"  # noqa: S105 - Istio's SDS name of the workload's certificate
 SECRET_ROOT = "ROOTCA"  # noqa: S105 - Istio's SDS name of the mesh's root
 
+JWT_FILTER = "envoy.filters.http.jwt_authn"
+JWT_PAYLOAD = "payload"  # where that filter leaves the claims of an accepted token
+
 NO_LIMIT = 2**32 - 1  # Istio's thresholds; Envoy's own limit of 3 retries would defeat retries
 
 LATEEN = "lateen"  # the namespace of our metadata

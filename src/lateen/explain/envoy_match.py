@@ -12,13 +12,17 @@ import re
 from typing import Any
 
 from lateen.base.errors import Bug
+from lateen.envoy.names import JWT_FILTER, JWT_PAYLOAD
 from lateen.envoy.pb.envoy.config.route.v3.route_components_pb2 import (
     HeaderMatcher,
     QueryParameterMatcher,
     RouteMatch,
 )
+from lateen.envoy.pb.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from lateen.envoy.pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
+from lateen.envoy.pb.envoy.type.matcher.v3.value_pb2 import ValueMatcher
 from lateen.explain.request import Request
+from lateen.explain.tokens import claim_at
 
 
 def unknown(kind: str, which: str | None) -> Bug:
@@ -72,6 +76,27 @@ def header_holds(matcher: HeaderMatcher, request: Request) -> bool:
     return text_holds(matcher.string_match, value or "") != matcher.invert_match
 
 
+def claim_holds(matcher: MetadataMatcher, request: Request) -> bool:
+    """Whether a MetadataMatcher on the claims of a token holds."""
+    if matcher.filter != JWT_FILTER or matcher.path[0].key != JWT_PAYLOAD:
+        raise unknown("MetadataMatcher", matcher.filter)
+    value = claim_at(request.claims, (segment.key for segment in matcher.path[1:]))
+    return _value_holds(matcher.value, value) != matcher.invert
+
+
+def _value_holds(matcher: ValueMatcher, value: Any) -> bool:
+    which = matcher.WhichOneof("match_pattern")
+    match which:
+        case "or_match":
+            return any(_value_holds(each, value) for each in matcher.or_match.value_matchers)
+        case "list_match":
+            within = value if isinstance(value, list) else []
+            return any(_value_holds(matcher.list_match.one_of, each) for each in within)
+        case "string_match":
+            return isinstance(value, str) and text_holds(matcher.string_match, value)
+    raise unknown("ValueMatcher", which)
+
+
 def _query_holds(matcher: QueryParameterMatcher, query: str) -> bool:
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
@@ -101,6 +126,7 @@ def route_holds(match: RouteMatch, request: Request) -> bool:
         _path_holds(match, path)
         and all(header_holds(header, request) for header in match.headers)
         and all(_query_holds(wanted, query) for wanted in match.query_parameters)
+        and all(claim_holds(wanted, request) for wanted in match.dynamic_metadata)
     )
 
 

@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import CidrRange
 from lateen.envoy.pb.envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Principal
-from lateen.explain.envoy_match import header_holds, text_holds, unknown
+from lateen.explain.envoy_match import claim_holds, header_holds, text_holds, unknown
 from lateen.explain.request import Denied, Request
 
 
@@ -52,6 +52,8 @@ def _principal_holds(principal: Principal, request: Request) -> bool:
             return bool(request.peer) and text_holds(wanted, request.peer)
         case "header":
             return header_holds(principal.header, request)
+        case "metadata":
+            return claim_holds(principal.metadata, request)
         case "direct_remote_ip":
             return _within(principal.direct_remote_ip, request.source)
         case "remote_ip":

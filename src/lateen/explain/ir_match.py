@@ -10,6 +10,7 @@ import re
 from typing import assert_never
 
 from lateen.explain.request import Request
+from lateen.explain.tokens import Claims, texts_of
 from lateen.ir.match import Exact, Prefix, Present, Regex, RequestMatch, StringMatch, Suffix
 
 
@@ -27,6 +28,12 @@ def matches(match: StringMatch, text: str) -> bool:
         case Present():
             return True
     assert_never(match)
+
+
+def claim_fits(match: StringMatch, claims: Claims | None, claim: tuple[str, ...]) -> bool:
+    """Whether a condition holds for a text of a claim; "present" asks for one that is not empty."""
+    texts = texts_of(claims, claim)
+    return any(bool(t) if isinstance(match, Present) else matches(match, t) for t in texts)
 
 
 def _path_matches(match: RequestMatch, path: str) -> bool:
@@ -72,4 +79,5 @@ def request_matches(match: RequestMatch, request: Request) -> bool:
         and all(wanted is None or matches(wanted, text) for wanted, text in pseudo)
         and _headers_match(match, request)
         and _queries_match(match, query)
+        and all(claim_fits(c.match, request.claims, c.claim) != c.invert for c in match.claims)
     )

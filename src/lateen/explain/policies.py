@@ -11,12 +11,21 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import assert_never
 
-from lateen.explain.ir_match import matches
-from lateen.explain.request import Denied, Request
+from lateen.explain.ir_match import claim_fits, matches
+from lateen.explain.request import UNVERIFIED, Denied, Request, Unverified
+from lateen.explain.tokens import (
+    Taker,
+    claims_by,
+    is_preflight,
+    taken,
+    tokens_at,
+    without_forged,
+)
 from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch, Suffix
 from lateen.ir.policy import (
     AddressCondition,
     Authorization,
+    ClaimCondition,
     Clause,
     Condition,
     DestinationCondition,
@@ -27,11 +36,14 @@ from lateen.ir.policy import (
     Networks,
     Policy,
     PortCondition,
+    Subject,
+    SubjectCondition,
     TextCondition,
     Texts,
     Trait,
     Verdict,
 )
+from lateen.ir.tokens import GivenKeys, TokenRule
 
 _SPIFFE = "spiffe://"
 
@@ -45,6 +57,34 @@ def judged(authorization: Authorization, request: Request, *, http: bool) -> Den
     if allowing and _first(authorization.allow, request, http) is None:
         return Denied(rule="none")
     return None
+
+
+def presented(authorization: Authorization, request: Request) -> Request | Unverified:
+    """The request with the claims of its token, if a rule accepts it; as it is if it shows none."""
+    takers = [_taker(rule) for rule in authorization.tokens]
+    if not takers or is_preflight(request):
+        return request
+    clean = without_forged(takers, request)
+    for taker in takers:
+        claims = claims_by(taker, clean)
+        if claims is not None:
+            return taken(taker, clean, claims)
+    return UNVERIFIED if any(tokens_at(taker, clean) for taker in takers) else clean
+
+
+def _taker(rule: TokenRule) -> Taker:
+    return Taker(
+        issuer=rule.issuer,
+        audiences=rule.audiences,
+        jwks=rule.keys.jwks if isinstance(rule.keys, GivenKeys) else "",
+        headers=tuple((each.name, each.prefix) for each in rule.headers),
+        params=rule.params,
+        cookies=rule.cookies,
+        forward=rule.forward,
+        payload_header=rule.payload_header,
+        claim_headers=rule.claim_headers,
+        spaced=rule.spaced,
+    )
 
 
 def _first(policies: tuple[Policy, ...], request: Request, http: bool) -> str | None:
@@ -78,6 +118,10 @@ def _matches(condition: Condition, verdict: Verdict, request: Request) -> bool:
             return _is_known(condition, _identity(condition.identity, request.peer))
         case HeaderCondition():
             return _is_known(condition, dict(request.headers).get(condition.header))
+        case ClaimCondition():
+            return _is_claimed(condition, request)
+        case SubjectCondition():
+            return _is_about(condition, request)
         case AddressCondition():
             client = request.client if condition.end is End.CLIENT else ""
             return _is_within(condition, client or request.source)
@@ -92,6 +136,24 @@ def _matches(condition: Condition, verdict: Verdict, request: Request) -> bool:
 def _is_known(condition: IdentityCondition | HeaderCondition, value: str | None) -> bool:
     def one_of(wanted: Texts) -> bool:
         return value is not None and any(matches(each, value) for each in wanted)
+
+    return (not condition.any_of or one_of(condition.any_of)) and not one_of(condition.none_of)
+
+
+def _is_claimed(condition: ClaimCondition, request: Request) -> bool:
+    def one_of(wanted: Texts) -> bool:
+        return any(claim_fits(each, request.claims, condition.claim) for each in wanted)
+
+    return (not condition.any_of or one_of(condition.any_of)) and not one_of(condition.none_of)
+
+
+def _is_about(condition: SubjectCondition, request: Request) -> bool:
+    def one_of(wanted: tuple[Subject, ...]) -> bool:
+        return any(
+            claim_fits(each.issuer, request.claims, ("iss",))
+            and claim_fits(each.subject, request.claims, ("sub",))
+            for each in wanted
+        )
 
     return (not condition.any_of or one_of(condition.any_of)) and not one_of(condition.none_of)
 

@@ -6,8 +6,10 @@ Before: -       After: walk_ir.py, walk_envoy.py, cli/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Way(StrEnum):
@@ -26,7 +28,9 @@ class Request:
     the caller's SPIFFE identity, "" without mTLS; `tls` whether the client spoke TLS; `raw` that what
     it says (inside TLS, if any) is not HTTP. A sidecar sees nothing but the server name of its app's
     TLS. `sni` is the server name as policies see it, `source` the address of the connection's other
-    end, `client` that of the original client where a trusted proxy told of another.
+    end, `client` that of the original client where a trusted proxy told of another. `at` is the moment
+    by which its tokens are judged, in seconds since 1970, 0 for one at which they are valid; `claims`
+    are those of a token that was accepted.
     """
 
     way: Way
@@ -42,6 +46,8 @@ class Request:
     sni: str = ""
     source: str = ""
     client: str = ""
+    at: float = 0.0
+    claims: Mapping[str, Any] | None = None
 
     @property
     def scheme(self) -> str:
@@ -100,6 +106,11 @@ class Denied:
     rule: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """Refused with 401 (403 for another's audience): no rule accepts the token it shows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
     """Nothing takes it: why."""
@@ -107,9 +118,10 @@ class Lost:
     why: str
 
 
+UNVERIFIED = Unverified()
 NO_LISTENER = Lost(why="no listener for this port")
 NO_CHAIN = Lost(why="the connection is closed: no filter chain takes it")
 NO_HOST = Lost(why="404: no virtual host of this name")
 NO_ROUTE = Lost(why="404: no route of the virtual host matches")
 
-Outcome = Forwarded | Redirected | Answered | Denied | Lost
+Outcome = Forwarded | Redirected | Answered | Denied | Unverified | Lost

@@ -23,6 +23,9 @@ from lateen.envoy.pb.envoy.config.route.v3 import route_components_pb2 as pb
 from lateen.envoy.pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from lateen.envoy.pb.envoy.extensions.filters.http.cors.v3.cors_pb2 import CorsPolicy
 from lateen.envoy.pb.envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
+from lateen.envoy.pb.envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import (
+    JwtAuthentication,
+)
 from lateen.envoy.pb.envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
 from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2,
@@ -35,6 +38,7 @@ from lateen.envoy.pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
 from lateen.envoy.resources import Resources, ResourceType
 from lateen.envoy.sniffing import HTTP_NAMES
 from lateen.envoy.tls import ALPN_HTTP
+from lateen.explain.envoy_jwt import presented
 from lateen.explain.envoy_match import origin_of, route_holds, text_holds
 from lateen.explain.envoy_rbac import judged
 from lateen.explain.request import (
@@ -48,6 +52,7 @@ from lateen.explain.request import (
     Outcome,
     Redirected,
     Request,
+    Unverified,
     Way,
 )
 from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
@@ -297,6 +302,11 @@ def _http(config: Any, request: Request, resources: Resources) -> Outcome:
         unescape = manager.path_with_escaped_slashes_action == _Manager.UNESCAPE_AND_FORWARD
         seen = replace(request, path=normalized(request.path, unescape_slashes=unescape))
     for each in manager.http_filters:
+        if each.typed_config.Is(JwtAuthentication.DESCRIPTOR):
+            shown = presented(JwtAuthentication.FromString(each.typed_config.value), seen)
+            if isinstance(shown, Unverified):
+                return shown
+            seen = shown
         if each.typed_config.Is(http_rbac_pb2.RBAC.DESCRIPTOR):
             denied = _refused(http_rbac_pb2.RBAC.FromString(each.typed_config.value), seen)
             if denied:

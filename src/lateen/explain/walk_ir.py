@@ -17,7 +17,7 @@ from lateen.envoy.rbac import looks_at_paths
 from lateen.envoy.routes import BLACK_HOLE_STATUS
 from lateen.envoy.wire import origin_text
 from lateen.explain.ir_match import matches, request_matches
-from lateen.explain.policies import judged
+from lateen.explain.policies import judged, presented
 from lateen.explain.request import (
     NO_CHAIN,
     NO_HOST,
@@ -28,6 +28,7 @@ from lateen.explain.request import (
     Outcome,
     Redirected,
     Request,
+    Unverified,
     Way,
 )
 from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
@@ -219,7 +220,11 @@ def _inbound(inbound: Inbound, request: Request) -> Outcome:
         return NO_CHAIN
     known = request if mtls is not Mtls.DISABLE else _unknown(request)
     http = speech is not Speech.TCP
-    seen = _seen(known, inbound.authorization) if http else known
+    seen: Request | Unverified = known
+    if http:
+        seen = presented(inbound.authorization, _seen(known, inbound.authorization))
+    if isinstance(seen, Unverified):
+        return seen
     denied = judged(inbound.authorization, seen, http=http)
     if denied:
         return denied
@@ -331,7 +336,9 @@ def _gateway_tls(plan: ProxyPlan, port: GatewayPort, request: Request) -> Outcom
 
 
 def _gateway_http(plan: ProxyPlan, table: str, request: Request) -> Outcome:
-    seen = _seen(request, plan.authorization)
+    seen = presented(plan.authorization, _seen(request, plan.authorization))
+    if isinstance(seen, Unverified):
+        return seen
     return judged(plan.authorization, seen, http=True) or _route(plan, table, seen)
 
 

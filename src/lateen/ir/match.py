@@ -1,6 +1,6 @@
 """What a request must look like for a route or a policy to concern it.
 
-In: -    Out: StringMatch (union), HeaderMatch, QueryMatch, RequestMatch.
+In: -    Out: StringMatch (union), HeaderMatch, QueryMatch, ClaimMatch, RequestMatch.
 Before: base/origin.py       After: ir/routes.py, ir/policy.py, envoy/, explain/
 """
 
@@ -63,6 +63,15 @@ class QueryMatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimMatch:
+    """A condition on a claim of the request's verified token, by the way to it; lists have it if one of theirs fits."""
+
+    claim: tuple[str, ...]
+    match: StringMatch
+    invert: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestMatch:
     """All given conditions hold. `path` is matched without the query; None matches every path."""
 
@@ -73,6 +82,7 @@ class RequestMatch:
     scheme: StringMatch | None = None
     headers: tuple[HeaderMatch, ...] = ()
     queries: tuple[QueryMatch, ...] = ()
+    claims: tuple[ClaimMatch, ...] = ()
 
 
 ANY_REQUEST = RequestMatch()

@@ -19,6 +19,7 @@ from typing import TypeVar, assert_never
 
 from lateen.base.origin import Origin
 from lateen.ir.match import StringMatch
+from lateen.ir.tokens import TokenRule
 
 
 class Verdict(StrEnum):
@@ -83,6 +84,34 @@ class HeaderCondition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimCondition:
+    """In the same way on a claim of the verified token, by the way to it.
+
+    It is a text, or a list of which one text has to match; nothing else matches anything.
+    """
+
+    claim: tuple[str, ...]
+    any_of: Texts = ()
+    none_of: Texts = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who a token is about: its issuer and what that one calls it."""
+
+    issuer: StringMatch
+    subject: StringMatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectCondition:
+    """In the same way on who the verified token is about; without a token it is nobody."""
+
+    any_of: tuple[Subject, ...] = ()
+    none_of: tuple[Subject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextCondition:
     """In the same way on what is asked for."""
 
@@ -107,7 +136,8 @@ class DestinationCondition:
     none_of: Networks = ()
 
 
-OnCaller = IdentityCondition | AddressCondition | HeaderCondition
+OnToken = ClaimCondition | SubjectCondition
+OnCaller = IdentityCondition | AddressCondition | HeaderCondition | OnToken
 OnRequest = TextCondition | PortCondition | DestinationCondition
 Condition = OnCaller | OnRequest
 
@@ -115,7 +145,7 @@ Condition = OnCaller | OnRequest
 def needs_http(condition: Condition) -> bool:
     """Whether a plain TCP connection has nothing to compare."""
     match condition:
-        case HeaderCondition():
+        case HeaderCondition() | ClaimCondition() | SubjectCondition():
             return True
         case TextCondition():
             return condition.trait is not Trait.SNI
@@ -184,8 +214,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """All policies of one workload, in order of name."""
+    """All policies of one workload, in order of name, and whose tokens it takes."""
 
+    tokens: tuple[TokenRule, ...] = ()
     deny: tuple[Policy, ...] = ()
     allow: tuple[Policy, ...] = ()
 

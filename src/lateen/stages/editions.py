@@ -24,6 +24,7 @@ SETTINGS = frozenset(
         "WorkloadEntry",
         "PeerAuthentication",
         "AuthorizationPolicy",
+        "RequestAuthentication",
     }
 )
 _NO_TRAFFIC = frozenset(

@@ -18,6 +18,7 @@ from lateen.api.security import Operation, Source
 from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch, Suffix
 from lateen.ir.policy import (
     AddressCondition,
+    ClaimCondition,
     Condition,
     DestinationCondition,
     End,
@@ -27,12 +28,16 @@ from lateen.ir.policy import (
     OnCaller,
     OnRequest,
     PortCondition,
+    Subject,
+    SubjectCondition,
     TextCondition,
     Trait,
 )
 
 _TEMPLATE = re.compile(r"\{\*\*?\}")
 _HEADER = re.compile(r"request\.headers\[(.+)\]")
+_CLAIMS = re.compile(r"request\.auth\.claims((?:\[[^\[\]]+\])+)")
+_SOMETHING = Regex("(?s).+")  # what `*` means for parts of a token
 _Texts = tuple[str, ...]
 _C = TypeVar("_C", OnCaller, OnRequest)
 
@@ -46,6 +51,7 @@ def source_of(source: Source, namespace: str) -> tuple[OnCaller, ...]:
         _domains(source.trust_domains, source.not_trust_domains),
         _addresses(End.PEER, source.ip_blocks, source.not_ip_blocks),
         _addresses(End.CLIENT, source.remote_ip_blocks, source.not_remote_ip_blocks),
+        _subjects(source.request_principals, source.not_request_principals),
     )
 
 
@@ -61,7 +67,7 @@ def operation_of(operation: Operation) -> tuple[OnRequest, ...]:
 
 def is_carried(key: str) -> bool:
     """Whether a `when` key has a condition here."""
-    return key in _WHEN or _HEADER.fullmatch(key) is not None
+    return key in _WHEN or bool(_HEADER.fullmatch(key) or _CLAIMS.fullmatch(key))
 
 
 def condition_of(written: WrittenCondition, namespace: str) -> Condition:
@@ -73,6 +79,10 @@ def condition_of(written: WrittenCondition, namespace: str) -> Condition:
             any_of=tuple(policy_text(each) for each in written.values),
             none_of=tuple(policy_text(each) for each in written.not_values),
         )
+    claims = _CLAIMS.fullmatch(written.key)
+    if claims:
+        way = tuple(claims[1][1:-1].split("]["))
+        return _claim(way, written.values, written.not_values)
     return _WHEN[written.key](written.values, written.not_values, namespace)
 
 
@@ -132,6 +142,48 @@ def _domains(any_of: _Texts, none_of: _Texts) -> IdentityCondition:
     return _identities(Identity.PRINCIPAL, any_of, none_of, read)
 
 
+def _subjects(any_of: _Texts, none_of: _Texts) -> SubjectCondition:
+    return SubjectCondition(
+        any_of=tuple(map(_subject, any_of)), none_of=tuple(map(_subject, none_of))
+    )
+
+
+def _subject(value: str) -> Subject:
+    """`ISSUER/SUBJECT`, split at the last slash, since an issuer is often a URL.
+
+    One `*`, at either end, stands for any text there, and without a slash for all of the other part.
+    Source: Istio's requestPrincipalGenerator.
+    """
+    issuer, slash, subject = value.rpartition("/")
+    if slash:
+        begins, ends = subject.endswith("*"), issuer.startswith("*")
+        whose = Suffix(issuer[1:]) if ends else Exact(issuer)
+        who = Prefix(subject[:-1]) if begins and not ends else Exact(subject)
+        return Subject(_unless_empty(whose), _unless_empty(who))
+    if value.startswith("*"):
+        return Subject(_SOMETHING, _unless_empty(Suffix(value[1:])))
+    if value.endswith("*"):
+        return Subject(_unless_empty(Prefix(value[:-1])), _SOMETHING)
+    return Subject(Exact(value), Exact(""))
+
+
+def _unless_empty(match: Exact | Prefix | Suffix) -> StringMatch:
+    return _SOMETHING if not isinstance(match, Exact) and not match.text else match
+
+
+def claim_text(wanted: StringMatch) -> StringMatch:
+    """A condition on a claim; "present" is some text that is not empty."""
+    return _SOMETHING if isinstance(wanted, Present) else wanted
+
+
+def _claim(claim: tuple[str, ...], any_of: _Texts, none_of: _Texts) -> ClaimCondition:
+    return ClaimCondition(
+        claim=claim,
+        any_of=tuple(claim_text(policy_text(each)) for each in any_of),
+        none_of=tuple(claim_text(policy_text(each)) for each in none_of),
+    )
+
+
 def _networks(blocks: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     """Blocks or single addresses; bits beyond the prefix do not matter."""
     return tuple(ip_network(each, strict=False) for each in blocks)
@@ -159,6 +211,9 @@ def _path(value: str) -> StringMatch:
 
 _Make = Callable[[_Texts, _Texts, str], Condition]
 _WHEN: dict[str, _Make] = {
+    "request.auth.principal": lambda any_of, none_of, _: _subjects(any_of, none_of),
+    "request.auth.audiences": lambda any_of, none_of, _: _claim(("aud",), any_of, none_of),
+    "request.auth.presenter": lambda any_of, none_of, _: _claim(("azp",), any_of, none_of),
     "source.ip": lambda any_of, none_of, _: _addresses(End.PEER, any_of, none_of),
     "remote.ip": lambda any_of, none_of, _: _addresses(End.CLIENT, any_of, none_of),
     "source.namespace": lambda any_of, none_of, _: _identities(Identity.NAMESPACE, any_of, none_of),

@@ -14,6 +14,7 @@ Before: base/problem.py     After: every other file of translate/
 | LAT0105 | two listeners want the same address and port |
 | LAT0106 | an address range is not intercepted |
 | LAT0107 | a fault concerns no request, because it has no percentage |
+| LAT0108 | the tokens of an issuer are refused, because its keys cannot be had |
 
 All are warnings: what is not concerned goes on working.
 """
@@ -77,3 +78,11 @@ def harmless(origin: Origin, what: str) -> Problem:
     """A fault without a percentage."""
     message = f"the {what} has no percentage, which in Istio means no request"
     return _warning("LAT0107", origin, message, "add percentage: {value: 100}")
+
+
+def no_keys(origin: Origin, issuer: str, why: str) -> Problem:
+    """An issuer whose tokens nobody can verify."""
+    message = (
+        f"every token of {issuer or 'this rule'} is refused, because its keys are not known: {why}"
+    )
+    return _warning("LAT0108", origin, message)

@@ -18,7 +18,7 @@ from lateen.ir.plan import ANYWHERE, AppAt, Inbound, InboundPort, Speech
 from lateen.translate.faults import not_carried
 from lateen.translate.policy import authorization_of
 from lateen.translate.settings import limits_of
-from lateen.translate.views import Index
+from lateen.translate.views import Index, Sight
 from lateen.world.model import Owned, Protocol, Service, Workload, World
 from lateen.world.protocols import protocol_named
 
@@ -64,7 +64,8 @@ def inbound_of(
             declared.setdefault(number, unknown)
     for number, (_, origin) in modes.by_port.items():
         declared.setdefault(number, _Declared(protocol=Protocol.UNKNOWN, origin=origin))
-    authorization, problems = authorization_of(index.world.authorization_policies, workload)
+    sight = Sight(index=index, namespace=workload.namespace, labels=workload.labels)
+    authorization, problems = authorization_of(sight, workload)
     faults = list(problems)
     ports = tuple(
         InboundPort(

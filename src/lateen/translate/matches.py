@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from lateen.api.virtualservice import HTTPMatchRequest
+from lateen.api.virtualservice import HTTPMatchRequest, claim_of
 from lateen.api.virtualservice import StringMatch as ApiMatch
 from lateen.ir.match import (
     ANY_REQUEST,
+    ClaimMatch,
     Exact,
     HeaderMatch,
     Prefix,
@@ -22,6 +23,7 @@ from lateen.ir.match import (
     RequestMatch,
     StringMatch,
 )
+from lateen.translate.conditions import claim_text
 from lateen.translate.hosts import MESH
 
 
@@ -59,6 +61,7 @@ def translate_match(match: HTTPMatchRequest) -> RequestMatch:
         authority=_optional(match.authority),
         scheme=_optional(match.scheme),
         headers=_headers(match),
+        claims=_claims(match),
         queries=tuple(
             QueryMatch(name=name, match=text_match(wanted))
             for name, wanted in sorted(match.query_params.items())
@@ -74,15 +77,23 @@ def is_catch_all(match: RequestMatch) -> bool:
 
 
 def _headers(match: HTTPMatchRequest) -> tuple[HeaderMatch, ...]:
-    wanted = [
-        HeaderMatch(name=name.lower(), match=text_match(text))
-        for name, text in match.headers.items()
+    made = [
+        HeaderMatch(name=name.lower(), match=text_match(text), invert=invert)
+        for given, invert in ((match.headers, False), (match.without_headers, True))
+        for name, text in given.items()
+        if claim_of(name) is None
     ]
-    unwanted = [
-        HeaderMatch(name=name.lower(), match=text_match(text), invert=True)
-        for name, text in match.without_headers.items()
+    return tuple(sorted(made, key=lambda h: (h.name, h.invert)))
+
+
+def _claims(match: HTTPMatchRequest) -> tuple[ClaimMatch, ...]:
+    made = [
+        ClaimMatch(claim=claim, match=claim_text(text_match(text)), invert=invert)
+        for given, invert in ((match.headers, False), (match.without_headers, True))
+        for name, text in given.items()
+        if (claim := claim_of(name))
     ]
-    return tuple(sorted(wanted + unwanted, key=lambda h: (h.name, h.invert)))
+    return tuple(sorted(made, key=lambda c: (c.claim, c.invert)))
 
 
 def _path(uri: ApiMatch | None) -> Exact | Prefix | Regex | None:

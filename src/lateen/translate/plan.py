@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from lateen.base.problem import Problem
 from lateen.ir.plan import Outbound, Proxy, ProxyPlan, Role, SniffOut, TcpOut
+from lateen.translate.calling import called_backends
 from lateen.translate.gateways import gateway_view
 from lateen.translate.inbound import inbound_of
 from lateen.translate.outbound import OutboundView, View, outbound_view, view_of
 from lateen.translate.policy import authorization_of
 from lateen.translate.scope import chosen_for
-from lateen.translate.views import Index, index_of
+from lateen.translate.views import Index, Sight, index_of
 from lateen.world.model import CLUSTER_DOMAIN, Injection, Workload, World
 
 
@@ -92,20 +93,23 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
     sidecar = chosen_for(index.world.sidecars, workload).sidecar
     inbound, problems = inbound_of(index, workload, sidecar)
     egress_proxy = shared.view.egress_proxy
+    sight = Sight(index=index, namespace=workload.namespace, labels=workload.labels)
+    further = called_backends(inbound.authorization, sight, Role.SIDECAR, shared.backends)
     plan = ProxyPlan(
         proxy=proxy,
         outbound=_without_self(shared.outbound, proxy.address),
         inbound=inbound,
         tables=shared.tables,
-        backends=shared.backends,
-        endpoints=shared.endpoints,
+        backends=shared.backends + further.backends,
+        endpoints=shared.endpoints + further.endpoints,
         secrets=shared.secrets,
         roots=shared.roots,
         allow_any=shared.view.allow_any,
         egress_proxy=egress_proxy.backend if egress_proxy and shared.view.allow_any else None,
         trust_domain=index.world.trust_domain,
     )
-    return Planned(plan=plan, problems=tuple(dict.fromkeys([*shared.problems, *problems])))
+    found = dict.fromkeys([*shared.problems, *problems, *further.problems])
+    return Planned(plan=plan, problems=tuple(found))
 
 
 def _without_self(outbound: tuple[Outbound, ...], address: str) -> tuple[Outbound, ...]:
@@ -119,17 +123,19 @@ def _without_self(outbound: tuple[Outbound, ...], address: str) -> tuple[Outboun
 def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
     workload = index.world.workloads[proxy.namespace, proxy.pod]
     view, problems = gateway_view(index, workload)
-    authorization, found = authorization_of(index.world.authorization_policies, workload)
+    sight = Sight(index=index, namespace=workload.namespace, labels=workload.labels)
+    authorization, found = authorization_of(sight, workload)
+    further = called_backends(authorization, sight, Role.GATEWAY, view.backends)
     plan = ProxyPlan(
         proxy=proxy,
         gateway=view.ports,
         authorization=authorization,
         tables=view.tables,
-        backends=view.backends,
-        endpoints=view.endpoints,
+        backends=view.backends + further.backends,
+        endpoints=view.endpoints + further.endpoints,
         secrets=view.secrets,
         roots=view.roots,
         allow_any=False,
         trust_domain=index.world.trust_domain,
     )
-    return Planned(plan=plan, problems=tuple(dict.fromkeys([*problems, *found])))
+    return Planned(plan=plan, problems=tuple(dict.fromkeys([*problems, *found, *further.problems])))

@@ -19,6 +19,7 @@ from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
 from lateen.api.objects import Obj
+from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
 from lateen.api.virtualservice import VirtualService
@@ -71,6 +72,9 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         sidecars=_owned(by_kind.get("Sidecar", ()), Sidecar),
         peer_authentications=_owned(by_kind.get("PeerAuthentication", ()), PeerAuthentication),
         authorization_policies=_owned(by_kind.get("AuthorizationPolicy", ()), AuthorizationPolicy),
+        request_authentications=_owned(
+            by_kind.get("RequestAuthentication", ()), RequestAuthentication
+        ),
         secrets={
             (o.key.namespace, o.key.name): _secret(o)
             for o in sorted(by_kind.get("Secret", ()), key=lambda o: o.key)

@@ -18,6 +18,7 @@ from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.objects import Obj
+from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
 from lateen.api.virtualservice import VirtualService
@@ -252,6 +253,7 @@ class World:
     mesh: MeshConfig
     peer_authentications: tuple[Owned[PeerAuthentication], ...]
     authorization_policies: tuple[Owned[AuthorizationPolicy], ...]
+    request_authentications: tuple[Owned[RequestAuthentication], ...]
     secrets: Mapping[tuple[str, str], SecretData]
 
     def service(self, host: str, namespace: str) -> Service | None:
