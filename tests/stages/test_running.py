@@ -74,6 +74,7 @@ class Mesh:
             seams=Seams(
                 send=self.sent.append,
                 build=lambda image: self.builds[image],
+                tools=lambda image: self.builds[image],
                 proxy_for=lambda _: self.proxy,
                 settled=self._settled,
             ),
@@ -337,3 +338,22 @@ def test_a_changed_proxy_or_image_is_told() -> None:
         assert mesh.put() == ["web-0"]
 
     alone(scenario)
+
+
+def test_a_container_that_debugs_joins_when_it_is_built_and_the_pod_does_not_wait_for_it() -> None:
+    mesh = Mesh()
+    mesh.builds["busybox"] = None
+    looker = {"name": "looker", "image": "busybox", "targetContainerName": "web"}
+    raw = mesh.pod().raw
+    mesh.store.put({**raw, "spec": {**raw["spec"], "ephemeralContainers": [looker]}})
+    mesh.hello()
+    (first,) = [m.pod for m in mesh.sent if isinstance(m, PutPod)]
+    assert first.ephemeral_containers == ()
+    obj = mesh.stored()
+    assert obj is not None
+    (waiting,) = obj.raw["status"]["ephemeralContainerStatuses"]
+    assert waiting["state"]["waiting"]["reason"] == "Building"
+    mesh.builds["busybox"] = replace(BUILT, image="busybox")
+    mesh.running.step()
+    later = [m.pod for m in mesh.sent if isinstance(m, PutPod)][-1]
+    assert [(c.name, c.target) for c in later.ephemeral_containers] == [("looker", "web")]

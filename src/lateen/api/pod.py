@@ -234,6 +234,12 @@ class Container(Api, frozen=True, kw_only=True):
     resize_policy: NotYet = None
 
 
+class EphemeralContainer(Container, frozen=True, kw_only=True):
+    """A container that comes into a running pod to look at it, and sees its target's processes."""
+
+    target_container_name: str = ""
+
+
 class KeyToPath(Api, frozen=True, kw_only=True):
     """One key of a ConfigMap or Secret under a chosen file name."""
 
@@ -410,10 +416,10 @@ class PodSpec(Api, frozen=True, kw_only=True, rename=_ip_names):
     share_process_namespace: NotYet = None
     enable_service_links: bool = True
     scheduler_name: Informative = None
-    active_deadline_seconds: NotYet = None
+    active_deadline_seconds: int | None = None
     runtime_class_name: NotYet = None
     readiness_gates: NotYet = None
-    ephemeral_containers: NotYet = None
+    ephemeral_containers: tuple[EphemeralContainer, ...] = ()
     overhead: Informative = None
     set_hostname_as_fqdn: NotYet = msgspec.field(default=None, name="setHostnameAsFQDN")
     os: Informative = None
@@ -488,6 +494,7 @@ class PodStatus(Api, frozen=True, kw_only=True, rename=_ip_names):
     start_time: str | None = None
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
+    ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
     qos_class: str = ""
     nominated_node_name: str = ""
 

@@ -123,12 +123,28 @@ async def _dispatch_below(
             return await answer_stream(request, target, store, deps.open_stream)
         case "Pod", "eviction" if request.method == "POST":
             return await answer_eviction(request, target, store, deps.delete, clock)
+        case "Pod", "ephemeralcontainers":
+            return await _dispatch_ephemerals(request, target, store, clock)
         case _, "scale" if has_scale(target.kind):
             return await answer_scale(request, target, store, clock)
-        case "Pod", ("exec" | "attach" | "portforward" | "proxy" | "ephemeralcontainers"):
+        case "Pod", ("exec" | "attach" | "portforward" | "proxy"):
             raise ApiFault(501, f"pods/{target.subresource} is not served by lateen yet")
         case _:
             raise unknown_path()
+
+
+async def _dispatch_ephemerals(
+    request: web.Request, target: Target, store: Objects, clock: Clock
+) -> web.StreamResponse:
+    match request.method:
+        case "GET" | "HEAD":
+            return answer_get(request, target, store, clock)
+        case "PUT":
+            return await answer_update(request, target, store, clock)
+        case "PATCH":
+            return await answer_patch(request, target, store, clock)
+        case _:
+            raise _not_allowed()
 
 
 def _require_namespace_named(request: web.Request, target: Target) -> None:

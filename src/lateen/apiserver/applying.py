@@ -16,6 +16,8 @@ from aiohttp import web
 from lateen.apiserver.admitting import admit
 from lateen.apiserver.deps import Objects
 from lateen.apiserver.discovery import has_status
+from lateen.apiserver.ephemerals import SUBRESOURCE as EPHEMERALS
+from lateen.apiserver.ephemerals import spec_with_ephemerals
 from lateen.apiserver.faults import ApiFault, invalid_option, not_found
 from lateen.apiserver.managers import entries_of, managers_from
 from lateen.apiserver.managing import applied, applier, rules_for
@@ -63,6 +65,8 @@ async def applied_to(
         force=force,
         rules=rules,
     )
+    if target.subresource == EPHEMERALS:
+        made["spec"] = spec_with_ephemerals(current.raw["spec"], made["spec"])
     made["metadata"] = made["metadata"] | {
         "resourceVersion": wanted["metadata"].get("resourceVersion", "")
     }

@@ -159,6 +159,8 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
         eviction = {"name": "pods/eviction", "kind": "Eviction", "verbs": ["create"]}
         entries.append(eviction | below | {"group": "policy", "version": "v1"})
         entries.append({"name": "pods/log", "kind": "Pod", "verbs": ["get"]} | below)
+        verbs = ["get", "patch", "update"]
+        entries.append({"name": "pods/ephemeralcontainers", "kind": "Pod", "verbs": verbs} | below)
         for name in ("attach", "exec", "portforward"):
             kind_ = (
                 "PodPortForwardOptions" if name == "portforward" else f"Pod{name.title()}Options"

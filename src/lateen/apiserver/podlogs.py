@@ -11,7 +11,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from lateen.api.objects import Obj
-from lateen.api.pod import Pod
+from lateen.api.pod import ContainerStatus, Pod
 from lateen.apiserver.ages import parse_time
 from lateen.apiserver.deps import LogRequest, Objects, ReadLog
 from lateen.apiserver.faults import ApiFault
@@ -70,7 +70,7 @@ def _wanted(request: web.Request, pod: Obj, clock: Clock) -> LogRequest:
 def chosen_container(asked: str, pod: Obj) -> str:
     """The container meant, the only or default one when none is named; 400 says which there are."""
     names = _containers(pod)
-    if asked in _init_containers(pod):
+    if asked in _other_containers(pod):
         return asked
     if asked:
         if asked not in names:
@@ -96,9 +96,19 @@ def _containers(pod: Obj) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _init_containers(pod: Obj) -> list[str]:
+def _other_containers(pod: Obj) -> list[str]:
     assert isinstance(pod.typed, Pod)  # noqa: S101 - only pods have containers
-    return [c.name for c in pod.typed.spec.init_containers]
+    spec = pod.typed.spec
+    return [c.name for c in (*spec.init_containers, *spec.ephemeral_containers)]
+
+
+def _statuses(pod: Pod) -> tuple[ContainerStatus, ...]:
+    status = pod.status
+    return (
+        *status.init_container_statuses,
+        *status.container_statuses,
+        *status.ephemeral_container_statuses,
+    )
 
 
 def _why_none(pod: Obj, wanted: LogRequest) -> str:
@@ -106,7 +116,7 @@ def _why_none(pod: Obj, wanted: LogRequest) -> str:
     assert isinstance(typed, Pod)  # noqa: S101 - only pods have logs
     if wanted.previous:
         return ""
-    for status in (*typed.status.init_container_statuses, *typed.status.container_statuses):
+    for status in _statuses(typed):
         if status.name == wanted.container and status.state.waiting is not None:
             reason = status.state.waiting.reason or "waiting"
             who = f'container "{status.name}" in pod "{pod.key.name}"'
@@ -121,6 +131,5 @@ def _has_ended(store: Objects, pod: Obj, container: str) -> bool:
         return True
     if now.typed.status.phase in ("Succeeded", "Failed"):
         return True
-    statuses = (*now.typed.status.init_container_statuses, *now.typed.status.container_statuses)
-    found = (s for s in statuses if s.name == container)
+    found = (s for s in _statuses(now.typed) if s.name == container)
     return any(s.state.terminated is not None for s in found)

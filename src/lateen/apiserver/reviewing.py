@@ -15,16 +15,20 @@ from typing import Any
 from lateen.api.codes import BAD_FIELD
 from lateen.api.kinds import Kind
 from lateen.api.objects import Obj
+from lateen.api.pod import Pod
 from lateen.apiserver.attributes import Attributes
 from lateen.apiserver.deps import Objects
+from lateen.apiserver.ephemerals import SUBRESOURCE as EPHEMERALS
+from lateen.apiserver.ephemerals import changed_ephemerals
 from lateen.apiserver.escalating import check_escalation
 from lateen.apiserver.faults import ApiFault, invalid, resource
 from lateen.apiserver.guarding import forbidden
 from lateen.apiserver.identity import User
 from lateen.apiserver.rbac import decide
 from lateen.apiserver.targets import Target
-from lateen.base.origin import Origin
+from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
+from lateen.check.ephemerals import FIELD
 from lateen.check.newcomers import secured, welcome
 from lateen.check.rules import broken_rules
 
@@ -43,20 +47,40 @@ def review(
     """Let a write through, perhaps changed; raises ApiFault 403, 404 or 422."""
     check_escalation(store, user, target.kind, raw, old.raw if old else None)
     if old is not None:
-        _check_change(target.kind, raw, old)
-        _, warnings = ("", ()) if target.subresource else secured(store, old.key, raw)
+        _check_change(target, raw, old)
+        if target.subresource not in ("", EPHEMERALS):
+            return Reviewed(raw=raw)
+        refusal, warnings = secured(store, old.key, raw)
+        if refusal and target.subresource == EPHEMERALS:
+            raise _refused(target.kind, old.key, refusal)
         return Reviewed(raw=raw, warnings=warnings)
+    if target.kind.kind == "Pod" and raw["spec"].get(FIELD):
+        raise invalid(target.kind, raw["metadata"]["name"], (_none_yet(target.key),))
     key = replace(target.key, name=raw["metadata"]["name"])
     newcomer = welcome(store, key, raw)
     if newcomer.refusal:
-        details = {"name": key.name, "group": key.group, "kind": target.kind.plural}
-        words = f'{resource(target.kind)} "{key.name}" is forbidden: {newcomer.refusal}'
-        raise ApiFault(403, words, details={k: v for k, v in details.items() if v})
+        raise _refused(target.kind, key, newcomer.refusal)
     return Reviewed(raw=newcomer.raw, warnings=newcomer.warnings)
 
 
-def _check_change(kind: Kind, raw: Mapping[str, Any], old: Obj) -> None:
+def _refused(kind: Kind, key: ObjectKey, why: str) -> ApiFault:
+    details = {"name": key.name, "group": key.group, "kind": kind.plural}
+    words = f'{resource(kind)} "{key.name}" is forbidden: {why}'
+    return ApiFault(403, words, details={k: v for k, v in details.items() if v})
+
+
+def _none_yet(key: ObjectKey) -> Problem:
+    return Problem(
+        code=BAD_FIELD,
+        level=Level.ERROR,
+        origin=Origin(key=key, field=f"spec.{FIELD}"),
+        message="Forbidden: cannot be set on create",
+    )
+
+
+def _check_change(target: Target, raw: Mapping[str, Any], old: Obj) -> None:
     """What the rules of a definition say of a change; raises ApiFault 422."""
+    kind = target.kind
     problems = tuple(
         Problem(
             code=BAD_FIELD,
@@ -66,6 +90,8 @@ def _check_change(kind: Kind, raw: Mapping[str, Any], old: Obj) -> None:
         )
         for broken in broken_rules(kind, raw, old.raw)
     )
+    if isinstance(old.typed, Pod):
+        problems += changed_ephemerals(raw, old, target.subresource)
     if problems:
         raise invalid(kind, old.key.name, problems)
 

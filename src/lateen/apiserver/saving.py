@@ -23,6 +23,8 @@ from lateen.api.objects import Obj
 from lateen.apiserver.admitting import Admitted, Validation, admit
 from lateen.apiserver.deps import Objects
 from lateen.apiserver.discovery import has_status
+from lateen.apiserver.ephemerals import SUBRESOURCE as EPHEMERALS
+from lateen.apiserver.ephemerals import spec_with_ephemerals
 from lateen.apiserver.faults import (
     ApiFault,
     already_exists,
@@ -135,8 +137,8 @@ async def changed(
     """200 with the object (or its status) after the change; 409 if the caller had read another."""
     current = found(store, target)
     wanted = change(tree_of(current, target))
-    if target.subresource == "status":
-        wanted = _only_status(tree_of(current, target), wanted)
+    if target.subresource:
+        wanted = _only_part(target.subresource, tree_of(current, target), wanted)
     admitted = admit(target, wanted, current, asked.validation)
     check_revision(target, admitted, current)
     raw = admitted.raw
@@ -222,8 +224,9 @@ def check_revision(target: Target, admitted: Admitted, current: Obj) -> None:
         raise conflict(target.kind, target.name)
 
 
-def _only_status(tree: dict[str, Any], wanted: Any) -> dict[str, Any]:
-    """The current tree with the status wanted; who is meant, and in which revision, is kept, too."""
+def _only_part(subresource: str, tree: dict[str, Any], wanted: Any) -> dict[str, Any]:
+    """The current tree with the status (or the ephemeral containers) wanted; who is meant, and in
+    which revision, is kept, too."""
     if not isinstance(wanted, Mapping):
         raise ApiFault(400, "the body of the request is not an object")
     given = wanted.get("metadata")
@@ -233,7 +236,11 @@ def _only_status(tree: dict[str, Any], wanted: Any) -> dict[str, Any]:
     }
     if "resourceVersion" not in meant:
         tree["metadata"].pop("resourceVersion", None)
-    whole = tree | {"metadata": tree["metadata"] | meant, "status": wanted.get("status")}
+    whole = tree | {"metadata": tree["metadata"] | meant}
+    if subresource == EPHEMERALS:
+        whole["spec"] = spec_with_ephemerals(tree["spec"], wanted.get("spec"))
+    else:
+        whole["status"] = wanted.get("status")
     return whole | {k: wanted[k] for k in ("apiVersion", "kind") if k in wanted}
 
 

@@ -155,6 +155,7 @@ class ControlPlane:
         return Seams(
             send=self.link.send,
             build=self.building.result,
+            tools=self.building.tools,
             proxy_for=lambda obj: self.bootstraps.proxy_run(obj, self.planning.latest),
             settled=self._settled,
             kept_volumes=self._volumes,

@@ -114,3 +114,19 @@ def _located(program: str, path: str, built: Built) -> str:
 def _is_program(built: Built, path: str) -> bool:
     file = host_path(built, path)
     return file is not None and file.is_file() and os.access(file, os.X_OK)
+
+
+def tools_of_this_machine(image: str) -> Built:
+    """An image of nothing: a container of it sees what every container sees of the machine."""
+    return Built(
+        image=image,
+        entrypoint=(),
+        cmd=("sh",),
+        cwd="/",
+        env=(("PATH", BASE_PATH),),
+        mounts=(),
+        ports=(),
+        user="",
+        warnings=(),
+        digest="",
+    )

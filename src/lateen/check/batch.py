@@ -12,7 +12,7 @@ from lateen.api.batch import CronJob, Job, JobSpec
 from lateen.api.schedules import BadSchedule, parse_schedule
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of
-from lateen.check.pod import check_pod_spec
+from lateen.check.workload import check_pod_template
 
 MODES = ("Indexed", "NonIndexed")
 POLICIES = ("Allow", "Forbid", "Replace")
@@ -71,7 +71,7 @@ def _job_spec(spec: JobSpec, at: At) -> Iterator[Problem]:
     if spec.template.spec.restart_policy == "Always":
         words = 'valid values: "OnFailure", "Never"'
         yield here.key("restartPolicy").required(words)
-    yield from check_pod_spec(spec.template.spec, here)
+    yield from check_pod_template(spec.template.spec, here)
 
 
 def _failure_policy(spec: JobSpec, at: At) -> Iterator[Problem]:

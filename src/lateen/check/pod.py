@@ -12,6 +12,8 @@ from lateen.api.names import environment_fault, label_fault, subdomain_fault
 from lateen.api.pod import Container, ContainerPort, EnvVar, PodSpec, Probe, Volume
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of, port_number
+from lateen.check.ephemerals import FIELD as EPHEMERALS
+from lateen.check.ephemerals import check_ephemeral, check_targets
 from lateen.check.placing import check_placing
 from lateen.check.podparts import (
     check_container_parts,
@@ -38,15 +40,20 @@ def check_pod_spec(spec: PodSpec, at: At) -> Iterator[Problem]:
     for field, containers in (
         ("initContainers", spec.init_containers),
         ("containers", spec.containers),
+        (EPHEMERALS, spec.ephemeral_containers),
     ):
         for index, container in enumerate(containers):
             here = at.key(field).item(index)
             yield from _container(container, volumes, here)
             if field == "initContainers":
                 yield from check_init_container(container, here)
+            if field == EPHEMERALS:
+                yield from check_ephemeral(container, here)
             if container.name in names:
                 yield here.key("name").error(f'Duplicate value: "{container.name}"')
             names.add(container.name)
+    yield from check_targets(spec, at.key(EPHEMERALS))
+    yield from between(at.key("activeDeadlineSeconds"), spec.active_deadline_seconds, 1)
     yield from one_of(at.key("restartPolicy"), spec.restart_policy, RESTART_POLICIES)
     yield from one_of(at.key("dnsPolicy"), spec.dns_policy, DNS_POLICIES)
     grace = spec.termination_grace_period_seconds

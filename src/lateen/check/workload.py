@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from lateen.api.fields import IntOrString
 from lateen.api.meta import LabelSelector
 from lateen.api.names import label_faults, label_value_fault, qualified_fault
-from lateen.api.pod import Pod, PodTemplateSpec
+from lateen.api.pod import Pod, PodSpec, PodTemplateSpec
 from lateen.api.workload import Deployment, DeploymentStrategy, ReplicaSet
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of
+from lateen.check.ephemerals import forbid_ephemerals
 from lateen.check.pod import check_pod_spec
 
 STRATEGIES = ("Recreate", "RollingUpdate")
@@ -70,7 +71,16 @@ def check_selector_and_template(
     if template.spec.restart_policy != "Always":
         words = f'Unsupported value: "{template.spec.restart_policy}": supported values: "Always"'
         yield at.key("template", "spec", "restartPolicy").error(words)
-    yield from check_pod_spec(template.spec, at.key("template", "spec"))
+    if template.spec.active_deadline_seconds is not None:
+        words = "Forbidden: activeDeadlineSeconds in ReplicaSet is not Supported"
+        yield at.key("template", "spec", "activeDeadlineSeconds").error(words)
+    yield from check_pod_template(template.spec, at.key("template", "spec"))
+
+
+def check_pod_template(spec: PodSpec, at: At) -> Iterator[Problem]:
+    """Every fault of the spec that pods are made from."""
+    yield from check_pod_spec(spec, at)
+    yield from forbid_ephemerals(spec, at)
 
 
 def _selector(selector: LabelSelector, at: At) -> Iterator[Problem]:

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterator
 
 from lateen.api.objects import Obj
-from lateen.api.pod import ContainerState, ContainerStatus, Pod
+from lateen.api.pod import ContainerState, ContainerStatus, Pod, PodStatus
 from lateen.cluster.actions import Tell
 from lateen.cluster.pods import pod_of
 
 _SELF = "kubelet"
+_EXPIRED = "DeadlineExceeded"
 _FAILED_PROBE = re.compile(
     r"container \S+ failed (?P<kind>liveness|startup) probe: (?P<why>.*)", re.S
 )
@@ -32,12 +33,24 @@ _HELD_UP = {  # waiting reasons that are a fault, with the reason of their event
 def pod_events(before: Obj, after: Obj) -> tuple[Tell, ...]:
     """What happened to the containers between these two statuses of one pod."""
     old, new = pod_of(before).status, pod_of(after).status
-    known = {c.name: c for c in (*old.init_container_statuses, *old.container_statuses)}
-    now = (*new.init_container_statuses, *new.container_statuses)
-    return tuple(
+    known = {c.name: c for c in _every(old)}
+    told = tuple(
         tell
-        for container in now
+        for container in _every(new)
         for tell in _container_events(after, known.get(container.name), container)
+    )
+    if new.reason == _EXPIRED != old.reason:
+        host = pod_of(after).spec.node_name
+        words = "Pod was active on the node longer than specified deadline"
+        told += (Tell(about=after, reason=_EXPIRED, message=words, component=_SELF, host=host),)
+    return told
+
+
+def _every(status: PodStatus) -> tuple[ContainerStatus, ...]:
+    return (
+        *status.init_container_statuses,
+        *status.container_statuses,
+        *status.ephemeral_container_statuses,
     )
 
 
@@ -111,5 +124,7 @@ def _tell(
 
 
 def _field(pod: Pod, name: str) -> str:
+    if any(c.name == name for c in pod.spec.ephemeral_containers):
+        return "spec.ephemeralContainers"
     initial = any(c.name == name for c in pod.spec.init_containers)
     return "spec.initContainers" if initial else "spec.containers"

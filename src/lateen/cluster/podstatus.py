@@ -45,6 +45,7 @@ def merge_report(pod: Obj, report: PodStatus, now: datetime) -> dict[str, Any]:
         reason=report.reason,
         container_statuses=report.container_statuses,
         init_container_statuses=report.init_container_statuses,
+        ephemeral_container_statuses=_beside(before, report),
         qos_class=before.qos_class or qos_class(pod_of(pod).spec),
         start_time=before.start_time or first,
         conditions=with_conditions(before.conditions, (*derived, *report.conditions), now),
@@ -60,6 +61,23 @@ def waiting(pod: Obj, reason: str, message: str, now: datetime) -> dict[str, Any
         for c in pod_of(pod).spec.containers
     )
     return merge_report(pod, PodStatus(phase="Pending", container_statuses=containers), now)
+
+
+def waiting_beside(pod: Obj, name: str, why: ContainerStateWaiting) -> dict[str, Any]:
+    """The status with an ephemeral container that cannot start yet."""
+    before = pod_of(pod).status
+    image = next((c.image for c in pod_of(pod).spec.ephemeral_containers if c.name == name), "")
+    one = ContainerStatus(name=name, image=image, state=ContainerState(waiting=why))
+    others = (s for s in before.ephemeral_container_statuses if s.name != name)
+    status = msgspec.structs.replace(before, ephemeral_container_statuses=(*others, one))
+    return {"phase": status.phase, **plain_tree(status)}
+
+
+def _beside(before: PodStatus, report: PodStatus) -> tuple[ContainerStatus, ...]:
+    """The ephemeral containers: those the node does not know yet are as they were."""
+    known = {s.name for s in report.ephemeral_container_statuses}
+    waiting_still = (s for s in before.ephemeral_container_statuses if s.name not in known)
+    return (*report.ephemeral_container_statuses, *waiting_still)
 
 
 def _has_run(container: ContainerStatus) -> bool:

@@ -20,10 +20,12 @@ from lateen.base.errors import LateenError
 from lateen.base.tasks import named
 from lateen.node import proxies, serviceproxy, volumes
 from lateen.node.containers import Container, first, told
+from lateen.node.debugging import Ephemerals
+from lateen.node.processes import Process
 from lateen.node.protocol import ContainerRun, PodRun, ProxyRun
 from lateen.node.recipes import PROXY_GRACE_SECONDS, Place, Services, app_recipe, proxy_recipe
 from lateen.node.rules import Sort
-from lateen.node.status import PodFacts, pod_status, timestamp
+from lateen.node.status import PodFacts, expired, pod_status, timestamp
 
 _PROXY_WAIT_SECONDS = 60.0
 _PROXY_PAUSE_SECONDS = 0.1  # for the last bytes of the app's answers
@@ -52,7 +54,12 @@ class Pod:
             unlimited=_unlimited(run, services),
         )
         self._status = PodStatus()
-        place = Place(services=services, run=lambda: self.run, namespace=lambda: self._namespace)
+        place = Place(
+            services=services,
+            run=lambda: self.run,
+            namespace=lambda: self._namespace,
+            process=self._process_of,
+        )
         self._place = place
         self._admin = place.admin
         self._proxy = self._proxy_container(place, run.proxy) if run.proxy else None
@@ -67,6 +74,11 @@ class Pod:
             container(one, "Always" if _is_sidecar(one) else again) for one in run.init_containers
         )
         self._apps = tuple(container(one, run.restart_policy) for one in run.containers)
+        self._ephemerals = Ephemerals(lambda one: container(one, "Never"))
+        self._expiring: asyncio.Task[None] | None = None
+        self._expired = False
+        self._began = services.clock.monotonic()
+        self._set_up_done = False
 
     @property
     def place(self) -> Place:
@@ -75,7 +87,8 @@ class Pod:
 
     def container(self, name: str) -> Container | None:
         """One of its own containers; its proxy is none."""
-        return next((c for c in (*self._inits, *self._apps) if c.name == name), None)
+        every = (*self._inits, *self._apps, *self._ephemerals)
+        return next((c for c in every if c.name == name), None)
 
     def processes(self) -> tuple[tuple[str, int], ...]:
         """The first process of each container that runs, by the container's name."""
@@ -100,7 +113,12 @@ class Pod:
         apps = tuple(app.status for app in self._apps)
         inits = tuple(init.status for init in self._inits)
         now = timestamp(self._services.clock.now())
-        self._status = pod_status(self._facts, apps, proxy, self._status, now, inits)
+        found = pod_status(self._facts, apps, proxy, self._status, now, inits)
+        self._status = msgspec.structs.replace(
+            found, ephemeral_container_statuses=self._ephemerals.statuses()
+        )
+        if self._expired:
+            return expired(self._status)
         if self._trouble:
             return msgspec.structs.replace(
                 self._status, reason="FailedCreatePodSandBox", message=self._trouble
@@ -113,32 +131,43 @@ class Pod:
         return self._dropping.is_set()
 
     def update(self, run: PodRun) -> None:
-        """Take over changed volume files; nothing else of a pod can change while it runs."""
+        """Take over changed volume files, a deadline and further ephemeral containers; nothing else of
+        a pod can change while it runs."""
+        moved = run.deadline_seconds != self.run.deadline_seconds
         self.run = run
         if self._namespace >= 0 and not self.dropped:
             self._write_volumes()
+        if moved:
+            self._expire_in_time()
+        self._start_ephemerals()
 
     async def drop(self, grace: float) -> None:
         """Not ready at once; TERM the apps, wait up to `grace` seconds, KILL; then what helps them:
         sidecars, the last one first, and the proxy."""
         self._dropping.set()
+        self._expire_in_time()
         for container in self._containers():
             container.withdraw()
         self._changed()
         if self._proxy is not None:
             await proxies.fail_health_checks(self._admin)
         before = self._services.clock.monotonic()
-        plain = (c for c in self._inits if c.name not in self._facts.sidecars)
-        await asyncio.gather(*(app.stop(grace) for app in (*self._apps, *plain)))
+        await self._stop_apps(grace)
         left = grace - (self._services.clock.monotonic() - before)
         await self._stop_helpers(max(left, min(grace, _LEAST_GRACE_SECONDS)))
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._tear_down()
 
+    async def _stop_apps(self, grace: float) -> None:
+        plain = (c for c in self._inits if c.name not in self._facts.sidecars)
+        await asyncio.gather(
+            self._ephemerals.stop(grace), *(app.stop(grace) for app in (*self._apps, *plain))
+        )
+
     def kill(self) -> None:
         """Wait no longer for apps that are being ended."""
-        for app in (*self._apps, *self._inits):
+        for app in (*self._apps, *self._inits, *self._ephemerals):
             app.kill()
 
     def _containers(self) -> tuple[Container, ...]:
@@ -146,7 +175,10 @@ class Pod:
         return own if self._proxy is None else (*own, self._proxy)
 
     async def _running(self) -> None:
+        self._expire_in_time()
         await self._set_up()
+        self._set_up_done = True
+        self._start_ephemerals()
         if self._proxy is not None and not self.dropped:
             proxying = self._proxy.start()
             await first(
@@ -156,11 +188,41 @@ class Pod:
             )
             if not self._apps:
                 await asyncio.shield(proxying)
-        if await self._initialize():
+        if await self._initialize() and not self._expired:
             await asyncio.gather(*(app.start() for app in self._apps))
         if not self.dropped:
             # The work is done, or cannot be: what helped with it goes too, as in Kubernetes.
+            await self._ephemerals.stop(self.run.grace_seconds)
             await self._stop_helpers(self.run.grace_seconds)
+
+    def _process_of(self, name: str) -> Process | None:
+        found = self.container(name)
+        return found.process if found is not None else None
+
+    def _start_ephemerals(self) -> None:
+        if self._set_up_done and not self.dropped and not self._expired:
+            self._ephemerals.start(self.run.ephemeral_containers)
+
+    def _expire_in_time(self) -> None:
+        """End the pod when it has run for activeDeadlineSeconds, counted from its start."""
+        if self._expiring is not None:
+            self._expiring.cancel()
+            self._expiring = None
+        if self.run.deadline_seconds is not None and not self.dropped:
+            self._expiring = named(f"deadline {self.run.name}", self._expire())
+            self._expiring.add_done_callback(told)
+
+    async def _expire(self) -> None:
+        gone = self._services.clock.monotonic() - self._began
+        await self._services.clock.sleep(max(0.0, (self.run.deadline_seconds or 0) - gone))
+        if self.dropped or self._status.phase in ("Succeeded", "Failed"):
+            return
+        self._expired = True
+        for container in self._containers():
+            container.withdraw()
+        self._changed()
+        await self._stop_apps(self.run.grace_seconds)
+        await self._stop_helpers(self.run.grace_seconds)
 
     async def _initialize(self) -> bool:
         """Run the init containers in order; whether the apps may start.
@@ -168,7 +230,7 @@ class Pod:
         The next one waits until the one before has succeeded, or is a sidecar that has started.
         """
         for init in self._inits:
-            if self.dropped:
+            if self.dropped or self._expired:
                 return False
             running = init.start()
             if init.name in self._facts.sidecars:
@@ -246,7 +308,8 @@ class Pod:
             await services.network.remove_pod(self.run.address, self._namespace)
             self._namespace = -1
         volumes.remove_volumes(services.paths.volumes(self.run.uid))
-        for container in (*self.run.init_containers, *self.run.containers):
+        run = self.run
+        for container in (*run.init_containers, *run.containers, *run.ephemeral_containers):
             with contextlib.suppress(OSError):
                 if group := self._place.group(container):
                     group.remove()

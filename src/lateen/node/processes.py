@@ -87,9 +87,20 @@ class Processes:
         self._running: dict[int, Process] = {}
         asyncio.get_running_loop().add_reader(link, self._read)
 
-    async def start(self, spec: Spec, namespace: int, out: Output, err: Output) -> Process:
-        """Start a container's first process in its own namespaces; raises StartError."""
-        return await self._ask({"op": "start"}, spec, (namespace,), out, err)
+    async def start(
+        self,
+        spec: Spec,
+        namespace: int,
+        out: Output,
+        err: Output,
+        beside: Process | None = None,
+    ) -> Process:
+        """Start a container's first process in its own namespaces; raises StartError.
+
+        With `beside` it is not the first of its PID namespace, but sees that container's processes.
+        """
+        request: dict[str, object] = {"op": "start", "beside": beside.pid if beside else 0}
+        return await self._ask(request, spec, (namespace,), out, err)
 
     async def join(self, container: Process, spec: Spec, out: Output, err: Output) -> Process:
         """Start a process inside a running container; raises StartError."""

@@ -91,6 +91,7 @@ class ContainerRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False
+    target: str = ""  # of an ephemeral container: whose processes it sees
     limits: Limits = Limits()
 
 
@@ -117,12 +118,15 @@ class PodRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     proxy: ProxyRun | None = None
     init_containers: tuple[ContainerRun, ...] = ()
     containers: tuple[ContainerRun, ...] = ()
+    ephemeral_containers: tuple[ContainerRun, ...] = ()
+    deadline_seconds: int | None = None  # how long the pod may run
     volumes: tuple[VolumeRun, ...] = ()
     search: tuple[str, ...] = ()  # DNS search domains
 
 
 class PutPod(_Message, frozen=True, kw_only=True, tag="put-pod"):
-    """This pod should run so; a known uid only takes over changed volume files."""
+    """This pod should run so; a known uid only takes over changed volume files, a deadline, and further
+    ephemeral containers."""
 
     pod: PodRun
 

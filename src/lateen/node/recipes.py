@@ -51,11 +51,15 @@ class Services:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a pod's containers run; `run` and `namespace` are asked for when they are needed."""
+    """Where a pod's containers run; what changes is asked for when it is needed.
+
+    `process` gives the process of a container that runs.
+    """
 
     services: Services
     run: Callable[[], PodRun]
     namespace: Callable[[], int]
+    process: Callable[[str], Process | None]
 
     @property
     def full_name(self) -> str:
@@ -86,7 +90,8 @@ class Place:
     def container(self, name: str) -> ContainerRun:
         """A container as it is wanted now: a later start takes over changed variables."""
         run = self.run()
-        return next(c for c in (*run.init_containers, *run.containers) if c.name == name)
+        every = (*run.init_containers, *run.containers, *run.ephemeral_containers)
+        return next(c for c in every if c.name == name)
 
 
 def proxy_recipe(place: Place, proxy: ProxyRun) -> Recipe:
@@ -129,8 +134,13 @@ def app_recipe(place: Place, container: ContainerRun, policy: str, waits_as: str
             groups = place.members(wanted)
         except OSError as error:
             raise StartError(f"its limits cannot be set: {error}") from None
+        beside = place.process(wanted.target) if wanted.target else None
+        if wanted.target and beside is None:
+            raise StartError(f'unable to find target container "{wanted.target}"')
         spec = specs.app_spec(place.run(), wanted, services.paths, groups)
-        return await services.processes.start(spec, place.namespace(), out.stdout, out.stderr)
+        return await services.processes.start(
+            spec, place.namespace(), out.stdout, out.stderr, beside
+        )
 
     async def ask(process: Process, probe: Probe) -> Outcome:
         return await _checker(place, container, process).ask(probe)

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
 from lateen.api.meta import Condition
 from lateen.api.pod import (
     ContainerState,
@@ -125,6 +127,16 @@ def pod_status(
         start_time=facts.started_at,
         container_statuses=everything,
         init_container_statuses=inits,
+    )
+
+
+def expired(status: PodStatus) -> PodStatus:
+    """The status of a pod that was ended because it ran for its activeDeadlineSeconds."""
+    return msgspec.structs.replace(
+        status,
+        phase="Failed",
+        reason="DeadlineExceeded",
+        message="Pod was active on the node longer than the specified deadline",
     )
 
 

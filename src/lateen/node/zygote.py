@@ -7,7 +7,8 @@ Forking the agent itself would be unsafe beside its threads and would share its 
 zygote imports little, forks once per container, and is the parent that reaps. Each container gets its
 own PID, mount, IPC, UTS and cgroup namespaces, and its pod's network namespace.
 
-Requests: {"op": "start", "id"} with fds (spec, stdin, stdout, stderr, failure, netns); {"op": "join",
+Requests: {"op": "start", "id", "beside"} with fds (spec, stdin, stdout, stderr, failure, netns), where
+`beside` is 0 or the container whose processes the new one sees; {"op": "join",
 "id", "pid"} with fds (spec, stdin, stdout, stderr, failure); {"op": "kill", "pid", "signal"}.
 Answers: {"id", "pid", "error"}, {"ended": pid, "status"}. A failure to start is written to `failure`.
 With a terminal, stdin is a Unix socket on which the process sends its terminal's other end; without
@@ -143,15 +144,31 @@ class _Zygote:
                     os.kill(request["pid"], request["signal"])
             case op:
                 try:
-                    pid = self._start(fds) if op == "start" else self._join(request["pid"], fds)
+                    if op == "start":
+                        pid = self._start(request["beside"], fds)
+                    else:
+                        pid = self._join(request["pid"], fds)
                 except OSError as error:
                     self._say({"id": request["id"], "pid": 0, "error": str(error)})
                     return
                 self._say({"id": request["id"], "pid": pid, "error": ""})
 
-    def _start(self, fds: list[int]) -> int:
-        linux.unshare(linux.CLONE_NEWPID)
+    def _start(self, beside: int, fds: list[int]) -> int:
+        if beside:
+            self._enter_processes_of(beside)
+        else:
+            linux.unshare(linux.CLONE_NEWPID)
         return self._fork(fds, {})
+
+    def _enter_processes_of(self, pid: int) -> None:
+        """Have the next child begin in a container's PID namespace."""
+        if pid not in self._children:
+            raise ProcessLookupError("the container is not running")
+        target = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY)
+        try:
+            linux.setns(target, linux.CLONE_NEWPID)
+        finally:
+            os.close(target)
 
     def _join(self, pid: int, fds: list[int]) -> int:
         if pid not in self._children:
@@ -160,11 +177,7 @@ class _Zygote:
         try:
             for name, kind in _JOINED:
                 held[kind] = os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY)
-            target = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY)
-            try:
-                linux.setns(target, linux.CLONE_NEWPID)
-            finally:
-                os.close(target)
+            self._enter_processes_of(pid)
             return self._fork(fds, held)
         finally:
             for fd in held.values():

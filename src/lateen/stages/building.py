@@ -20,7 +20,7 @@ from lateen.base.origin import Origin, Place
 from lateen.base.problem import Level, Problem
 from lateen.base.tasks import named
 from lateen.build.builder import build, cores_gate
-from lateen.build.built import Built
+from lateen.build.built import Built, tools_of_this_machine
 from lateen.build.source import ImageSource, find_source
 from lateen.build.watching import source_changes
 
@@ -41,6 +41,7 @@ class Building:
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _behind: set[str] = field(default_factory=set)  # changed while they were being built
     _folders: dict[str, Path] = field(default_factory=dict)
+    _sourceless: set[str] = field(default_factory=set)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     progress: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
@@ -62,6 +63,14 @@ class Building:
         if image not in self._done and image not in self._tasks:
             self._again(image)
         return self._done.get(image)
+
+    def tools(self, image: str) -> Built | str | None:
+        """As `result`; an image without a source is this machine's own tools, with a shell.
+
+        Who debugs names an image such as busybox for what is in it, and every container sees that here.
+        """
+        found = self.result(image)
+        return tools_of_this_machine(image) if image in self._sourceless else found
 
     def problems(self) -> tuple[Problem, ...]:
         """Sources that cannot be built any more, and what builds leave out of their Dockerfiles."""
@@ -145,7 +154,9 @@ class Building:
 
     async def _attempt(self, image: str) -> Built:
         source = await asyncio.to_thread(find_source, image, self._project, self._search)
+        self._sourceless.discard(image)
         if source is None:
+            self._sourceless.add(image)
             looked = ", ".join(str(folder) for folder in self._search) or "no folder"
             raise BuildFailed(
                 f"no source for image {image}: name its folder in lateen.yaml "

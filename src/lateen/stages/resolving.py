@@ -14,7 +14,14 @@ from dataclasses import dataclass
 import msgspec
 
 from lateen.api.objects import Obj
-from lateen.api.pod import Container, EnvVar, Pod, ResourceRequirements, VolumeMount
+from lateen.api.pod import (
+    Container,
+    EnvVar,
+    EphemeralContainer,
+    Pod,
+    ResourceRequirements,
+    VolumeMount,
+)
 from lateen.api.quantity import milli, whole
 from lateen.build.built import Built, expand_references, resolve_argv
 from lateen.node.protocol import (
@@ -94,6 +101,12 @@ def pod_run(
                 for c in pod.spec.containers
                 if not is_gateway_container(c)
             ),
+            ephemeral_containers=tuple(
+                _ephemeral(c, pod, sources.lookup, images[c.image], links)
+                for c in pod.spec.ephemeral_containers
+                if c.image in images
+            ),
+            deadline_seconds=pod.spec.active_deadline_seconds,
             volumes=tuple(volume_run(v, pod, sources) for v in pod.spec.volumes),
             search=(f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"),
         )
@@ -150,6 +163,17 @@ def _container(
         tty=container.tty,
         limits=_limits(container.resources),
     )
+
+
+def _ephemeral(
+    container: EphemeralContainer,
+    pod: Pod,
+    lookup: Lookup,
+    built: Built,
+    links: Mapping[str, str],
+) -> ContainerRun:
+    run = _container(container, pod, lookup, built, links)
+    return msgspec.structs.replace(run, target=container.target_container_name)
 
 
 def _target(mount: VolumeMount, pod: Pod, env: Mapping[str, str]) -> VolumeTarget:

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lateen.api.objects import Obj
-from lateen.api.pod import Pod
+from lateen.api.pod import ContainerStateWaiting, Pod
 from lateen.base.clock import Clock
 from lateen.base.tasks import named
 from lateen.build.built import Built
 from lateen.cluster.deletion import pod_gone
 from lateen.cluster.performing import perform
 from lateen.cluster.podevents import pod_events, stopping_events
-from lateen.cluster.podstatus import merge_report, waiting
+from lateen.cluster.podstatus import merge_report, waiting, waiting_beside
 from lateen.node.protocol import (
     Directory,
     DropPod,
@@ -53,6 +53,7 @@ class Seams:
 
     send: Callable[[ToNode], None]
     build: Callable[[str], Built | str | None]  # built, or why not, or None: under way
+    tools: Callable[[str], Built | str | None]  # the same for a container that debugs
     proxy_for: Callable[[Obj], ProxyRun | Waiting | None]  # None: a pod without a proxy
     settled: Callable[[float], Awaitable[bool]]  # every proxy has acknowledged, within seconds
     kept_volumes: str = ""  # the folder in which claims' folders are
@@ -128,6 +129,8 @@ class Running:
 
     def _want(self, uid: str, obj: Obj) -> None:
         images = self._images(obj)
+        if not isinstance(images, Waiting):
+            images |= self._debug_images(obj)
         if isinstance(images, Waiting):
             if uid not in self._on_node:
                 self._say_waiting(obj, images)
@@ -166,6 +169,22 @@ class Running:
                 case None:
                     under_way = Waiting(reason="Building", message=f"building {container.image}")
         return under_way or images
+
+    def _debug_images(self, obj: Obj) -> dict[str, Built]:
+        """Images of ephemeral containers; for one that is not there the pod does not wait."""
+        images: dict[str, Built] = {}
+        for container in _pod(obj).spec.ephemeral_containers:
+            match self.seams.tools(container.image):
+                case Built() as built:
+                    images[container.image] = built
+                    continue
+                case str(words):
+                    why = ContainerStateWaiting(reason="BuildFailed", message=words)
+                case None:
+                    words = f"building {container.image}"
+                    why = ContainerStateWaiting(reason="Building", message=words)
+            self._put_status(obj, waiting_beside(obj, container.name, why))
+        return images
 
     def _say_waiting(self, obj: Obj, why: Waiting) -> None:
         self._put_status(obj, waiting(obj, why.reason, why.message, self.clock.now()))
