@@ -87,3 +87,47 @@ async def test_kubectl_is_told_what_is_written_today(tmp_path: Path) -> None:
     assert 'no matches for kind "QuotaSpec" in version "config.istio.io/v1alpha2"' in said
     assert "spec.selector" in said
     assert "base64" in said
+
+
+def _binding(name: str, space: str, role: str, account: str) -> dict[str, object]:
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": space},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": space}],
+    }
+
+
+async def test_the_books_roles_let_do_what_they_name_and_nothing_else(tmp_path: Path) -> None:
+    store = store_with(*(namespace(name) for name in NAMESPACES))
+    roles = [FOLDERS["book"] / f"{n}-role.yaml" for n in ("06.1", "12.2", "12.4")]
+    bindings = {
+        "items": [
+            _binding("team", "team-a", "team-a-role", "deployer"),
+            _binding("reading", "finance", "transaction-reader", "payments"),
+        ],
+        "apiVersion": "v1",
+        "kind": "List",
+    }
+
+    async with kubectl_for(store, tmp_path) as kubectl:
+        await kubectl("apply", *flags([*roles, FOLDERS["book"] / "06.1-rolebinding.yaml"]))
+        await kubectl("apply", "-f", "-", stdin=yaml.safe_dump(bindings))
+
+        async def may(who: str, verb: str, what: str, space: str) -> bool:
+            words = ("auth", "can-i", verb, what, "-n", space, f"--as={who}", "--quiet")
+            return not (await kubectl.run(*words))[0]
+
+        jane = "jane.doe@example.com"
+        assert await may(jane, "list", "pods", "development")
+        assert not await may(jane, "delete", "pods", "development")
+        assert not await may(jane, "list", "pods", "production")
+        deployer = "system:serviceaccount:team-a:deployer"
+        assert await may(deployer, "create", "configmaps", "team-a")
+        assert not await may(deployer, "create", "deployments.apps", "team-a")
+        payments = "system:serviceaccount:finance:payments"
+        assert await may(payments, "get", "transactions", "finance")
+        assert not await may(payments, "delete", "transactions", "finance")
+        assert not await may(payments, "get", "secrets", "finance")
