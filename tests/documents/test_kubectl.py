@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from lateen.base.origin import ObjectKey
+from lateen.cluster.builtinroles import BUILT_IN
+from tests.apiserver.roles import binding, of_account
 from tests.apiserver.test_kubectl import KUBECTL, kubectl_for
 from tests.apiserver.world import namespace, store_with
 from tests.documents.assumed import EXAMPLES, FOLDERS
@@ -89,32 +91,18 @@ async def test_kubectl_is_told_what_is_written_today(tmp_path: Path) -> None:
     assert "base64" in said
 
 
-def _binding(name: str, space: str, role: str, account: str) -> dict[str, object]:
-    group = "rbac.authorization.k8s.io"
-    return {
-        "apiVersion": f"{group}/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": name, "namespace": space},
-        "roleRef": {"apiGroup": group, "kind": "Role", "name": role},
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": space}],
-    }
-
-
 async def test_the_books_roles_let_do_what_they_name_and_nothing_else(tmp_path: Path) -> None:
-    store = store_with(*(namespace(name) for name in NAMESPACES))
+    given = (
+        binding("team", "team-a-role", of_account("deployer", "team-a"), namespace="team-a"),
+        binding(
+            "reader", "transaction-reader", of_account("payments", "finance"), namespace="finance"
+        ),
+    )
+    spaces = (namespace(name) for name in NAMESPACES)
+    store = store_with(*spaces, *given, *BUILT_IN)
     roles = [FOLDERS["book"] / f"{n}-role.yaml" for n in ("06.1", "12.2", "12.4")]
-    bindings = {
-        "items": [
-            _binding("team", "team-a", "team-a-role", "deployer"),
-            _binding("reading", "finance", "transaction-reader", "payments"),
-        ],
-        "apiVersion": "v1",
-        "kind": "List",
-    }
-
     async with kubectl_for(store, tmp_path) as kubectl:
         await kubectl("apply", *flags([*roles, FOLDERS["book"] / "06.1-rolebinding.yaml"]))
-        await kubectl("apply", "-f", "-", stdin=yaml.safe_dump(bindings))
 
         async def may(who: str, verb: str, what: str, space: str) -> bool:
             words = ("auth", "can-i", verb, what, "-n", space, f"--as={who}", "--quiet")

@@ -129,6 +129,74 @@ def test_a_change_of_keys_seals_anew(tmp_path: Path) -> None:
     assert WORD.encode() in on_disk(tmp_path)
 
 
+BOOK = Path(__file__).parents[2] / "examples" / "book" / "06.3-encryption.yaml"
+
+
+def as_the_book_says(folder: Path, secret: bytes) -> None:
+    path = folder / "encryption.yaml"
+    key = base64.b64encode(secret).decode()
+    path.write_text(BOOK.read_text().replace("<base64-encoded-32-byte-key>", key))
+    path.chmod(0o600)
+
+
+def test_the_books_configuration_seals_secrets_with_aes_cbc(tmp_path: Path) -> None:
+    as_the_book_says(tmp_path, b"x" * 32)
+    store = opened(tmp_path)
+    store.put(secret())
+    store.put(secret("ConfigMap"))
+    store.close()
+    assert b"k8s:enc:aescbc:v1:key1:" in on_disk(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "store.db")) as db:
+        rows = dict(db.execute("SELECT kind, raw FROM objects"))
+    assert WORD.encode() not in rows["Secret"]
+    assert WORD.encode() in rows["ConfigMap"]
+    again = opened(tmp_path)
+    found = again.get(KEY)
+    assert found is not None
+    assert found.raw["data"]["password"] == WORD
+    again.close()
+
+
+def test_the_books_placeholder_is_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "encryption.yaml"
+    path.write_bytes(BOOK.read_bytes())
+    path.chmod(0o600)
+    with pytest.raises(EnvironmentFault, match="a secret of 16, 24 or 32 bytes in base64"):
+        open_encryption(path)
+
+
+def test_from_aes_cbc_to_gcm_rows_are_sealed_anew(tmp_path: Path) -> None:
+    as_the_book_says(tmp_path, b"x" * 32)
+    store = opened(tmp_path)
+    store.put(secret())
+    store.close()
+    old = {"aescbc": {"keys": [{"name": "key1", "secret": base64.b64encode(b"x" * 32).decode()}]}}
+    configure(tmp_path, aesgcm("key1"), old)
+    opened(tmp_path).close()
+    assert b"aescbc" not in on_disk(tmp_path)
+    configure(tmp_path, aesgcm("key1"))
+    opened(tmp_path).close()
+
+
+@pytest.mark.parametrize("change", ["another place", "another byte", "another key"])
+def test_a_row_of_aes_cbc_that_was_changed_is_found_out(tmp_path: Path, change: str) -> None:
+    as_the_book_says(tmp_path, b"x" * 32)
+    store = opened(tmp_path)
+    store.put(secret())
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as db, db:
+        (raw,) = db.execute("SELECT raw FROM objects WHERE kind = 'Secret'").fetchone()
+        if change == "another place":
+            db.execute("UPDATE objects SET name = 'other' WHERE kind = 'Secret'")
+        elif change == "another byte":
+            spoilt = raw[:40] + bytes([raw[40] ^ 1]) + raw[41:]
+            db.execute("UPDATE objects SET raw = ? WHERE kind = 'Secret'", (spoilt,))
+        else:
+            as_the_book_says(tmp_path, b"y" * 32)
+    with pytest.raises(EnvironmentFault, match="cannot be decrypted"):
+        opened(tmp_path)
+
+
 def test_a_lost_key_is_named(tmp_path: Path) -> None:
     configure(tmp_path, aesgcm("old"))
     store = opened(tmp_path)

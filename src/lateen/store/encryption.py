@@ -24,7 +24,7 @@ import yaml
 
 from lateen.api.kinds import kind_of
 from lateen.base.errors import EnvironmentFault
-from lateen.store.sealing import Sealer
+from lateen.store.sealing import KeyName, Sealer
 
 _HEAD = {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration"}
 _LENGTHS = (16, 24, 32)  # bytes of an AES key
@@ -41,6 +41,7 @@ class _Keys(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Provider(msgspec.Struct, forbid_unknown_fields=True):
     aesgcm: _Keys | None = None
+    aescbc: _Keys | None = None
     identity: dict[str, Any] | None = None
 
 
@@ -67,7 +68,8 @@ def open_encryption(path: Path) -> Sealer:
     except (yaml.YAMLError, msgspec.ValidationError) as fault:
         words = str(fault).splitlines()[0]
         raise EnvironmentFault(
-            f"{path}: {words}: wanted an EncryptionConfiguration with the providers aesgcm and identity"
+            f"{path}: {words}: wanted an EncryptionConfiguration with the providers aesgcm, aescbc and"
+            " identity"
         ) from None
     return _sealer(path, found)
 
@@ -81,29 +83,30 @@ def _write_new(path: Path) -> None:
 
 
 def _sealer(path: Path, found: _Configuration) -> Sealer:
-    keys: dict[str, bytes] = {}
-    for key in _keys(found):
-        secret = _bytes(path, key)
-        if keys.setdefault(key.name, secret) != secret:
-            raise EnvironmentFault(f"{path}: two keys are named {key.name!r}")
+    keys: dict[KeyName, bytes] = {}
+    for provider in (each for part in found.resources for each in part.providers):
+        for name, key in _keys(provider):
+            secret = _bytes(path, key)
+            if keys.setdefault(name, secret) != secret:
+                raise EnvironmentFault(f"{path}: two keys are named {key.name!r}")
     first = [(part.resources, _first_key(part)) for part in found.resources]
 
-    def wanted(group: str, kind: str) -> str | None:
+    def wanted(group: str, kind: str) -> KeyName | None:
         names = (name for resources, name in first if _means(resources, group, kind))
         return next(names, None)
 
     return Sealer(keys, wanted)
 
 
-def _keys(found: _Configuration) -> Iterator[_Key]:
-    for part in found.resources:
-        for provider in part.providers:
-            yield from provider.aesgcm.keys if provider.aesgcm else ()
+def _keys(provider: _Provider) -> Iterator[tuple[KeyName, _Key]]:
+    for word, given in (("aesgcm", provider.aesgcm), ("aescbc", provider.aescbc)):
+        for key in given.keys if given else ():
+            yield (word, key.name), key
 
 
-def _first_key(part: _Resources) -> str | None:
+def _first_key(part: _Resources) -> KeyName | None:
     first = part.providers[0] if part.providers else _Provider()
-    return first.aesgcm.keys[0].name if first.aesgcm and first.aesgcm.keys else None
+    return next((name for name, _ in _keys(first)), None)
 
 
 def _bytes(path: Path, key: _Key) -> bytes:
