@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -130,6 +131,47 @@ def roots(folder: Path) -> Path:
     return path
 
 
+def _at(asked: Asked, address: str) -> str:
+    return f"{address}_{asked.port}"
+
+
+def _match(chain: Json) -> Json:
+    found: Json = chain.get("filter_chain_match", {})
+    return found
+
+
+def _ranges(chain: Json) -> list[str]:
+    ranges = _match(chain).get("prefix_ranges", [])
+    return [f"{each['address_prefix']}/{each['prefix_len']}" for each in ranges]
+
+
+def _for_port(chains: list[Json], port: int) -> list[Json]:
+    own = [each for each in chains if _match(each).get("destination_port") == port]
+    return own or [each for each in chains if "destination_port" not in _match(each)]
+
+
+def _for_address(chains: list[Json], address: str) -> list[Json]:
+    """Those for the narrowest network with the address, else those for all."""
+    lengths = {
+        ip_network(each).prefixlen: each
+        for chain in chains
+        for each in _ranges(chain)
+        if ip_address(address) in ip_network(each)
+    }
+    if not lengths:
+        return [each for each in chains if not _ranges(each)]
+    return [each for each in chains if lengths[max(lengths)] in _ranges(each)]
+
+
+def _unplaced(chain: Json) -> Json:
+    kept = {
+        key: each
+        for key, each in _match(chain).items()
+        if key not in ("destination_port", "prefix_ranges")
+    }
+    return chain | {"filter_chain_match": kept}
+
+
 @dataclass(kw_only=True)
 class Rig:
     """The configuration of one proxy, on its way to a real Envoy."""
@@ -139,7 +181,7 @@ class Rig:
     plan: ProxyPlan
     resources: Resources
     told: frozenset[str]
-    entered: frozenset[int] = frozenset()
+    asked: tuple[Asked, ...]
     found: dict[str, pods.Pod] = field(default_factory=dict)
 
     def pod(self, address: str, port: int) -> Json:
@@ -194,26 +236,31 @@ class Rig:
         ]
         return made | {"address": {"pipe": {"path": self.socket(listener["name"])}}}
 
-    def entrance(self, listener: Json, port: int) -> Json:
-        """The chains of virtualInbound that take connections to one port."""
-        chains = listener["filter_chains"]
-        own = [c for c in chains if c["filter_chain_match"].get("destination_port") == port]
-        rest = [c for c in chains if "destination_port" not in c["filter_chain_match"]]
-        made = self.listener(listener | {"name": f"{names.VIRTUAL_INBOUND}-{port}"})
-        made["filter_chains"] = [
-            chain
-            | {
-                "filter_chain_match": {
-                    key: each
-                    for key, each in chain["filter_chain_match"].items()
-                    if key != "destination_port"
-                }
-            }
-            for chain in own or rest
-        ]
+    def entrance(self, listener: Json, asked: Asked, address: str) -> Json:
+        """A listener as connections to one address and port meet it.
+
+        A Unix socket has neither, so that the chains for others are taken out by hand.
+        """
+        chains = _for_port(listener["filter_chains"], asked.port)
+        name = f"{names.VIRTUAL_INBOUND}-{asked.port}" if asked.inbound else _at(asked, address)
+        made = self.listener(listener | {"name": name})
+        made["filter_chains"] = [_unplaced(each) for each in _for_address(chains, address)]
         for inspector in made["listener_filters"]:
             inspector.pop("filter_disabled", None)
         return made
+
+    def entrances(self, listener: Json) -> Iterator[Json]:
+        """Further faces of a listener whose chains look at the address or port dialled."""
+        made: dict[str, Json] = {}
+        for asked in self.asked:
+            address = address_of(self.world, self.plan, asked)
+            inbound = listener["name"] == names.VIRTUAL_INBOUND
+            wild = listener["name"] == names.wildcard_listener(asked.port)
+            placed = any(_ranges(each) for each in listener["filter_chains"])
+            if inbound if asked.inbound else wild and placed and address:
+                face = self.entrance(listener, asked, address)
+                made[face["name"]] = face
+        yield from made.values()
 
     def socket(self, listener: str) -> str:
         """Where a listener of the plan listens."""
@@ -238,10 +285,7 @@ class Rig:
             if each["name"] in ours and each["name"] != names.VIRTUAL_INBOUND
         ] + [each for each in given if "internal_listener" in each]
         static["listeners"] += [
-            self.entrance(each, port)
-            for each in given
-            if each["name"] == names.VIRTUAL_INBOUND
-            for port in sorted(self.entered)
+            face for each in given if each["name"] in ours for face in self.entrances(each)
         ]
         static["clusters"] = [
             self.cluster(each) if each["name"] in ours else each for each in static["clusters"]
@@ -271,10 +315,7 @@ def running(world: World, plan: ProxyPlan, folder: Path, asked: tuple[Asked, ...
     """A real Envoy with the plan, and pods that can answer what is asked."""
     told = frozenset(name for each in asked for name in each.expected.get("got", {}))
     resources = emit(plan, system_roots=str(roots(folder)))
-    entered = frozenset(each.port for each in asked if each.inbound)
-    rig = Rig(
-        folder=folder, world=world, plan=plan, resources=resources, told=told, entered=entered
-    )
+    rig = Rig(folder=folder, world=world, plan=plan, resources=resources, told=told, asked=asked)
     config = rig.config()
     raw = any(each.scheme in ("tcp", "tls") for each in asked)
     with pods.greeting_for(rig.found.values() if raw else ()), real.running(config, folder):
@@ -328,7 +369,7 @@ def _dial(rig: Rig, request: Request, asked: Asked) -> socket.socket:
         context.load_cert_chain(both)
     if from_mesh:
         context.set_alpn_protocols(["istio" if request.raw else "istio-http"])
-    return context.wrap_socket(link, server_hostname=asked.host)
+    return context.wrap_socket(link, server_hostname=asked.authority.partition(":")[0])
 
 
 def _names_in(link: socket.socket) -> str:

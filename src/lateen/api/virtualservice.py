@@ -6,7 +6,7 @@ Before: api/meta.py              After: check/, translate/
 
 from __future__ import annotations
 
-from lateen.api.fields import Api, Duration, Informative, Labels, NotYet
+from lateen.api.fields import Api, Duration, Informative, Labels
 from lateen.api.meta import ObjectMeta
 
 CLAIMS = "@request.auth.claims"
@@ -155,7 +155,7 @@ class FaultDelay(Api, frozen=True, kw_only=True):
     fixed_delay: Duration
     percentage: Percent | None = None
     percent: int | None = None
-    exponential_delay: NotYet = None
+    exponential_delay: Duration | None = None
 
 
 class FaultAbort(Api, frozen=True, kw_only=True):
@@ -164,7 +164,7 @@ class FaultAbort(Api, frozen=True, kw_only=True):
     http_status: int | None = None
     grpc_status: str | None = None
     percentage: Percent | None = None
-    http2_error: NotYet = None
+    http2_error: str = ""
 
 
 class HTTPFaultInjection(Api, frozen=True, kw_only=True):
@@ -230,10 +230,10 @@ class RouteDestination(Api, frozen=True, kw_only=True):
 
 
 class TLSMatchAttributes(Api, frozen=True, kw_only=True):
-    """Connections by server name and by whose they are."""
+    """Connections by server name, address and by whose they are."""
 
     sni_hosts: tuple[str, ...] = ()
-    destination_subnets: NotYet = None
+    destination_subnets: tuple[str, ...] = ()
     port: int | None = None
     source_labels: Labels = {}
     gateways: tuple[str, ...] = ()
@@ -248,14 +248,14 @@ class TLSRoute(Api, frozen=True, kw_only=True):
 
 
 class L4MatchAttributes(Api, frozen=True, kw_only=True):
-    """Connections by port and by whose they are."""
+    """Connections by address, port and by whose they are; Istio does not look at `source_subnet`."""
 
-    destination_subnets: NotYet = None
+    destination_subnets: tuple[str, ...] = ()
     port: int | None = None
     source_labels: Labels = {}
     gateways: tuple[str, ...] = ()
     source_namespace: str = ""
-    source_subnet: NotYet = None
+    source_subnet: str = ""
 
 
 class TCPRoute(Api, frozen=True, kw_only=True):

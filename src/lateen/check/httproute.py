@@ -245,11 +245,18 @@ def _fault(fault: HTTPFaultInjection, at: At) -> Iterator[Problem]:
         yield from check_percentage(delay.percentage, here.key("percentage", "value"))
         yield from between(here.key("percent"), delay.percent, 0, 100)
         yield from check_duration(here.key("fixedDelay"), delay.fixed_delay)
+        if delay.exponential_delay:
+            yield here.key("exponentialDelay").error(
+                "exponentialDelay not supported yet", "fixedDelay"
+            )
     if abort:
         here = at.key("abort")
         yield from check_percentage(abort.percentage, here.key("percentage", "value"))
-        if abort.http_status is None and abort.grpc_status is None and not abort.http2_error:
+        if abort.http_status is None and abort.grpc_status is None:
             yield here.warning("abort configured, but error type not set", "give httpStatus")
+        if abort.http2_error:
+            words = "HTTP/2 abort fault injection not supported yet"
+            yield here.key("http2Error").error(words, "httpStatus, or grpcStatus")
         if abort.http_status is not None:
             yield from _http_status(here.key("httpStatus"), abort.http_status)
         if abort.grpc_status is not None:

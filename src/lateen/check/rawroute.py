@@ -18,7 +18,7 @@ from lateen.api.virtualservice import (
 )
 from lateen.base.problem import Problem
 from lateen.check.at import MAX_INT32, At, port_number
-from lateen.check.hosts import covers, gateway_name_fault, is_ip, wildcard_host_fault
+from lateen.check.hosts import covers, gateway_name_fault, is_cidr, is_ip, wildcard_host_fault
 from lateen.check.routeparts import check_destination
 
 
@@ -63,6 +63,13 @@ def _sni(host: str, hosts: tuple[str, ...], at: At) -> Iterator[Problem]:
 
 def _common(match: TLSMatchAttributes | L4MatchAttributes, at: At) -> Iterator[Problem]:
     yield from port_number(at.key("port"), match.port)
+    for index, subnet in enumerate(match.destination_subnets):
+        if not is_cidr(subnet):
+            here = at.key("destinationSubnets").item(index)
+            yield here.error(f"{subnet} is not a valid IP address or CIDR block")
+    if isinstance(match, L4MatchAttributes) and match.source_subnet:
+        words = "Istio does not look at sourceSubnet: it has no effect"
+        yield at.key("sourceSubnet").warning(words, "sourceLabels or sourceNamespace")
     for key, text, words in label_faults(match.source_labels):
         yield at.key("sourceLabels", key).invalid(text, words)
     for index, gateway in enumerate(match.gateways):

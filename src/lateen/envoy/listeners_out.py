@@ -180,10 +180,29 @@ def _sni_chains(
     for host, to in part.by_host:
         hosts.setdefault(to, []).append(host)
     for to, servers in hosts.items():
-        match = FilterChainMatch(transport_protocol="tls", server_names=servers)
+        named = FilterChainMatch(transport_protocol="tls", server_names=servers)
+        match = _within(part.within, named)
         proxy = raw_filters(listener.target, to, tags)
         name = names.outbound_cluster(to[0].backend)
         yield _chain(f"{name} {servers[0]}", to[0].origin, *proxy, match=match)
+
+
+def _within(network: str, match: FilterChainMatch | None = None) -> FilterChainMatch:
+    """What a chain takes, of the addresses of a network alone; "" for all."""
+    made = FilterChainMatch()
+    if match:
+        made.CopyFrom(match)
+    if network:
+        address, _, length = network.partition("/")
+        made.prefix_ranges.add(address_prefix=address, prefix_len=u32(int(length)))
+    return made
+
+
+def _leaves_some(listener: ListenerOut) -> bool:
+    """Whether connections to any address can come that none of the parts takes."""
+    sni = any(isinstance(part, SniOut) for part in listener.parts)
+    narrow = all(not isinstance(part, HttpOut) and part.within for part in listener.parts)
+    return listener.address == names.ANY_ADDRESS and (sni or narrow)
 
 
 def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
@@ -202,7 +221,7 @@ def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
         listener_filters_timeout=OUTBOUND_WAIT,
         continue_on_listener_filters_timeout=True,
     )
-    with_sni = any(isinstance(part, SniOut) for part in listener.parts)
+    with_sni = any(isinstance(part, SniOut) and not part.within for part in listener.parts)
     inspectors: dict[str, ListenerFilter] = {}
     for part in listener.parts:
         match part:
@@ -212,21 +231,27 @@ def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
                 made.filter_chains.append(_chain("http", part.origin, http, match=only_raw))
             case TcpOut():
                 to = raw_filters(listener.target, part.to, tags)
-                made.filter_chains.append(_chain("tcp", part.origin, *to))
+                match = _within(part.within) if part.within else None
+                made.filter_chains.append(_chain("tcp", part.origin, *to, match=match))
             case SniffOut():
                 inspectors |= {"tls": tls_inspector(), "http": http_inspector()}
                 http = _http(listener, part.table, tags)
-                made.filter_chains.append(_chain("http", part.origin, http, match=RAW_HTTP))
-                raw = _chain("tcp", part.origin, *raw_filters(listener.target, part.to, tags))
-                made.default_filter_chain.CopyFrom(raw)
+                match = _within(part.within, RAW_HTTP)
+                made.filter_chains.append(_chain("http", part.origin, http, match=match))
+                to = raw_filters(listener.target, part.to, tags)
+                if part.within:
+                    match = _within(part.within)
+                    made.filter_chains.append(_chain("tcp", part.origin, *to, match=match))
+                else:
+                    made.default_filter_chain.CopyFrom(_chain("tcp", part.origin, *to))
             case SniOut():
                 inspectors |= {"tls": tls_inspector()}
                 made.filter_chains.extend(_sni_chains(listener, part, tags))
-                if part.address == names.ANY_ADDRESS:
-                    unknown = _elsewhere(tags, listener.elsewhere)
-                    made.default_filter_chain.CopyFrom(_chain("unknown", BUILT_IN, *unknown))
             case _:
                 assert_never(part)
+    if _leaves_some(listener) and not made.HasField("default_filter_chain"):
+        unknown = _chain("unknown", BUILT_IN, *_elsewhere(tags, listener.elsewhere))
+        made.default_filter_chain.CopyFrom(unknown)
     made.listener_filters.extend(inspectors.values())
     return made
 

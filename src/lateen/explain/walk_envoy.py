@@ -56,6 +56,7 @@ from lateen.explain.request import (
     Way,
 )
 from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
+from lateen.ir.networks import narrowest
 
 _Manager = http_connection_manager_pb2.HttpConnectionManager
 _STATUS = {
@@ -70,13 +71,13 @@ _STATUS = {
 def _closest(
     chains: Iterable[FilterChain], request: Request, transport: str, alpn: tuple[str, ...]
 ) -> FilterChain | None:
-    """The chain Envoy takes: by port, then server name, then transport, then ALPN.
+    """The chain Envoy takes: by port, then address, server name, transport, ALPN.
 
     At each step only the closest chains stay, and there is no way back: plaintext to a port that
     has chains of its own, all of them for TLS, does not fall to the chains for any port.
     Source: Envoy's FilterChainManagerImpl::findFilterChain.
     """
-    at_port = _at_port(chains, request.port)
+    at_port = _to_address(_at_port(chains, request.port), request.address)
     hosts = [host for chain in at_port for host in chain.filter_chain_match.server_names]
     host = best_domain(hosts, request.host) if transport == "tls" else None
     named = _closer(at_port, lambda match: match.server_names, (host,) if host else ())
@@ -93,6 +94,17 @@ def _at_port(chains: Iterable[FilterChain], port: int) -> list[FilterChain]:
     own = [each for each in every if each.filter_chain_match.destination_port.value == port]
     anywhere = [each for each in every if not each.filter_chain_match.HasField("destination_port")]
     return own or anywhere
+
+
+def _to_address(chains: list[FilterChain], address: str) -> list[FilterChain]:
+    """Those for the narrowest network that the address dialled is in."""
+    closest = narrowest((each for chain in chains for each in _networks(chain)), address)
+    return [] if closest is None else [chain for chain in chains if closest in _networks(chain)]
+
+
+def _networks(chain: FilterChain) -> tuple[str, ...]:
+    ranges = chain.filter_chain_match.prefix_ranges
+    return tuple(f"{each.address_prefix}/{each.prefix_len.value}" for each in ranges) or ("",)
 
 
 def _closer(

@@ -33,6 +33,7 @@ from lateen.explain.request import (
 )
 from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
 from lateen.ir.match import Exact, Prefix, Present, Regex
+from lateen.ir.networks import narrowest
 from lateen.ir.plan import (
     GatewayPass,
     GatewayPort,
@@ -262,9 +263,15 @@ def _outbound(plan: ProxyPlan, request: Request) -> Outcome:
     """What listens at the address dialled, or else at any; what nobody claims goes elsewhere."""
     for address in (request.address, names.ANY_ADDRESS):
         here = [p for p in plan.outbound if (p.address, p.port) == (address, request.port)]
+        network = narrowest(map(_network, here), request.address)
         if here:
-            return _taken(plan, here, request)
+            closest = [part for part in here if _network(part) == network]
+            return _taken(plan, closest, request)
     return _raw(((_elsewhere(plan), 100),), BUILT_IN, request)
+
+
+def _network(part: Outbound) -> str:
+    return "" if isinstance(part, HttpOut) else part.within
 
 
 def _taken(plan: ProxyPlan, here: list[Outbound], request: Request) -> Outcome:

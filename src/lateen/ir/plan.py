@@ -46,6 +46,8 @@ class HttpOut:
     """HTTP on a port of every host: listener `0.0.0.0_PORT`, route table by name.
 
     `own`, here and below: the proxy itself listens at the address; nothing is redirected to it.
+    `within`, below: a network (CIDR) that the address dialled must be in; of several parts of one
+    listener the narrowest such network decides, then those without.
     """
 
     port: int
@@ -62,6 +64,7 @@ class TcpOut:
     address: str
     port: int
     to: tuple[Split, ...]
+    within: str = ""
     own: bool = False
     origin: Origin
 
@@ -74,6 +77,7 @@ class SniffOut:
     port: int
     table: str
     to: tuple[Split, ...]
+    within: str = ""
     own: bool = False
     origin: Origin
 
@@ -89,6 +93,7 @@ class SniOut:
     port: int
     by_host: tuple[tuple[str, tuple[Split, ...]], ...]
     address: str = ANYWHERE
+    within: str = ""
     own: bool = False
     origin: Origin
 

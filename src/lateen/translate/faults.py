@@ -12,7 +12,6 @@ Before: base/problem.py     After: every other file of translate/
 | LAT0103 | a policy is applied more strictly than written, because a condition is not carried yet |
 | LAT0104 | HTTP/2 upgrade is left out, because the port does not say that it is HTTP |
 | LAT0105 | two listeners want the same address and port |
-| LAT0106 | an address range is not intercepted |
 | LAT0107 | a fault concerns no request, because it has no percentage |
 | LAT0108 | the tokens of an issuer are refused, because its keys cannot be had |
 
@@ -67,11 +66,6 @@ def no_upgrade(origin: Origin, host: str, port: int) -> Problem:
 def taken(origin: Origin, what: str, winner: Origin) -> Problem:
     """A listener that another one keeps from being."""
     return _warning("LAT0105", origin, f"{what} is taken by {winner}; this one is left out")
-
-
-def range_ignored(origin: Origin, text: str) -> Problem:
-    """A ServiceEntry address that is a range."""
-    return _warning("LAT0106", origin, f"{text} is a range: connections to it are not intercepted")
 
 
 def harmless(origin: Origin, what: str) -> Problem:

@@ -10,21 +10,25 @@ port has taken, a way out without one does not add to.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
+from lateen.ir.networks import network_of
 from lateen.ir.plan import ANYWHERE, HttpOut, Outbound, SniffOut, SniOut, TcpOut
 from lateen.ir.routes import Split
 from lateen.translate.faults import taken
 from lateen.translate.matches import Place
-from lateen.translate.rawroutes import RawOutbound, raw_outbound
+from lateen.translate.rawroutes import Raw, raw_outbound
 from lateen.translate.scope import Way
 from lateen.translate.tables import TableMaker
 from lateen.world.model import Port, Protocol, Service, Shape
 from lateen.world.protocols import protocol_named
 
 _Key = tuple[str, int]  # address and port
+Names = Iterable[tuple[str, tuple[Split, ...]]]
+_Within = tuple[str, int, str]  # and a network, "" for every address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,28 +44,35 @@ class Seen:
 class _Listeners:
     """Listeners by address and port, while they are collected; the first to come has the place."""
 
-    at: dict[_Key, TcpOut | SniffOut | SniOut] = field(default_factory=dict)
+    at: dict[_Within, TcpOut | SniffOut | SniOut] = field(default_factory=dict)
     http: dict[_Key, HttpOut] = field(default_factory=dict)
-    sni: dict[_Key, dict[str, tuple[Split, ...]]] = field(default_factory=dict)
-    sni_origin: dict[_Key, Origin] = field(default_factory=dict)
+    sni: dict[_Within, dict[str, tuple[Split, ...]]] = field(default_factory=dict)
+    sni_origin: dict[_Within, Origin] = field(default_factory=dict)
     locked: frozenset[_Key] = frozenset()
     problems: list[Problem] = field(default_factory=list)
 
     def lock(self) -> None:
         """Leave what is there to those who have it."""
-        self.locked = frozenset([*self.at, *self.http, *self.sni])
+        self.locked = frozenset([*self.http, *(key[:2] for key in (*self.at, *self.sni))])
 
     def put(self, listener: TcpOut | SniffOut | SniOut) -> None:
-        key = (listener.address, listener.port)
-        if key in self.locked:
+        if (listener.address, listener.port) in self.locked:
             return
-        if key not in self.at:
-            self.at[key] = listener
-            return
-        winner = self.at[key]
+        key = (listener.address, listener.port, listener.within)
+        winner = self.at.setdefault(key, listener)
         if winner != listener:
-            what = f"{listener.address}:{listener.port}"
+            what = f"{listener.within or listener.address}:{listener.port}"
             self.problems.append(taken(listener.origin, what, winner.origin))
+
+    def put_names(self, port: Port, within: str, names: Names) -> None:
+        """Add server names at any address of a network; the first to have a name keeps it."""
+        if (ANYWHERE, port.number) in self.locked:
+            return
+        key = (ANYWHERE, port.number, within)
+        known = self.sni.setdefault(key, {})
+        for host, to in names:
+            known.setdefault(host, to)
+        self.sni_origin.setdefault(key, port.origin)
 
     def put_http(self, listener: HttpOut) -> None:
         key = (listener.address, listener.port)
@@ -109,23 +120,32 @@ def _listen(seen: Seen, service: Service, port: Port, listeners: _Listeners) -> 
     rules = maker.sight.claims(service.host)
     raw = raw_outbound(service, _leading_to(service, port), rules, place, maker.sight.known)
     listeners.problems.extend(raw.problems)
-    addresses = (way.bind,) if way.bind else service.addresses
-    if service.shape is Shape.HEADLESS and not way.bind:
-        instances = maker.sight.index.world.instances_of(service)
-        addresses = tuple(i.address for i in instances if i.ready)
-    elif service.is_entry and not addresses:
-        key = (ANYWHERE, port.number)
-        if port.protocol.is_tls:
-            if key in listeners.locked:
-                return
-            named = listeners.sni.setdefault(key, {})
-            for host, to in raw.by_host or ((service.host, raw.to),):
-                named.setdefault(host, to)
-            listeners.sni_origin.setdefault(key, port.origin)
-            return
-        addresses = (ANYWHERE,)
-    for address in addresses:
-        listeners.put(_at(address, service, port, raw, own=way.own))
+    for address, within in _places(seen, service):
+        if within is None:
+            listeners.put(_at(address, service, port, raw.at(address), own=way.own))
+            continue
+        parts = ((within, raw.anywhere), *(raw.within if not within else ()))
+        for network, part in parts:
+            if port.protocol.is_tls:
+                names = part.by_host or ((service.host, part.to),)
+                listeners.put_names(port, network, names)
+            else:
+                made = _at(address, service, port, part, own=way.own, within=network)
+                listeners.put(made)
+
+
+def _places(seen: Seen, service: Service) -> list[tuple[str, str | None]]:
+    """Where a service is called that has more than HTTP: addresses, or networks at any address."""
+    if seen.way.bind:
+        return [(seen.way.bind, None)]
+    if service.shape is Shape.HEADLESS:
+        instances = seen.maker.sight.index.world.instances_of(service)
+        return [(each.address, None) for each in instances if each.ready]
+    found: list[tuple[str, str | None]] = [(address, None) for address in service.addresses]
+    found += [(ANYWHERE, network_of(each)) for each in service.ranges]
+    if service.is_entry and not found:
+        found = [(ANYWHERE, "")]
+    return found
 
 
 def _leading_to(service: Service, port: Port) -> Port:
@@ -136,18 +156,30 @@ def _leading_to(service: Service, port: Port) -> Port:
 
 
 def _at(
-    address: str, service: Service, port: Port, raw: RawOutbound, *, own: bool
+    address: str, service: Service, port: Port, raw: Raw, *, own: bool, within: str = ""
 ) -> TcpOut | SniffOut | SniOut:
     """The listener of one address that is not plain HTTP."""
     number, origin = port.number, port.origin
     if port.protocol is Protocol.UNKNOWN:
-        table = f"{service.host}:{number}"
         return SniffOut(
-            address=address, port=number, table=table, to=raw.to, own=own, origin=origin
+            address=address,
+            port=number,
+            table=f"{service.host}:{number}",
+            to=raw.to,
+            own=own,
+            within=within,
+            origin=origin,
         )
     if raw.by_host:
-        return SniOut(address=address, port=number, by_host=raw.by_host, own=own, origin=origin)
-    return TcpOut(address=address, port=number, to=raw.to, own=own, origin=origin)
+        return SniOut(
+            address=address,
+            port=number,
+            by_host=raw.by_host,
+            own=own,
+            within=within,
+            origin=origin,
+        )
+    return TcpOut(address=address, port=number, to=raw.to, own=own, within=within, origin=origin)
 
 
 def _settled(listeners: _Listeners) -> tuple[Outbound, ...]:
@@ -156,28 +188,35 @@ def _settled(listeners: _Listeners) -> tuple[Outbound, ...]:
     HTTP and TCP there become one that recognises HTTP, as in Istio. TLS by server name can stand
     beside HTTP, but not beside TCP: it gives way.
     """
-    found: dict[tuple[int, str], Outbound] = {}
-    for (address, port), http in listeners.http.items():
-        found[port, address] = http
-    for (address, port), listener in listeners.at.items():
-        http_too = listeners.http.get((address, port))
-        if http_too and not isinstance(listener, SniOut):
-            found[port, address] = SniffOut(
-                address=address,
-                port=port,
-                table=http_too.table,
-                to=listener.to,
-                own=listener.own,
-                origin=listener.origin,
-            )
-        else:
-            found[port, address] = listener
-    for (address, port), by_host in listeners.sni.items():
-        origin = listeners.sni_origin[address, port]
-        winner = found.get((port, address))
+    found: dict[tuple[int, str, str, bool], Outbound] = {}
+    for (address, port), requests in listeners.http.items():
+        found[port, address, "", False] = requests
+    for (address, port, within), listener in listeners.at.items():
+        http = None if within else listeners.http.get((address, port))
+        found[port, address, within, False] = _joined(http, listener) if http else listener
+    for (address, port, within), by_host in listeners.sni.items():
+        origin = listeners.sni_origin[address, port, within]
+        winner = found.get((port, address, within, False))
         if winner and not isinstance(winner, HttpOut):
-            listeners.problems.append(taken(origin, f"{address}:{port}", winner.origin))
+            what = f"{within or address}:{port}"
+            listeners.problems.append(taken(origin, what, winner.origin))
             continue
-        named = SniOut(port=port, by_host=tuple(sorted(by_host.items())), origin=origin)
-        found[port, f"{address} by name"] = named
+        named = SniOut(
+            port=port, by_host=tuple(sorted(by_host.items())), within=within, origin=origin
+        )
+        found[port, address, within, True] = named
     return tuple(found[key] for key in sorted(found))
+
+
+def _joined(http: HttpOut, other: TcpOut | SniffOut | SniOut) -> Outbound:
+    """HTTP and raw connections at one place: told apart by the first bytes."""
+    if isinstance(other, SniOut):
+        return other
+    return SniffOut(
+        address=other.address,
+        port=other.port,
+        table=http.table,
+        to=other.to,
+        own=other.own,
+        origin=other.origin,
+    )

@@ -14,7 +14,7 @@ from lateen.ir.plan import HttpOut, Outbound, Role, RootSecret, SniffOut, SniOut
 from lateen.ir.routes import RouteTable, Split
 from lateen.translate.backends import service_backends
 from lateen.translate.credentials import client_credentials
-from lateen.translate.faults import not_found, range_ignored
+from lateen.translate.faults import not_found
 from lateen.translate.listening import Seen, listeners_of
 from lateen.translate.scope import ALL_OF_IT, ONE_WAY, Scope, Way, chosen_for
 from lateen.translate.tables import TableMaker, aliases_of, sniffed_or_http
@@ -79,7 +79,6 @@ def outbound_view(index: Index, view: View) -> OutboundView:
         backends.extend(made.backends)
         endpoints.extend(made.endpoints)
         problems.extend(made.problems)
-        problems.extend(range_ignored(service.origin, text) for text in service.ranges)
     secrets, roots, lacking = client_credentials(backends, index.world, view.namespace)
     problems.extend(lacking)
     outbound, refused = listeners_of(ways)

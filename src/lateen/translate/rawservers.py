@@ -59,7 +59,7 @@ class RawServers:
         place = self._place(server)
         for rule in rules:
             named: dict[str, GatewayPass] = {}
-            for host, to in tls_rules(rule, place, self.sight.known(rule.namespace), problems):
+            for host, _, to in tls_rules(rule, place, self.sight.known(rule.namespace), problems):
                 if host not in taken:
                     taken.add(host)
                     named[host] = GatewayPass(hosts=(host,), to=to, origin=server.origin)

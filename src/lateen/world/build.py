@@ -121,7 +121,7 @@ def _addressed(entries: list[Service]) -> list[Service]:
     lacking = [
         e
         for e in sorted(entries, key=lambda e: (e.created, e.host))
-        if not e.addresses and not e.host.startswith("*") and e.shape is not Shape.ENTRY_NONE
+        if not (e.addresses or e.ranges or e.host.startswith("*") or e.shape is Shape.ENTRY_NONE)
     ]
     given = allocate(e.host for e in lacking)
     needy = {id(e) for e in lacking}
