@@ -19,6 +19,7 @@ from lateen.ir.backends import (
     OriginateTls,
     Outside,
     Plaintext,
+    Remote,
     Security,
     Wire,
 )
@@ -145,7 +146,7 @@ def backend(
 ) -> Backend:
     return Backend(
         id=id,
-        discovery=Outside(((outside, id.port),)) if outside else InMesh(),
+        discovery=Outside((Remote(host=outside, port=id.port),)) if outside else InMesh(),
         wire=wire,
         security=security,
         balance=balance,

@@ -30,6 +30,7 @@ from lateen.ir.backends import (
     MeshMtls,
     Outside,
     Plaintext,
+    Remote,
     Security,
     Wire,
 )
@@ -79,7 +80,7 @@ IN = free_port()  # where the callee's virtualInbound listens; the number its po
 
 def backend(id: BackendId, wire: Wire, security: Security | None = None) -> Backend:
     mesh = MeshMtls(identities=(CALLEE,), sni=id.host)
-    found = Outside(((id.host, id.port),)) if id == EXTERNAL else InMesh()
+    found = Outside((Remote(host=id.host, port=id.port),)) if id == EXTERNAL else InMesh()
     return Backend(
         id=id, discovery=found, wire=wire, security=security or mesh, origin=plans.SERVICE
     )

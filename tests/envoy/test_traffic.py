@@ -60,7 +60,7 @@ def _pods_of(world: World, plan: ProxyPlan, cluster: str) -> set[str]:
     }
     for backend in plan.backends:
         if backend.id == id and isinstance(backend.discovery, Outside):
-            found |= {f"{host}:{port}" for host, port in backend.discovery.destinations}
+            found |= {f"{each.host}:{each.port}" for each in backend.discovery.destinations}
     return found
 
 

@@ -37,7 +37,7 @@ class Port(Api, frozen=True, kw_only=True):
     number: int
     protocol: str
     name: str = ""
-    target_port: NotYet = None
+    target_port: Informative = None
 
 
 class ServerTLSSettings(Api, frozen=True, kw_only=True):
@@ -64,12 +64,15 @@ class ServerTLSSettings(Api, frozen=True, kw_only=True):
 
 
 class Server(Api, frozen=True, kw_only=True):
-    """A port with the hosts it serves; a host may carry a namespace: `shop/*.example.com`."""
+    """A port with the hosts it serves; a host may carry a namespace: `shop/*.example.com`.
+
+    `bind` is an address of the pod to listen at instead of all of them.
+    """
 
     port: Port
     hosts: tuple[str, ...]
     name: str = ""
-    bind: NotYet = None
+    bind: str = ""
     tls: ServerTLSSettings | None = None
     default_endpoint: Informative = None
 

@@ -6,7 +6,7 @@ Before: api/meta.py            After: check/, world/
 
 from __future__ import annotations
 
-from lateen.api.fields import Api, Informative, Labels, NotYet
+from lateen.api.fields import Api, Informative, Labels
 from lateen.api.meta import ObjectMeta
 
 
@@ -20,15 +20,18 @@ class ServiceEntryPort(Api, frozen=True, kw_only=True):
 
 
 class WorkloadEntrySpec(Api, frozen=True, kw_only=True):
-    """One endpoint: an address (IP or DNS name) and ports by name."""
+    """One endpoint: an address (IP or DNS name) and ports by name; a weight of 0 is one of 1.
+
+    `network` says something to gateways between networks, and there is one network here.
+    """
 
     address: str = ""
     ports: dict[str, int] = {}
     labels: Labels = {}
-    network: NotYet = None
-    locality: NotYet = None
-    weight: NotYet = None
-    service_account: NotYet = None
+    network: Informative = None
+    locality: str = ""
+    weight: int = 0
+    service_account: str = ""
 
 
 class EntrySelector(Api, frozen=True, kw_only=True):
@@ -38,7 +41,7 @@ class EntrySelector(Api, frozen=True, kw_only=True):
 
 
 class ServiceEntrySpec(Api, frozen=True, kw_only=True):
-    """Hosts, ports and how to find the endpoints: NONE, STATIC, DNS (others later)."""
+    """Hosts, ports and how to find the endpoints: NONE, STATIC, DNS, DNS_ROUND_ROBIN, DYNAMIC_DNS."""
 
     hosts: tuple[str, ...]
     ports: tuple[ServiceEntryPort, ...] = ()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.gateway import CIPHERS, Gateway, Server, ServerTLSSettings
 from lateen.api.names import label_fault, label_faults
 from lateen.base.problem import Problem
 from lateen.check.at import At, one_of, port_number
-from lateen.check.hosts import gateway_host_fault
+from lateen.check.hosts import gateway_host_fault, is_ip
 
 HTTP = frozenset({"http", "http2", "http_proxy", "grpc", "grpc-web"})
 TLS = frozenset({"https", "tls"})
@@ -26,7 +27,6 @@ TLS_MODES = (
     "OPTIONAL_MUTUAL",
 )
 TLS_VERSIONS = ("", "TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3")
-_HONOURED_MODES = tuple(mode for mode in TLS_MODES if mode != "AUTO_PASSTHROUGH")
 
 
 def check_gateway(gateway: Gateway, at: At) -> Iterator[Problem]:
@@ -56,6 +56,11 @@ def _server(server: Server, at: At) -> Iterator[Problem]:
     for index, host in enumerate(server.hosts):
         if fault := gateway_host_fault(host):
             yield at.key("hosts").item(index).error(fault)
+    if server.bind.startswith("unix://"):
+        words = "a Unix socket is not carried: this server is left out"
+        yield at.key("bind").warning(words, code=NOT_YET_HONOURED)
+    elif server.bind and not is_ip(server.bind):
+        yield at.key("bind").error(f"{server.bind} is not a valid IP address")
     port, here = server.port, at.key("port")
     protocol = port.protocol.lower()
     if protocol not in PROTOCOLS:
@@ -97,11 +102,6 @@ def _tls(tls: ServerTLSSettings, at: At) -> Iterator[Problem]:
     yield from one_of(at.key("maxProtocolVersion"), tls.max_protocol_version, TLS_VERSIONS)
     named = bool(tls.credential_name or tls.credential_names)
     files = bool(tls.server_certificate and tls.private_key)
-    if tls.mode in TLS_MODES and tls.mode not in _HONOURED_MODES:
-        words = f"mode {tls.mode} is not yet honoured by lateen"
-        yield at.key("mode").error(
-            words, "PASSTHROUGH, SIMPLE, MUTUAL, OPTIONAL_MUTUAL and ISTIO_MUTUAL are"
-        )
     if tls.mode == "ISTIO_MUTUAL" and named:
         words = "ISTIO_MUTUAL TLS cannot have associated credentialName"
         yield at.key("credentialName").error(words)

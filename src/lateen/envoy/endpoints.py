@@ -56,16 +56,20 @@ def emit_endpoints(endpoints: EndpointSet) -> ClusterLoadAssignment:
         places.setdefault(endpoint.locality, []).append(_one(endpoint))
     return ClusterLoadAssignment(
         cluster_name=names.outbound_cluster(endpoints.id),
-        endpoints=[_at(place, places[place]) for place in sorted(places)],
+        endpoints=[
+            locality_endpoints(place, places[place], len(places[place])) for place in sorted(places)
+        ],
     )
 
 
-def _at(place: Locality, endpoints: list[LbEndpoint]) -> LocalityLbEndpoints:
-    """A locality weighs what its endpoints weigh, as in Istio."""
+def locality_endpoints(
+    place: Locality, endpoints: list[LbEndpoint], weight: int
+) -> LocalityLbEndpoints:
+    """The endpoints of a locality, which weighs what they do, as in Istio."""
     if not place:
         return LocalityLbEndpoints(lb_endpoints=endpoints)
     return LocalityLbEndpoints(
         locality=EnvoyLocality(region=place.region, zone=place.zone, sub_zone=place.subzone),
         lb_endpoints=endpoints,
-        load_balancing_weight=u32(len(endpoints)),
+        load_balancing_weight=u32(weight),
     )

@@ -102,15 +102,15 @@ def emit_gateway_port(
     inspectors = [tls_inspector()] if port.tls or port.passed else []
     origin = made_by(_origin(port))
     inside = Listener(
-        name=names.wildcard_listener(port.port),
-        address=socket_address(names.ANY_ADDRESS, port.port),
+        name=names.address_listener(port.bind, port.port),
+        address=socket_address(port.bind, port.port),
         traffic_direction=OUTBOUND,
         listener_filters=inspectors,
         listener_filters_timeout=INBOUND_WAIT,
         filter_chains=chains,
         metadata=origin,
     )
-    if not socket:
+    if not (socket and port.outward):
         return (inside,)
     outside = Listener(
         name=names.border_listener(port.port),

@@ -40,16 +40,19 @@ ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - in the pod's own network namespace
 
 
 def outbound_cluster(backend: BackendId) -> str:
-    """`outbound|80|v1|web.shop.svc.cluster.local`."""
+    """`outbound|80|v1|web.shop.svc.cluster.local`; with mTLS as it is, `outbound_.80_.v1_.web…`."""
+    if backend.as_it_is:
+        return f"outbound_.{backend.port}_.{backend.subset}_.{backend.host}"
     return f"outbound|{backend.port}|{backend.subset}|{backend.host}"
 
 
 def backend_of(cluster: str) -> BackendId | None:
     """The backend an outbound cluster's name stands for; None for any other cluster."""
-    parts = cluster.split("|")
+    as_it_is = cluster.startswith("outbound_.")
+    parts = cluster.split("_." if as_it_is else "|", 3)
     if len(parts) != 4 or parts[0] != "outbound":
         return None
-    return BackendId(host=parts[3], port=int(parts[1]), subset=parts[2])
+    return BackendId(host=parts[3], port=int(parts[1]), subset=parts[2], as_it_is=as_it_is)
 
 
 def inbound_cluster(port: int) -> str:

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from lateen.base.errors import Bug
+from lateen.base.locality import NOWHERE, Locality
 from lateen.envoy import names
+from lateen.envoy.endpoints import locality_endpoints
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address, EnvoyInternalAddress
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import Metadata, TransportSocket
 from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_components_pb2 import (
     Endpoint,
     LbEndpoint,
-    LocalityLbEndpoints,
 )
 from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from lateen.envoy.pb.envoy.extensions.transport_sockets.internal_upstream.v3 import (
     internal_upstream_pb2,
 )
 from lateen.envoy.pb.envoy.type.metadata.v3.metadata_pb2 import MetadataKind
-from lateen.envoy.tls import ordinary_client, plaintext
-from lateen.envoy.wire import packed, struct
-from lateen.ir.backends import Backend, MeshMtls, OriginateTls, Outside, Plaintext, Wire
+from lateen.envoy.tls import ALPN_HTTP, ALPN_TCP, mesh_client, ordinary_client, plaintext
+from lateen.envoy.wire import packed, struct, u32
+from lateen.ir.backends import Backend, MeshMtls, OriginateTls, Outside, Plaintext, Remote, Wire
 
 _InternalUpstream = internal_upstream_pb2.InternalUpstreamTransport
 _ALPN = {
@@ -35,8 +35,8 @@ _ALPN = {
 }
 
 
-def _endpoint(host: str, port: int) -> LbEndpoint:
-    destination = f"{host}:{port}"
+def _endpoint(remote: Remote) -> LbEndpoint:
+    destination = f"{remote.host}:{remote.port}"
     address = EnvoyInternalAddress(
         server_listener_name=names.CONNECT_ORIGINATE, endpoint_id=destination
     )
@@ -45,16 +45,23 @@ def _endpoint(host: str, port: int) -> LbEndpoint:
         metadata=Metadata(
             filter_metadata={names.TUNNEL: struct({names.TUNNEL_DESTINATION: destination})}
         ),
+        load_balancing_weight=u32(remote.weight) if remote.weight > 1 else None,
     )
 
 
-def outside_assignment(
-    cluster: str, destinations: tuple[tuple[str, int], ...]
-) -> ClusterLoadAssignment:
-    """One endpoint for each host and port: the internal listener, told where to."""
-    endpoints = [_endpoint(host, port) for host, port in destinations]
+def outside_assignment(cluster: str, destinations: tuple[Remote, ...]) -> ClusterLoadAssignment:
+    """One endpoint for each host and port, by locality: the internal listener, told where to."""
+    places: dict[Locality, list[Remote]] = {NOWHERE: []} if not destinations else {}
+    for remote in destinations:
+        places.setdefault(remote.locality, []).append(remote)
     return ClusterLoadAssignment(
-        cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=endpoints)]
+        cluster_name=cluster,
+        endpoints=[
+            locality_endpoints(
+                place, [_endpoint(each) for each in some], sum(each.weight for each in some)
+            )
+            for place, some in sorted(places.items())
+        ],
     )
 
 
@@ -65,12 +72,13 @@ def _inner(backend: Backend, system_roots: str) -> TransportSocket:
             return plaintext()
         case OriginateTls(sni=sni):
             if not sni and backend.wire is Wire.TCP and isinstance(backend.discovery, Outside):
-                sni = backend.discovery.destinations[0][0]  # no request to take a host from
+                sni = backend.discovery.destinations[0].host  # no request to take a host from
             return ordinary_client(
                 backend.security, sni=sni, alpn=_ALPN[backend.wire], system_roots=system_roots
             )
-        case MeshMtls():
-            raise Bug(f"{backend.id.host} is outside and cannot speak the mesh's mTLS")
+        case MeshMtls():  # a proxy of the mesh's own, outside
+            alpn = ALPN_TCP if backend.wire is Wire.TCP else ALPN_HTTP
+            return mesh_client(backend.security, alpn)
     assert_never(backend.security)
 
 

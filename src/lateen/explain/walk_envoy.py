@@ -372,7 +372,7 @@ def _listener_names(request: Request) -> tuple[str, ...]:
             own = names.address_listener(request.address, request.port)
             return (own, names.VIRTUAL_INBOUND)
         case Way.GATEWAY:
-            return (wildcard,)
+            return (names.address_listener(request.address, request.port), wildcard)
         case Way.OUTBOUND:
             exact = names.address_listener(request.address, request.port)
             return (exact, wildcard, names.VIRTUAL_OUTBOUND)

@@ -308,7 +308,8 @@ def _elsewhere(plan: ProxyPlan) -> str:
 
 
 def _gateway(plan: ProxyPlan, request: Request) -> Outcome:
-    port = next((each for each in plan.gateway if each.port == request.port), None)
+    here = {each.bind: each for each in plan.gateway if each.port == request.port}
+    port = here.get(request.address) or here.get(names.ANY_ADDRESS)
     if port is None:
         return NO_LISTENER
     if port.tcp:

@@ -17,11 +17,15 @@ from lateen.base.origin import Origin
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class BackendId:
-    """A host's port, or a subset of it; `host` is its full name (`web.shop.svc.cluster.local`)."""
+    """A host's port, or a subset of it; `host` is its full name (`web.shop.svc.cluster.local`).
+
+    `as_it_is`: for the mesh's mTLS of others, which is passed on unopened.
+    """
 
     host: str
     port: int
     subset: str = ""
+    as_it_is: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,21 @@ class InMesh:
     """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Remote:
+    """A name or address outside and a port, with its share among others."""
+
+    host: str
+    port: int
+    weight: int = 1
+    locality: Locality = NOWHERE
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Hosts outside, dialled by the border: (name or address, port) of each."""
+    """Hosts outside, dialled by the border."""
 
-    destinations: tuple[tuple[str, int], ...]
+    destinations: tuple[Remote, ...]
 
 
 Discovery = InMesh | Outside

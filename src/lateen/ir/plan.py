@@ -236,12 +236,15 @@ class GatewayHttp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayPort:
-    """A port of a gateway workload: listener `0.0.0.0_PORT`.
+    """A port of a gateway workload: listener `0.0.0.0_PORT`, or `BIND_PORT`.
 
     Either `http`, or `tcp`, or servers told apart by name: `tls` ended here, or `passed` on.
+    `outward`: the border may lead clients of the host here.
     """
 
     port: int
+    bind: str = ANYWHERE
+    outward: bool = True
     http: GatewayHttp | None = None
     tcp: GatewayTcp | None = None
     tls: tuple[GatewayTls, ...] = ()

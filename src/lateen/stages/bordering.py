@@ -61,7 +61,7 @@ class Bordering:
             slot=slot,
             socket=str(layout.exit_socket(self.run_dir, slot)),
             by_number=str(layout.exit_by_address(self.run_dir, slot)),
-            allowed=tuple(sorted({destination for some in named for destination in some})),
+            allowed=tuple(sorted({(each.host, each.port) for some in named for each in some})),
         )
 
 
@@ -80,7 +80,7 @@ def openings(planned: Planned) -> tuple[Opening, ...]:
     """
     world = planned.world
     listening = {
-        (plan.proxy.namespace, plan.proxy.pod): {port.port for port in plan.gateway}
+        (plan.proxy.namespace, plan.proxy.pod): {port.port for port in plan.gateway if port.outward}
         for plan in planned.plans.values()
         if plan.proxy.role is Role.GATEWAY
     }

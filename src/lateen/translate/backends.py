@@ -22,6 +22,7 @@ from lateen.ir.backends import (
     OriginateTls,
     Outside,
     Plaintext,
+    Remote,
     Security,
     Wire,
 )
@@ -158,11 +159,24 @@ def _discovery(service: Service, port: Port, labels: Mapping[str, str]) -> Disco
         )  # for NONE: whatever address the client dialled, through the sandbox's way out
     target = port.target if isinstance(port.target, int) else port.number
     if service.endpoints:
-        chosen = [e for e in service.endpoints if labels.items() <= set(e.labels)]
-        at = ((e.address, dict(e.ports).get(port.name, target)) for e in chosen)
-        return Outside(tuple(sorted(set(at))))
+        return Outside(
+            tuple(
+                sorted(
+                    {
+                        Remote(
+                            host=e.address,
+                            port=dict(e.ports).get(port.name, target),
+                            weight=e.weight,
+                            locality=e.locality,
+                        )
+                        for e in service.endpoints
+                        if labels.items() <= set(e.labels)
+                    }
+                )
+            )
+        )
     if service.shape is Shape.ENTRY_DNS and not service.host.startswith("*"):
-        return Outside(((service.host, target),))
+        return Outside((Remote(host=service.host, port=target),))
     return Outside(())
 
 
@@ -199,7 +213,8 @@ def _security(
     balance: Balance,
     problems: list[Problem],
 ) -> Security:
-    identities = tuple(sorted({e.cluster_identity for e in known if e.mtls}))
+    given = (e.identity for e in service.endpoints if e.identity)
+    identities = tuple(sorted({*(e.cluster_identity for e in known if e.mtls), *given}))
     sni = f"outbound_.{id.port}_.{id.subset}_.{id.host}"
     tls = policy.tls.value if policy.tls else None
     if tls is None:
@@ -214,7 +229,7 @@ def _security(
     match tls.mode:
         case "ISTIO_MUTUAL":
             return MeshMtls(
-                identities=tuple(tls.subject_alt_names) or identities,
+                identities=tuple(tls.subject_alt_names) or service.sans or identities,
                 sni=tls.sni or sni,
                 auto=False,
             )

@@ -15,12 +15,20 @@ from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, EndpointSet
-from lateen.ir.plan import GatewayHttp, GatewayPort, GatewayTls, Role, RootSecret, TlsSecret
+from lateen.ir.plan import (
+    ANYWHERE,
+    GatewayHttp,
+    GatewayPort,
+    GatewayTls,
+    Role,
+    RootSecret,
+    TlsSecret,
+)
 from lateen.ir.routes import Route, RouteTable, VirtualHost
 from lateen.translate.claims import visible
 from lateen.translate.credentials import client_credentials
 from lateen.translate.matches import Place, is_catch_all
-from lateen.translate.rawservers import RawServers
+from lateen.translate.rawservers import RawServers, Spot
 from lateen.translate.routes import bound_gateways, translate_routes
 from lateen.translate.servers import Opened, ServerPlace, Sort, open_servers, shared_hosts
 from lateen.translate.used import backends_in, used_backends
@@ -154,25 +162,27 @@ def _catch_all_last(routes: list[Route]) -> tuple[Route, ...]:
 
 def _ports(opened: Opened, raw: RawServers) -> tuple[GatewayPort, ...]:
     """What listens where, of the servers that something can come of."""
-    http: dict[int, GatewayHttp] = {}
-    tls: dict[int, list[GatewayTls]] = {}
+    http: dict[Spot, GatewayHttp] = {}
+    tls: dict[Spot, list[GatewayTls]] = {}
     for server in opened.servers:
         if server.sort is Sort.HTTP:
             made = GatewayHttp(table=server.table, origin=server.origin)
-            http.setdefault(server.listen, made)
+            http.setdefault(server.spot, made)
         elif server.sort is Sort.HTTPS and server.ended:
-            tls.setdefault(server.listen, []).append(server.ended)
-    for port, ended in raw.tls.items():
-        tls.setdefault(port, []).extend(ended)
+            tls.setdefault(server.spot, []).append(server.ended)
+    for spot, ended in raw.tls.items():
+        tls.setdefault(spot, []).extend(ended)
     return tuple(
         GatewayPort(
-            port=port,
-            http=http.get(port),
-            tcp=raw.tcp.get(port),
-            tls=tuple(tls.get(port, ())),
-            passed=tuple(raw.passed.get(port, ())),
+            port=spot[0],
+            bind=spot[1],
+            outward=spot[1] in (ANYWHERE, raw.workload.address),
+            http=http.get(spot),
+            tcp=raw.tcp.get(spot),
+            tls=tuple(tls.get(spot, ())),
+            passed=tuple(raw.passed.get(spot, ())),
         )
-        for port in sorted({*http, *tls, *raw.tcp, *raw.passed})
+        for spot in sorted({*http, *tls, *raw.tcp, *raw.passed})
     )
 
 

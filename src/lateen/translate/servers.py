@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from lateen.api.gateway import CIPHERS, Gateway, Server, ServerTLSSettings
+from lateen.api.sidecar import UNIX
 from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
-from lateen.ir.plan import GatewayTls, RootSecret, TlsSecret
+from lateen.ir.plan import ANYWHERE, GatewayTls, RootSecret, TlsSecret
 from lateen.translate.credentials import credentials_of
 from lateen.translate.faults import not_carried, taken
 from lateen.translate.hosts import covers, full_host
@@ -33,6 +34,9 @@ class Sort(StrEnum):
     TCP = "tcp"
     TLS = "tls"  # ended here, raw connections inside
     PASSED = "passed"  # left as it is
+    AUTO = (
+        "auto"  # left as it is, and sent where its server name says that the mesh's own clients go
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +51,16 @@ class ServerPlace:
     table: str
     port: int
     listen: int
+    bind: str = ANYWHERE
     hosts: tuple[tuple[str, str], ...]
     https_redirect: bool = False
     ended: GatewayTls | None = None
     origin: Origin
+
+    @property
+    def spot(self) -> tuple[int, str]:
+        """The pod's port, and the address listened at."""
+        return self.listen, self.bind
 
     @property
     def tls(self) -> bool:
@@ -107,17 +117,17 @@ def _sort(server: Server) -> Sort | None:
     if tls is None:
         return None if protocol.is_tls else Sort.TCP
     if tls.mode == "AUTO_PASSTHROUGH":
-        return None
+        return Sort.AUTO
     if tls.mode == "PASSTHROUGH":
         return Sort.PASSED
     return Sort.HTTPS if protocol is Protocol.HTTPS else Sort.TLS
 
 
 def _open(state: _Opening, gateway: Owned[Gateway], server: Server, origin: Origin) -> None:
-    sort = _sort(server)
+    sort = None if server.bind.startswith(UNIX) else _sort(server)
     if sort is None:
-        mode = f" with TLS mode {server.tls.mode}" if server.tls else ""
-        message = f"a server for {server.port.protocol}{mode} is not carried yet; it is left out"
+        where = f" at {server.bind}" if server.bind else " without tls"
+        message = f"a server for {server.port.protocol}{where} is not carried; it is left out"
         state.problems.append(not_carried(origin, message))
         return
     listen = _resolved(state, server.port.number)
@@ -128,6 +138,7 @@ def _open(state: _Opening, gateway: Owned[Gateway], server: Server, origin: Orig
         table=_table(sort, listen, server, gateway),
         port=server.port.number,
         listen=listen,
+        bind=server.bind or ANYWHERE,
         hosts=hosts,
         https_redirect=bool(server.tls and server.tls.https_redirect),
         origin=origin,
@@ -147,11 +158,12 @@ def _open(state: _Opening, gateway: Owned[Gateway], server: Server, origin: Orig
 
 def _table(sort: Sort, listen: int, server: Server, gateway: Owned[Gateway]) -> str:
     """The route table's name, as Istio's; none where no HTTP is seen."""
+    bind = f".{server.bind}" if server.bind else ""
     if sort is Sort.HTTP:
-        return f"http.{listen}"
+        return f"http.{listen}{bind}"
     if sort is Sort.HTTPS:
         name = server.port.name or "https"
-        return f"https.{server.port.number}.{name}.{gateway.name}.{gateway.namespace}"
+        return f"https.{server.port.number}.{name}.{gateway.name}.{gateway.namespace}{bind}"
     return ""
 
 
@@ -159,14 +171,14 @@ def _in_the_way(state: _Opening, place: ServerPlace) -> ServerPlace | None:
     """The older server that keeps this one from being opened."""
     names = {host for _, host in place.hosts}
     for other in state.servers:
-        if other.listen != place.listen:
+        if (other.listen, other.bind) != (place.listen, place.bind):
             continue
         if Sort.HTTP is place.sort is other.sort:
             continue
         if not (place.tls and other.tls):
             return other
         # Servers that pass TLS on share their names: each takes only those its rules name.
-        both_pass = Sort.PASSED is place.sort is other.sort
+        both_pass = {place.sort, other.sort} <= {Sort.PASSED, Sort.AUTO}
         same = {host for _, host in other.hosts} & names
         if (same and not both_pass) or (place.table and place.table == other.table):
             return other

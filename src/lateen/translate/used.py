@@ -7,9 +7,10 @@ Before: translate/backends.py        After: translate/gateways.py, translate/out
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lateen.base.problem import Problem
-from lateen.ir.backends import Backend, BackendId, EndpointSet
+from lateen.ir.backends import Backend, BackendId, EndpointSet, Plaintext, Wire
 from lateen.ir.plan import Role
 from lateen.ir.routes import Forward, RouteTable
 from lateen.translate.backends import ServiceBackends, service_backends
@@ -28,6 +29,12 @@ def backends_in(tables: Iterable[RouteTable]) -> set[BackendId]:
     return wanted
 
 
+def _as_it_is(backend: Backend) -> Backend:
+    """The same place for mTLS that others began: nothing is added to it."""
+    id = replace(backend.id, as_it_is=True)
+    return replace(backend, id=id, wire=Wire.TCP, security=Plaintext(), tunnel=None)
+
+
 def used_backends(wanted: set[BackendId], sight: Sight, role: Role) -> ServiceBackends:
     """These backends and their endpoints, sorted; one whose service is not there is left out."""
     backends: list[Backend] = []
@@ -42,6 +49,9 @@ def used_backends(wanted: set[BackendId], sight: Sight, role: Role) -> ServiceBa
         )
         backends.extend(b for b in made.backends if b.id in wanted)
         endpoints.extend(e for e in made.endpoints if e.id in wanted)
+        backends.extend(b for b in map(_as_it_is, made.backends) if b.id in wanted)
+        unopened = (replace(e, id=replace(e.id, as_it_is=True)) for e in made.endpoints)
+        endpoints.extend(e for e in unopened if e.id in wanted)
         problems.extend(made.problems)
     return ServiceBackends(
         backends=tuple(sorted(backends, key=lambda b: b.id)),

@@ -48,11 +48,11 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
     }
     services = [service_of(o) for o in by_kind.get("Service", ())]
     entry_objects = by_kind.get("ServiceEntry", [])
-    beside = selected_endpoints(entry_objects, by_kind.get("WorkloadEntry", ()))
+    beside = selected_endpoints(entry_objects, by_kind.get("WorkloadEntry", ()), trust_domain)
     entries = [
         replace(s, endpoints=s.endpoints + beside.get((s.namespace, s.name), ()))
         for o in entry_objects
-        for s in entry_services(o)
+        for s in entry_services(o, trust_domain)
     ]
     return World(
         trust_domain=trust_domain,

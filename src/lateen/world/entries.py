@@ -13,12 +13,13 @@ from lateen.api.objects import Obj
 from lateen.api.pod import Pod
 from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.world.model import EntryEndpoint, Instance, Workload
+from lateen.world.services import endpoint_of, identities_in
 
 Named = tuple[str, str]  # namespace and name
 
 
 def selected_endpoints(
-    entries: Iterable[Obj], workload_entries: Iterable[Obj]
+    entries: Iterable[Obj], workload_entries: Iterable[Obj], trust_domain: str
 ) -> dict[Named, tuple[EntryEndpoint, ...]]:
     """The WorkloadEntries that each ServiceEntry selects, as its endpoints."""
     known = sorted(workload_entries, key=lambda obj: obj.key)
@@ -26,12 +27,16 @@ def selected_endpoints(
     for obj in entries:
         selector = cast("ServiceEntry", obj.typed).spec.workload_selector
         if selector:
-            made = (_endpoint(each, obj.key.namespace, selector.labels) for each in known)
+            made = (
+                _endpoint(each, obj.key.namespace, selector.labels, trust_domain) for each in known
+            )
             found[obj.key.namespace, obj.key.name] = tuple(each for each in made if each)
     return found
 
 
-def _endpoint(obj: Obj, namespace: str, labels: Mapping[str, str]) -> EntryEndpoint | None:
+def _endpoint(
+    obj: Obj, namespace: str, labels: Mapping[str, str], trust_domain: str
+) -> EntryEndpoint | None:
     entry = cast("WorkloadEntry", obj.typed)
     own = {**obj.meta.labels, **entry.spec.labels}
     if (
@@ -40,11 +45,7 @@ def _endpoint(obj: Obj, namespace: str, labels: Mapping[str, str]) -> EntryEndpo
         or not labels.items() <= own.items()
     ):
         return None
-    return EntryEndpoint(
-        address=entry.spec.address,
-        ports=tuple(sorted(entry.spec.ports.items())),
-        labels=tuple(sorted(own.items())),
-    )
+    return endpoint_of(entry.spec, own, identities_in(namespace, trust_domain))
 
 
 def selected_pods(

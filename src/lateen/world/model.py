@@ -91,6 +91,9 @@ class EntryEndpoint:
     address: str
     ports: tuple[tuple[str, int], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    weight: int = 1
+    locality: Locality = NOWHERE
+    identity: str = ""  # the SPIFFE URI that a proxy before it shows
 
 
 def exported(export_to: tuple[str, ...], owner: str, namespace: str) -> bool:

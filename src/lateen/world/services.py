@@ -13,7 +13,8 @@ from typing import cast
 from lateen.api.objects import Obj
 from lateen.api.service import EndpointSlice
 from lateen.api.service import Service as ApiService
-from lateen.api.serviceentry import ServiceEntry
+from lateen.api.serviceentry import ServiceEntry, WorkloadEntrySpec
+from lateen.base.locality import parse_locality
 from lateen.world.model import (
     CLUSTER_DOMAIN,
     EntryEndpoint,
@@ -80,7 +81,27 @@ def _exported_to(obj: Obj) -> tuple[str, ...]:
     return tuple(word.strip() for word in written.split(",") if word.strip())
 
 
-def entry_services(obj: Obj) -> tuple[Service, ...]:
+def identities_in(namespace: str, trust_domain: str) -> str:
+    """How the SPIFFE URIs of a namespace's service accounts begin."""
+    return f"spiffe://{trust_domain}/ns/{namespace}/sa/"
+
+
+def endpoint_of(
+    spec: WorkloadEntrySpec, labels: Mapping[str, str], identities: str
+) -> EntryEndpoint:
+    """Read one endpoint of a ServiceEntry; `identities` is how those of its namespace begin."""
+    account = spec.service_account
+    return EntryEndpoint(
+        address=spec.address,
+        ports=tuple(sorted(spec.ports.items())),
+        labels=tuple(sorted(labels.items())),
+        weight=max(spec.weight, 1),
+        locality=parse_locality(spec.locality),
+        identity=identities + account if account else "",
+    )
+
+
+def entry_services(obj: Obj, trust_domain: str) -> tuple[Service, ...]:
     """Read one ServiceEntry: a service for each of its hosts."""
     spec = cast("ServiceEntry", obj.typed).spec
     ports = tuple(
@@ -96,15 +117,8 @@ def entry_services(obj: Obj) -> tuple[Service, ...]:
         for index, port in enumerate(spec.ports)
         if port.protocol.upper() != "UDP"
     )
-    endpoints = tuple(
-        EntryEndpoint(
-            address=e.address,
-            ports=tuple(sorted(e.ports.items())),
-            labels=tuple(sorted(e.labels.items())),
-        )
-        for e in spec.endpoints
-        if e.address
-    )
+    identities = identities_in(obj.key.namespace, trust_domain)
+    endpoints = tuple(endpoint_of(e, e.labels, identities) for e in spec.endpoints if e.address)
     return tuple(
         Service(
             host=host.lower(),
