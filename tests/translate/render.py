@@ -14,7 +14,7 @@ import yaml
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
-from lateen.ir.backends import BackendId, Endpoint, EndpointSet, MeshMtls, OriginateTls
+from lateen.ir.backends import BackendId, Endpoint, EndpointSet, MeshMtls, OriginateTls, Remote
 from lateen.ir.match import ANY_REQUEST, Exact, Prefix, Regex, Suffix
 from lateen.ir.plan import HttpOut, ProxyPlan, SniffOut, SniOut, TcpOut, TlsSecret
 from lateen.ir.routes import Forward, Redirect, Respond, VirtualHost
@@ -75,6 +75,9 @@ def plain(value: Any) -> Any:
         return value.name
     if isinstance(value, Endpoint):
         return _endpoint(value)
+    if isinstance(value, Remote):
+        weight = f" weighs {value.weight}" if value.weight > 1 else ""
+        return f"{value.host}:{value.port}{weight} {value.locality}".strip()
     if isinstance(value, EndpointSet):
         return {plain(value.id): [plain(e) for e in value.endpoints]}
     if isinstance(value, _TEXTS):
