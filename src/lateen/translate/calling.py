@@ -18,6 +18,7 @@ from lateen.ir.backends import (
     OriginateTls,
     Outside,
     Plaintext,
+    Remote,
     Wire,
 )
 from lateen.ir.plan import Role
@@ -76,7 +77,7 @@ def _outside(id: BackendId) -> Backend:
     tls = id.subset == _TLS
     return Backend(
         id=id,
-        discovery=Outside(((id.host, id.port),)),
+        discovery=Outside((Remote(host=id.host, port=id.port),)),
         wire=Wire.HTTP1,
         security=OriginateTls(sni=id.host) if tls else Plaintext(),
         origin=BUILT_IN,
