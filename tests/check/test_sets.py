@@ -38,6 +38,10 @@ def test_a_mount_of_a_claim_template_needs_no_volume_beside_it() -> None:
             " or equal to 0",
         ),
         (
+            "updateStrategy: {rollingUpdate: {maxUnavailable: 0}}",
+            "spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0",
+        ),
+        (
             CLAIMS.replace("[ReadWriteOnce]", "[]"),
             "spec.volumeClaimTemplates[0].spec.accessModes: Required value: at least 1 access mode"
             " is required",

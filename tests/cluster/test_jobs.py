@@ -224,6 +224,34 @@ POLICY = """backoffLimit: 0, podFailurePolicy: {rules: [
     {action: Ignore, onExitCodes: {operator: NotIn, values: [1, 2]}}]}"""
 
 
+INDEXED = "completionMode: Indexed, completions: 4, parallelism: 4"
+
+
+@pytest.mark.parametrize(
+    ("rules", "ends"),
+    [
+        ("[{succeededIndexes: '0'}]", [0]),
+        ("[{succeededIndexes: '3'}, {succeededCount: 2}]", [0, 1]),
+        ("[{succeededIndexes: '1-3', succeededCount: 1}]", [0, 2]),
+    ],
+)
+def test_success_may_need_only_some_indexes(cluster: Cluster, rules: str, ends: list[int]) -> None:
+    cluster.apply(job("work", f"{INDEXED}, successPolicy: {{rules: {rules}}}"))
+    cluster.run()
+    for index in ends:
+        assert "SuccessCriteriaMet" not in conditions(cluster)
+        cluster.end_pod(f"work-{index}-")
+    assert conditions(cluster)["SuccessCriteriaMet"] == "SuccessPolicy"
+    cluster.run()
+    assert conditions(cluster)["Complete"] == "SuccessPolicy"
+    assert active(cluster) == [], "the others are ended"
+
+
+def test_a_job_that_somebody_else_manages_is_left_alone(cluster: Cluster) -> None:
+    cluster.apply(job("work", "managedBy: example.com/queue"))
+    assert cluster.pods() == ()
+
+
 def test_an_exit_code_may_end_it_at_once(cluster: Cluster) -> None:
     cluster.apply(job("work", POLICY))
     cluster.end_pod(code=42)

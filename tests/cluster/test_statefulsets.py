@@ -205,3 +205,22 @@ def test_numbers_may_start_elsewhere(cluster: Cluster) -> None:
     cluster.apply(statefulset(2, more="ordinals: {start: 5}"))
     cluster.run()
     assert names(cluster) == ["db-5", "db-6"]
+
+
+@pytest.mark.parametrize("most", ["2", "40%"])
+def test_several_may_be_updated_at_a_time(cluster: Cluster, most: str) -> None:
+    more = (
+        "podManagementPolicy: Parallel\n  updateStrategy: {type: RollingUpdate, "
+        f"rollingUpdate: {{maxUnavailable: {most}, partition: 1}}}}"
+    )
+    cluster.apply(statefulset(5, more=more))
+    cluster.run()
+    cluster.apply(statefulset(5, image="db:2", more=more))
+    assert sorted(names(cluster)) == ["db-0", "db-1", "db-2"], "the two highest go together"
+    cluster.node_step()
+    assert len(names(cluster)) == 5, "nothing further before they are back"
+    cluster.run()
+    assert images(cluster) == {
+        "db-0": "db:1",
+        **{f"db-{n}": "db:2" for n in range(1, 5)},
+    }

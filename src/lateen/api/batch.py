@@ -7,9 +7,11 @@ Before: api/pod.py, api/event.py       After: cluster/jobs.py, cluster/cronjobs.
 from __future__ import annotations
 
 from lateen.api.event import ObjectReference
-from lateen.api.fields import Api, Informative, NotYet
+from lateen.api.fields import Api, Informative
 from lateen.api.meta import Condition, LabelSelector, ObjectMeta
 from lateen.api.pod import PodTemplateSpec
+
+MANAGER = "kubernetes.io/job-controller"
 
 
 class OnExitCodes(Api, frozen=True, kw_only=True):
@@ -41,10 +43,24 @@ class PodFailurePolicy(Api, frozen=True, kw_only=True):
     rules: tuple[PodFailureRule, ...]
 
 
+class SuccessRule(Api, frozen=True, kw_only=True):
+    """So many of these indexes have succeeded: all of them, or of all indexes so many."""
+
+    succeeded_indexes: str | None = None
+    succeeded_count: int | None = None
+
+
+class SuccessPolicy(Api, frozen=True, kw_only=True):
+    """An Indexed Job is complete as soon as one of the rules holds."""
+
+    rules: tuple[SuccessRule, ...]
+
+
 class JobSpec(Api, frozen=True, kw_only=True):
     """Pods of a template until so many have succeeded. Times are in seconds.
 
-    `completions` None means: until one has succeeded, and then all have ended.
+    `completions` None means: until one has succeeded, and then all have ended. With another `managed_by`
+    than MANAGER somebody else sees to it.
     """
 
     template: PodTemplateSpec
@@ -61,8 +77,8 @@ class JobSpec(Api, frozen=True, kw_only=True):
     manual_selector: bool = False
     pod_failure_policy: PodFailurePolicy | None = None
     pod_replacement_policy: str = ""
-    success_policy: NotYet = None
-    managed_by: NotYet = None
+    success_policy: SuccessPolicy | None = None
+    managed_by: str = ""
 
 
 class JobStatus(Api, frozen=True, kw_only=True):

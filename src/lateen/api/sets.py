@@ -13,10 +13,13 @@ from lateen.api.storage import PersistentVolumeClaim
 
 
 class StatefulRollingUpdate(Api, frozen=True, kw_only=True):
-    """Only ordinals from `partition` on are updated, one after the other, the highest first."""
+    """Only ordinals from `partition` on are updated, the highest first.
+
+    One after the other, or so that up to `max_unavailable` are away at a time.
+    """
 
     partition: int = 0
-    max_unavailable: Informative = None
+    max_unavailable: IntOrString | None = None
 
 
 class StatefulStrategy(Api, frozen=True, kw_only=True):

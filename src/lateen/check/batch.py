@@ -6,6 +6,7 @@ Before: check/pod.py    After: check/objects.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from lateen.api.batch import CronJob, Job, JobSpec
@@ -17,6 +18,7 @@ from lateen.check.workload import check_pod_template
 MODES = ("Indexed", "NonIndexed")
 POLICIES = ("Allow", "Forbid", "Replace")
 ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
+_INDEXES = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 _CRONJOB_NAME = 52  # leaves room for the name of each Job: 11 characters more
 
 
@@ -67,11 +69,33 @@ def _job_spec(spec: JobSpec, at: At) -> Iterator[Problem]:
         words = "requires indexed completion mode"
         yield at.key("backoffLimitPerIndex").invalid(spec.backoff_limit_per_index, words)
     yield from _failure_policy(spec, at.key("podFailurePolicy", "rules"))
+    yield from _success_policy(spec, at.key("successPolicy"))
     here = at.key("template", "spec")
     if spec.template.spec.restart_policy == "Always":
         words = 'valid values: "OnFailure", "Never"'
         yield here.key("restartPolicy").required(words)
     yield from check_pod_template(spec.template.spec, here)
+
+
+def _success_policy(spec: JobSpec, at: At) -> Iterator[Problem]:
+    if spec.success_policy is None:
+        return
+    if spec.completion_mode != "Indexed":
+        yield at.error("Invalid value: requires indexed completion mode")
+    if not spec.success_policy.rules:
+        words = "at least one rules must be specified when the successPolicy is specified"
+        yield at.key("rules").required(words)
+    for number, rule in enumerate(spec.success_policy.rules):
+        here = at.key("rules").item(number)
+        if rule.succeeded_count is None and rule.succeeded_indexes is None:
+            words = "at least one of succeededCount or succeededIndexes must be specified"
+            yield here.required(words)
+        if rule.succeeded_count is not None:
+            most = spec.completions or 0
+            yield from between(here.key("succeededCount"), rule.succeeded_count, 1, most)
+        if rule.succeeded_indexes is not None and not _INDEXES.fullmatch(rule.succeeded_indexes):
+            words = "cannot convert string to integer for index"
+            yield here.key("succeededIndexes").invalid(rule.succeeded_indexes, words)
 
 
 def _failure_policy(spec: JobSpec, at: At) -> Iterator[Problem]:

@@ -35,6 +35,12 @@ def check_stateful_set(stateful_set: StatefulSet, at: At) -> Iterator[Problem]:
     yield from one_of(strategy.key("type"), spec.update_strategy.type, STRATEGIES)
     partition = spec.update_strategy.rolling_update.partition
     yield from between(strategy.key("rollingUpdate", "partition"), partition, 0)
+    most = spec.update_strategy.rolling_update.max_unavailable
+    if most is not None:
+        place = strategy.key("rollingUpdate", "maxUnavailable")
+        yield from check_share(most, place)
+        if is_zero(most):
+            yield place.invalid(most, "cannot be 0")
     retention, kept = (
         spec.persistent_volume_claim_retention_policy,
         here.key("persistentVolumeClaimRetentionPolicy"),

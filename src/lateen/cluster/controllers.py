@@ -13,6 +13,7 @@ from datetime import datetime
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 from lateen.cluster.actions import PROVIDED, Action
+from lateen.cluster.adopting import OWNERS, reconcile_owners
 from lateen.cluster.budgets import reconcile_budget
 from lateen.cluster.claims import provided_classes, reconcile_claims, release_claims
 from lateen.cluster.cronjobs import reconcile_cronjob
@@ -114,6 +115,14 @@ def _leaving(observed: Observed, _: datetime) -> tuple[Action, ...]:
     return reconcile_leaving(observed.all("Namespace"), observed.everything)
 
 
+def _claiming(
+    child: str, owners: tuple[str, ...]
+) -> Callable[[Observed, datetime], tuple[Action, ...]]:
+    return lambda observed, _: reconcile_owners(
+        observed.all(child), [owner for kind in owners for owner in observed.all(kind)]
+    )
+
+
 def _scheduled(observed: Observed, now: datetime) -> tuple[Action, ...]:
     scene = Scene(
         pods=observed.all("Pod"),
@@ -185,6 +194,10 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     Whole(
         reads=frozenset({"ClusterRole"}),
         reconcile=lambda observed, _: reconcile_sums(observed.all("ClusterRole")),
+    ),
+    *(
+        Whole(reads=frozenset({child, *owners}), reconcile=_claiming(child, owners))
+        for child, owners in OWNERS.items()
     ),
     # Before the Deployments, so that these never count on pods that are no longer available.
     PerObject(

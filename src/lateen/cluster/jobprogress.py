@@ -132,10 +132,26 @@ def verdict_on(job: Obj, progress: Progress, now: datetime) -> Verdict | None:
             )
     if failure := _failure(job, progress, now):
         return Verdict(target="FailureTarget", reason=failure[0], message=failure[1])
+    if words := _policy_met(job, progress):
+        return Verdict(target="SuccessCriteriaMet", reason="SuccessPolicy", message=words)
     if _is_complete(progress):
         words = "Reached expected number of succeeded pods"
         return Verdict(target="SuccessCriteriaMet", reason="CompletionsReached", message=words)
     return None
+
+
+def _policy_met(job: Obj, progress: Progress) -> str:
+    """Which rule of the successPolicy holds, in the Job controller's words; "" if none does."""
+    policy = job_of(job).spec.success_policy
+    for number, rule in enumerate(policy.rules if policy else ()):
+        meant, needed = progress.completed, rule.succeeded_count
+        if rule.succeeded_indexes is not None:
+            indexes = parse_indexes(rule.succeeded_indexes, progress.completions)
+            meant = progress.completed & indexes
+            needed = len(indexes) if needed is None else needed
+        if needed and len(meant) >= needed:
+            return f"Matched rules at index {number}"
+    return ""
 
 
 def _is_complete(progress: Progress) -> bool:

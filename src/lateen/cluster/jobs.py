@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from lateen.api.batch import JobStatus
+from lateen.api.batch import MANAGER, JobStatus
 from lateen.api.meta import Condition
 from lateen.api.objects import Obj
 from lateen.cluster.actions import Action, DeleteObject, LookAgain, PutObject, Tell
@@ -32,7 +32,7 @@ _MOST_AT_ONCE = 500  # pods made in one step
 
 def reconcile_job(job: Obj, pods: Sequence[Obj], now: datetime) -> tuple[Action, ...]:
     """Count what has ended, make the pods that are missing, delete those too many, say how it is."""
-    if job.meta.deletion_timestamp:
+    if job.meta.deletion_timestamp or job_of(job).spec.managed_by not in ("", MANAGER):
         return ()
     if (complete := _with_selector(job)) != job.raw:
         return (PutObject(raw=complete),)

@@ -3,8 +3,8 @@
 In: actions, the store.    Out: actions to carry out.
 Before: check/newcomers.py, check/policies.py        After: cluster/performing.py
 
-A pod of a user's own passes the same check at the API. One that is refused is wanted again at the next
-look, so that it comes when a quota has room again.
+A pod of a user's own passes the same check at the API. One that is refused, or whose name another pod has,
+is wanted again at the next look, so that it comes when a quota has room again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from lateen.api.kinds import kind_of
+from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 from lateen.check.newcomers import welcome
 from lateen.check.policies import Judging, judged
@@ -39,11 +40,16 @@ def let_in(store: Store, actions: Iterable[Action]) -> Iterator[Action]:
         match action:
             case PutObject(raw=raw, source=source) if source == CONTROLLERS and _is_pod(raw):
                 key = key_of(raw)
-                if store.get(key) is not None:
+                there = store.get(key)
+                if there is not None and not _is_same_owners(there, raw):
+                    refusal = f'pods "{key.name}" already exists'
+                    continue
+                if there is not None:
                     yield action
                     continue
                 newcomer = welcome(store, key, raw)
-                refusal = newcomer.refusal or _denied(store, key, newcomer.raw)
+                why = newcomer.refusal or _denied(store, key, newcomer.raw)
+                refusal = _forbidden(raw, why) if why else ""
                 if not refusal:
                     yield replace(action, raw=newcomer.raw)
             case Tell(reason=reason) if refusal and reason == _MADE:
@@ -80,5 +86,14 @@ def _is_pod(raw: object) -> bool:
 
 
 def _not_made(told: Tell, refusal: str) -> Tell:
-    words = f'Error creating: pods "{told.about.key.name}-" is forbidden: {refusal}'
+    words = f"Error creating: {refusal}"
     return replace(told, reason="FailedCreate", message=words, warning=True, once=True)
+
+
+def _forbidden(raw: Mapping[str, Any], why: str) -> str:
+    return f'pods "{raw["metadata"].get("generateName", "")}" is forbidden: {why}'
+
+
+def _is_same_owners(there: Obj, raw: Mapping[str, Any]) -> bool:
+    wanted = [owner["uid"] for owner in raw["metadata"].get("ownerReferences") or ()]
+    return [owner.uid for owner in there.meta.owner_references] == wanted

@@ -95,14 +95,14 @@ def _new(
 ) -> dict[str, Any]:
     hashes = (template_hash(template, collision) for collision in count())
     value = next(h for h in hashes if f"{owner.key.name}-{h}" not in taken)
-    selector = owner.raw["spec"].get("selector") or {}
+    labels = (owner.raw["spec"]["template"].get("metadata") or {}).get("labels") or {}
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": {
             "name": f"{owner.key.name}-{value}",
             "namespace": owner.key.namespace,
-            "labels": {**(selector.get("matchLabels") or {}), _HASH: value},
+            "labels": {**labels, _HASH: value},
             "ownerReferences": [owner_reference(owner)],
         },
         "data": {"spec": {"template": {**owner.raw["spec"]["template"], "$patch": "replace"}}},

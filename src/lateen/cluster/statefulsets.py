@@ -10,16 +10,19 @@ ended, only when all before it are available. Policy Parallel waits for nobody.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from lateen.api.fields import IntOrString
 from lateen.api.objects import Obj
 from lateen.api.sets import StatefulSetSpec, StatefulSetStatus
 from lateen.base.origin import ObjectKey
 from lateen.cluster.actions import CONTROLLERS, Action, DeleteObject, LookAgain, PutObject, Tell
 from lateen.cluster.pods import available_in, is_done, is_ready, is_terminating
 from lateen.cluster.revisions import History, forgotten, history_of
+from lateen.cluster.rollouts import share_of
 from lateen.cluster.statefulpods import (
     claim_names,
     claim_trees,
@@ -202,7 +205,10 @@ def _claims_dropped(whole: _Set, ordinal: int) -> list[Action]:
 
 def _updated(whole: _Set) -> tuple[Action, ...]:
     """End the highest number of an old template, when all above it are available."""
-    first = max(whole.wanted.start, whole.spec.update_strategy.rolling_update.partition)
+    rolling = whole.spec.update_strategy.rolling_update
+    first = max(whole.wanted.start, rolling.partition)
+    if rolling.max_unavailable is not None:
+        return _updated_together(whole, first, rolling.max_unavailable)
     for ordinal in reversed(whole.wanted):
         if ordinal < first:
             return ()
@@ -214,6 +220,22 @@ def _updated(whole: _Set) -> tuple[Action, ...]:
         if whole.wait(ordinal) != 0:
             return ()
     return ()
+
+
+def _updated_together(whole: _Set, first: int, most: IntOrString) -> tuple[Action, ...]:
+    """End the highest numbers of an old template, as many as may be away beside those that are."""
+    allowed = max(1, math.floor(share_of(most, whole.spec.replicas)))
+    away = sum(whole.wait(ordinal) != 0 for ordinal in whole.wanted)
+    old = [
+        ordinal
+        for ordinal in reversed(whole.wanted)
+        if ordinal >= first
+        and (pod := whole.pods.get(ordinal)) is not None
+        and revision_of(pod) != whole.history.name
+        and not is_terminating(pod)
+    ]
+    chosen = old[: max(0, allowed - away)]
+    return tuple(action for ordinal in chosen for action in _ended(whole, ordinal))
 
 
 def _ended(whole: _Set, ordinal: int) -> list[Action]:
