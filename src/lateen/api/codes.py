@@ -20,6 +20,9 @@ NOBODY = "LAT0011"  # a policy names an identity no pod has
 UNDECLARED_NAMESPACE = "LAT0012"  # an object in a namespace nobody declared; it is made
 NOT_BUILT = "LAT0013"  # a changed source that cannot be built anew; the older build goes on
 PORT_TAKEN = "LAT0014"  # a port of this machine, for a Gateway, that cannot be opened
+NOT_ADMITTED = (
+    "LAT0019"  # a quota, a level of Pod Security or a policy keeps the object out, or warns
+)
 
 REFERENCE_NOT_FOUND = "IST0101"  # a host, gateway, subset, Secret … that is not there
 BAD_FIELD = "IST0106"  # one object, taken alone, is not valid

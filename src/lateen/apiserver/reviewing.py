@@ -28,6 +28,7 @@ from lateen.apiserver.rbac import decide
 from lateen.apiserver.targets import Target
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
+from lateen.check.changes import broken_by_change, with_kept_addresses
 from lateen.check.ephemerals import FIELD
 from lateen.check.newcomers import secured, welcome
 from lateen.check.rules import broken_rules
@@ -47,6 +48,7 @@ def review(
     """Let a write through, perhaps changed; raises ApiFault 403, 404 or 422."""
     check_escalation(store, user, target.kind, raw, old.raw if old else None)
     if old is not None:
+        raw = with_kept_addresses(target.kind, raw, old.raw)
         _check_change(target, raw, old)
         if target.subresource not in ("", EPHEMERALS):
             return Reviewed(raw=raw)
@@ -79,8 +81,8 @@ def _none_yet(key: ObjectKey) -> Problem:
 
 
 def _check_change(target: Target, raw: Mapping[str, Any], old: Obj) -> None:
-    """What the rules of a definition say of a change; raises ApiFault 422."""
-    kind = target.kind
+    """What may not change stays; raises ApiFault 422."""
+    check = broken_rules if target.subresource else broken_by_change
     problems = tuple(
         Problem(
             code=BAD_FIELD,
@@ -88,12 +90,12 @@ def _check_change(target: Target, raw: Mapping[str, Any], old: Obj) -> None:
             origin=Origin(key=old.key, field=broken.path),
             message=broken.message,
         )
-        for broken in broken_rules(kind, raw, old.raw)
+        for broken in check(target.kind, raw, old.raw)
     )
     if isinstance(old.typed, Pod):
         problems += changed_ephemerals(raw, old, target.subresource)
     if problems:
-        raise invalid(kind, old.key.name, problems)
+        raise invalid(target.kind, old.key.name, problems)
 
 
 def require_create(store: Objects, user: User, target: Target) -> None:

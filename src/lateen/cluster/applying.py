@@ -1,7 +1,7 @@
 """Make the store's objects be what the user's files say.
 
 In: the decoded objects of all files.    Out: the store, changed; what became of each object.
-Before: api/decode.py, check/        After: cluster/controlling.py
+Before: api/decode.py, cluster/refusing.py        After: cluster/controlling.py
 
 As with `kubectl apply`, what the files said last time is remembered, in a note: a field they no longer
 have goes, and a field they never had (an address, a revision annotation) stays.
@@ -28,6 +28,7 @@ from lateen.cluster.deletion import ALWAYS_THERE, delete_object
 from lateen.cluster.merging import merged
 from lateen.cluster.namespaces import undeclared
 from lateen.cluster.performing import Changed
+from lateen.cluster.refusing import judge
 from lateen.store.interface import Store
 
 FILES = "files"  # the source of objects that stand in files
@@ -42,6 +43,18 @@ class _Outcome(Enum):
     UNCHANGED = auto()
     LATER = auto()
     UNKNOWN = auto()
+    REFUSED = auto()
+
+
+# What others are judged by comes before them, and a definition makes its kind.
+_FIRST = (
+    "CustomResourceDefinition",
+    "Namespace",
+    "LimitRange",
+    "ResourceQuota",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +65,15 @@ class _Postponed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What became of the objects; `later` wait for one on its way out to be gone."""
+    """What became of the objects; `later` wait for one on its way out to be gone; of `refused` ones what
+    was there stays."""
 
     created: tuple[ObjectKey, ...] = ()
     changed: tuple[ObjectKey, ...] = ()
     unchanged: tuple[ObjectKey, ...] = ()
     deleted: tuple[ObjectKey, ...] = ()
     later: tuple[ObjectKey, ...] = ()
+    refused: tuple[ObjectKey, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -78,9 +93,8 @@ def apply_files(
         trees, problems = undeclared(objects, known)
         for tree in trees:
             store.put(tree, source=PROVIDED)
-        # A definition makes its kind: objects of it can only be put after it.
-        ordered = sorted(objects, key=lambda obj: obj.key.kind != "CustomResourceDefinition")
-        outcomes = [(_put(store, obj, clock), obj) for obj in ordered]
+        said = list(problems)
+        outcomes = [(_put(store, obj, clock, said), obj) for obj in sorted(objects, key=_turn)]
         _postpone(store, [obj for outcome, obj in outcomes if outcome is _Outcome.LATER])
 
     def those(wanted: _Outcome) -> tuple[ObjectKey, ...]:
@@ -92,8 +106,13 @@ def apply_files(
         unchanged=those(_Outcome.UNCHANGED),
         later=those(_Outcome.LATER),
         deleted=deleted,
-        problems=(*problems, *(_undefined(o) for w, o in outcomes if w is _Outcome.UNKNOWN)),
+        refused=those(_Outcome.REFUSED),
+        problems=(*said, *(_undefined(o) for w, o in outcomes if w is _Outcome.UNKNOWN)),
     )
+
+
+def _turn(obj: Obj) -> int:
+    return _FIRST.index(obj.key.kind) if obj.key.kind in _FIRST else len(_FIRST)
 
 
 def _undefined(obj: Obj) -> Problem:
@@ -113,7 +132,7 @@ def apply_later(store: Store, clock: Clock) -> Changed:
     places: set[tuple[str, str]] = set()
     with store.transaction():
         for obj in (restore(p.raw, p.places, 0) for p in postponed):
-            if _put(store, obj, clock) is _Outcome.LATER:
+            if _put(store, obj, clock, []) is _Outcome.LATER:
                 left.append(obj)
             else:
                 places.add((obj.key.kind, obj.key.namespace))
@@ -126,7 +145,8 @@ def _postpone(store: Store, objects: Sequence[Obj]) -> None:
     store.write_note(_LATER, msgspec.json.encode(postponed) if postponed else None)
 
 
-def _put(store: Store, obj: Obj, clock: Clock) -> _Outcome:
+def _put(store: Store, obj: Obj, clock: Clock, said: list[Problem]) -> _Outcome:
+    """Put one object; `said` takes what there is to say of it."""
     if kind_of(obj.key.group, obj.key.kind) is None:
         return _Outcome.UNKNOWN  # the definition of its kind has just gone
     live = store.get(obj.key)
@@ -134,16 +154,29 @@ def _put(store: Store, obj: Obj, clock: Clock) -> _Outcome:
         return _Outcome.LATER
     wanted = {key: value for key, value in obj.raw.items() if key != "status"}
     if live is None:
-        store.put(wanted, places=obj.places, source=FILES)
-        _remember(store, obj.key, wanted)
-        return _Outcome.CREATED
+        return _create(store, obj, wanted, said)
     tree = merged(_remembered(store, obj.key), live.raw, wanted)
     if obj.key.kind == "Pod" and tree["spec"] != live.raw["spec"]:
         delete_object(store, obj.key, clock)
-        return _put(store, obj, clock)
+        return _put(store, obj, clock, said)
+    if tree != live.raw:
+        judged = judge(store, obj, tree, live)
+        said += judged.problems
+        if judged.tree is None:
+            return _Outcome.REFUSED
     put = store.put(tree, places=obj.places, source=FILES)
     _remember(store, obj.key, wanted)
     return _Outcome.UNCHANGED if put.revision == live.revision else _Outcome.CHANGED
+
+
+def _create(store: Store, obj: Obj, wanted: dict[str, Any], said: list[Problem]) -> _Outcome:
+    judged = judge(store, obj, wanted, None)
+    said += judged.problems
+    if judged.tree is None:
+        return _Outcome.REFUSED
+    store.put(judged.tree, places=obj.places, source=FILES)
+    _remember(store, obj.key, wanted)
+    return _Outcome.CREATED
 
 
 def _is_leaving(store: Store, live: Obj | None, namespace: str) -> bool:

@@ -73,6 +73,7 @@ class Sourcing:
             keep=admission.refused | self._in(admission.unreadable),
         )
         self.problems = (*self.problems, *applied.problems)
+        self.refused = tuple(sorted({*self.refused, *applied.refused}))
         if self.applied and (words := difference(applied)):
             self.tell(f"applied: {words}")
         self.applied = True
