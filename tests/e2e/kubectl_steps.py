@@ -14,13 +14,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One command; `since` is the first minor version of kubectl 1.x that knows it."""
+    """One command; `since` is the first minor version of kubectl 1.x that knows it, `before` the first
+    that does no more.
+    """
 
     typed: str
     says: str = ""
     fails: bool = False
     until: bool = False
     since: int = 0
+    before: int = 999
     env: tuple[tuple[str, str], ...] = ()
 
 
@@ -31,11 +34,14 @@ def step(
     fails: bool = False,
     until: bool = False,
     since: int = 0,
+    before: int = 999,
     env: Mapping[str, str] | None = None,
 ) -> Step:
     """A step, written briefly."""
     said = tuple((env or {}).items())
-    return Step(typed=typed, says=says, fails=fails, until=until, since=since, env=said)
+    return Step(
+        typed=typed, says=says, fails=fails, until=until, since=since, before=before, env=said
+    )
 
 
 LOOKING_AROUND = (
@@ -129,7 +135,12 @@ READING = (
     step("get deploy web -o name", "^deployment.apps/web"),
     step("get deploy web -o jsonpath={.spec.replicas}", "^1$"),
     step("get deploy -o custom-columns=N:.metadata.name,R:.spec.replicas", r"N\s+R\n"),
+    step("get deploy -o custom-columns-file=columns.txt", r"(?s)NAME\s+IMAGE\n.*web\s+test/echo"),
     step("get deploy web -o go-template={{.metadata.name}}", "^web$"),
+    step("get deploy web -o template --template={{.metadata.namespace}}", "^tour$"),
+    step("get deploy web -o go-template-file=name.tpl", "^web in tour$"),
+    step("get deploy web -o jsonpath-file=name.jsonpath", "^web$"),
+    step("get deploy web -o jsonpath-as-json={.metadata.name}", r'\[\s*"web"\s*\]'),
     step("get deploy,svc,cm -l part=tour", r"(?s)deployment.apps/web.*service/web.*configmap/sett"),
     step("get all", "replicaset.apps/web-"),
     step("get rs -l app=web", r"web-\S+\s+1\s+1\s+1"),
@@ -188,6 +199,9 @@ CHANGING = (
     step("get deploy web", r"web\s+2/2", until=True),
     step("scale --replicas=1 -f web.yaml deploy/web", fails=True),
     step("scale deploy/web --replicas=1", "scaled"),
+    step("autoscale deploy/web --min=1 --max=3 --cpu-percent=80", "web autoscaled"),
+    step("get hpa web", r"Deployment/web\s+\S+.*\s1\s+3\s"),
+    step("delete hpa web", 'autoscaler "web" deleted'),
     step("expose deploy made --port=80 --target-port=8080", "service/made exposed"),
     step("set serviceaccount deploy/made builder", "serviceaccount updated"),
     step("set selector svc/made app=other", "selector updated"),
@@ -213,6 +227,9 @@ ASKING = (
     step("describe pod lone", r"Ephemeral Containers:\s+looker:[\s\S]+Exit Code: +0", since=23),
     step("cp lone:/tmp/copied.yaml /dev/null"),
     step("delete pod lone --now", 'pod "lone" deleted'),
+    step("top nodes", r"lateen\s+\d+m", until=True),
+    step("top pods", r"(?s)MEMORY.*web-\S+\s+\d+m\s+\d+Mi", until=True),
+    step("top pods -l app=web --containers", r"echo\s+\d+m"),
     step("get nodes", r"lateen\s+Ready"),
     step("get nodes -o wide", "OS-IMAGE"),
     step("describe node lateen", "Allocatable"),
@@ -243,11 +260,18 @@ ENDING = (
     step("delete job once", 'job.batch "once" deleted'),
     step("delete secret hidden --dry-run=server", "server dry run"),
     step("get secret hidden", "Opaque"),
+    step("apply -f pruned.yaml", "configmap/pruned created"),
+    step(
+        "apply --prune --prune-whitelist=core/v1/ConfigMap -l part=tour -f web.yaml",
+        "configmap/pruned pruned",
+        before=26,
+    ),
     step(
         "apply --prune --prune-allowlist=core/v1/ConfigMap -l part=tour -f web.yaml",
-        "web (unchanged|configured)",
+        "configmap/pruned pruned",
         since=26,
     ),
+    step("get cm pruned", "not found", fails=True),
     step("delete vs --all", 'virtualservice.*"web" deleted'),
     step("delete -f web.yaml", 'deployment.apps "web" deleted'),
     step("wait --for=delete deploy/web --timeout=30s", since=24),

@@ -16,7 +16,7 @@ import msgspec
 from lateen.api.kinds import Kind
 from lateen.apiserver.faults import ApiFault
 from lateen.apiserver.fieldsets import FieldSet, Path, shown, with_parents
-from lateen.apiserver.fieldwalks import Tree, difference, fields_of, merged, without
+from lateen.apiserver.fieldwalks import Difference, Tree, difference, fields_of, merged, without
 from lateen.apiserver.listtypes import Merging, SchemaMerging
 from lateen.apiserver.managers import (
     APPLY,
@@ -73,6 +73,13 @@ def updated(
     `managers` are those before; `before` is empty for a creation.
     """
     changed = difference(before, after, rules)
+    return taken(changed, who=who, version=version, now=now, managers=managers)
+
+
+def taken(
+    changed: Difference, *, who: Manager, version: str, now: str, managers: Managers
+) -> Managers:
+    """The managers after `who` has changed that."""
     theirs = {m: _less(held, changed.removed) for m, held in managers.items()}
     set_now = _owned(changed.added | changed.modified, who)
     if not set_now:
@@ -113,6 +120,26 @@ def applied(
     time = before.time if unchanged and before else now
     theirs[who] = Managed(fields=mine, version=version, time=time)
     return made, without_empty(theirs)
+
+
+def claimed(
+    wanted: Tree,
+    changed: Difference,
+    *,
+    who: Manager,
+    version: str,
+    now: str,
+    managers: Managers,
+    rules: Merging,
+) -> Managers:
+    """The managers after `who` has had its way: all of `wanted` is its own, and what that changed no one else's."""
+    mine = _owned(fields_of(wanted, rules), who)
+    lost = changed.added | changed.modified | changed.removed
+    before = managers.get(who)
+    unchanged = before is not None and before.fields == mine and not lost
+    made = {m: _less(held, lost) for m, held in managers.items() if m != who}
+    time = before.time if before and unchanged else now
+    return without_empty({**made, who: Managed(fields=mine, version=version, time=time)})
 
 
 def _first_managers(live: Tree, version: str, rules: Merging) -> Managers:

@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from lateen.api.decode import decode_tree
-from lateen.api.fields import dec_hook
 from lateen.api.objects import Obj
+from lateen.api.shape import FaultKind, shape
 from lateen.apiserver.admitting import Admitted, Validation, admit
 from lateen.apiserver.deps import Objects
 from lateen.apiserver.discovery import has_status
@@ -49,6 +48,8 @@ from lateen.base.errors import Conflict
 from lateen.base.origin import ObjectKey
 from lateen.base.problem import has_errors
 from lateen.check import check_object
+from lateen.check.at import At
+from lateen.check.statuses import status_faults
 
 SOURCE = "api"
 
@@ -254,10 +255,13 @@ def with_status(target: Target, current: Obj, wanted: Any) -> dict[str, Any]:
     whole = dict(current.raw) | {"status": status}
     if target.kind.custom is not None:
         return fitted(target, whole)
-    try:
-        msgspec.convert(whole, target.kind.struct, strict=True, dec_hook=dec_hook)
-    except msgspec.ValidationError as fault:
-        raise ApiFault(422, f"{target.kind.kind} {target.name!r} is invalid: {fault}") from None
+    faults = shape(target.kind.struct, whole).faults
+    wrong = [(f.path, f"Invalid value: {f.message}") for f in faults if f.kind is FaultKind.WRONG]
+    if not wrong:
+        wrong = [(b.path, b.message) for b in status_faults(target.kind, whole, current.raw)]
+    if wrong:
+        at = At(current)
+        raise invalid(target.kind, target.name, (replace(at, path=p).error(m) for p, m in wrong))
     return whole
 
 

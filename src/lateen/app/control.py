@@ -25,6 +25,7 @@ import msgspec
 from lateen.api.objects import Obj
 from lateen.apiserver.crilog import log_reader
 from lateen.apiserver.deps import ApiDeps, Sources
+from lateen.apiserver.noting import note_managers
 from lateen.app.measuring import Measuring
 from lateen.app.news import News
 from lateen.app.opening import MakeConsole, Opened, opened
@@ -84,6 +85,7 @@ class ControlPlane:
             settings.state_dir / "store.db",
             clock=self.clock,
             codec=open_encryption(settings.state_dir / "encryption.yaml"),
+            note=note_managers,
         )
         tokens = TokenKey.open(settings.state_dir / "tokens.key")
         self.bootstraps = Bootstraps(run_dir=settings.run_dir, mint=tokens.mint)

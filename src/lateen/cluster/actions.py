@@ -14,15 +14,26 @@ from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 
 CONTROLLERS = "controllers"  # the source of objects made for the user's objects
+CONTROLLER_MANAGER, SCHEDULER, KUBELET, OWN = (
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "lateen",
+)
 PROVIDED = "lateen"  # the source of objects lateen provides of its own accord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutObject:
-    """Create or replace an object; an empty `source` leaves its owner as it is."""
+    """Create or replace an object; an empty `source` leaves its owner as it is.
+
+    `manager` is who managedFields name for it, "" for nobody; `subresource` as if it came by that.
+    """
 
     raw: Mapping[str, Any]
     source: str = ""
+    manager: str = CONTROLLER_MANAGER
+    subresource: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,13 +23,14 @@ from lateen.api.objects import FieldPlaces, Obj
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
 from lateen.base.problem import Level, Problem
-from lateen.cluster.actions import PROVIDED
+from lateen.cluster.actions import OWN, PROVIDED
 from lateen.cluster.deletion import ALWAYS_THERE, delete_object
 from lateen.cluster.merging import merged
 from lateen.cluster.namespaces import undeclared
 from lateen.cluster.performing import Changed
 from lateen.cluster.refusing import judge
-from lateen.store.interface import Store
+from lateen.cluster.written import written, yielding
+from lateen.store.interface import Store, Writer
 
 FILES = "files"  # the source of objects that stand in files
 
@@ -152,10 +153,11 @@ def _put(store: Store, obj: Obj, clock: Clock, said: list[Problem]) -> _Outcome:
     live = store.get(obj.key)
     if _is_leaving(store, live, obj.key.namespace):
         return _Outcome.LATER
-    wanted = {key: value for key, value in obj.raw.items() if key != "status"}
+    wanted, said_there = {k: v for k, v in obj.raw.items() if k != "status"}, written(obj)
     if live is None:
         return _create(store, obj, wanted, said)
-    tree = merged(_remembered(store, obj.key), live.raw, wanted)
+    last = _remembered(store, obj.key)
+    tree = merged(last, live.raw, yielding(wanted, said_there, last, live.raw))
     if obj.key.kind == "Pod" and tree["spec"] != live.raw["spec"]:
         delete_object(store, obj.key, clock)
         return _put(store, obj, clock, said)
@@ -164,7 +166,8 @@ def _put(store: Store, obj: Obj, clock: Clock, said: list[Problem]) -> _Outcome:
         said += judged.problems
         if judged.tree is None:
             return _Outcome.REFUSED
-    put = store.put(tree, places=obj.places, source=FILES)
+    writer = Writer(name=OWN, applied=said_there)
+    put = store.put(tree, places=obj.places, source=FILES, writer=writer)
     _remember(store, obj.key, wanted)
     return _Outcome.UNCHANGED if put.revision == live.revision else _Outcome.CHANGED
 
@@ -174,7 +177,8 @@ def _create(store: Store, obj: Obj, wanted: dict[str, Any], said: list[Problem])
     said += judged.problems
     if judged.tree is None:
         return _Outcome.REFUSED
-    store.put(judged.tree, places=obj.places, source=FILES)
+    writer = Writer(name=OWN, applied=written(obj))
+    store.put(judged.tree, places=obj.places, source=FILES, writer=writer)
     _remember(store, obj.key, wanted)
     return _Outcome.CREATED
 

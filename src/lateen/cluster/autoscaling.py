@@ -136,7 +136,8 @@ def _carried_out(
     spec = {**target.raw["spec"], "replicas": desired}
     told = Tell(about=autoscaler, reason="SuccessfulRescale", message=words, component=_SELF)
     said = _said(autoscaler, current, desired, conditions, now, wishes.measured, scaled=True)
-    actions = (PutObject(raw={**target.raw, "spec": spec}), told, *said)
+    scaled = PutObject(raw={**target.raw, "spec": spec}, subresource="scale")
+    actions = (scaled, told, *said)
     return Step(actions=actions, past=past.changed(desired - current, now))
 
 

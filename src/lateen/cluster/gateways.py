@@ -15,7 +15,7 @@ from lateen.api.gateway import Gateway
 from lateen.api.objects import Obj
 from lateen.base.errors import Bug
 from lateen.base.origin import ObjectKey
-from lateen.cluster.actions import PROVIDED, Action, DeleteObject, PutObject
+from lateen.cluster.actions import OWN, PROVIDED, Action, DeleteObject, PutObject
 from lateen.cluster.deploymentstatus import deployment_of
 from lateen.cluster.merging import overlaid
 
@@ -57,9 +57,9 @@ def reconcile_gateways(
         if tree is None:
             made += [DeleteObject(key=key)] if found else []
         elif found is None:
-            made.append(PutObject(raw=tree, source=PROVIDED))
+            made.append(PutObject(raw=tree, source=PROVIDED, manager=OWN))
         elif (merged := overlaid(found.raw, tree)) != found.raw:
-            made.append(PutObject(raw=merged))
+            made.append(PutObject(raw=merged, manager=OWN))
     return tuple(made)
 
 

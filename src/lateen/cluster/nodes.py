@@ -21,7 +21,7 @@ from lateen.api.objects import Obj
 from lateen.base.errors import Bug
 from lateen.base.locality import NOWHERE, Locality, locality_labels
 from lateen.base.origin import ObjectKey
-from lateen.cluster.actions import PROVIDED, Action, DeleteObject, PutObject
+from lateen.cluster.actions import KUBELET, PROVIDED, Action, DeleteObject, PutObject
 from lateen.cluster.addresses import HOST
 from lateen.cluster.statuses import timestamp
 
@@ -97,7 +97,7 @@ def _provided(
             "spec": {},
             "status": {**facts, "conditions": _conditions(timestamp(now))},
         }
-        return (PutObject(raw=tree, source=PROVIDED),)
+        return (PutObject(raw=tree, source=PROVIDED, manager=KUBELET),)
     before = found.raw["metadata"]
     merged = {field: {**(before.get(field) or {}), **values} for field, values in said.items()}
     metadata = {**before, **merged}
@@ -106,7 +106,8 @@ def _provided(
     status = {**old, **facts, **amounts}
     if metadata == before and status == old:
         return ()
-    return (PutObject(raw={**found.raw, "metadata": metadata, "status": status}),)
+    whole = {**found.raw, "metadata": metadata, "status": status}
+    return (PutObject(raw=whole, manager=KUBELET),)
 
 
 def _said(machine: Machine, number: int) -> dict[str, dict[str, str]]:

@@ -14,6 +14,7 @@ from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
 from lateen.cluster.actions import (
+    CONTROLLER_MANAGER,
     CONTROLLERS,
     Action,
     DeleteObject,
@@ -25,7 +26,7 @@ from lateen.cluster.actions import (
 from lateen.cluster.deletion import delete_object, is_released
 from lateen.cluster.events import event_key, event_tree
 from lateen.cluster.newpods import let_in
-from lateen.store.interface import Event, EventType, Store
+from lateen.store.interface import Event, EventType, Store, Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +78,12 @@ def perform(store: Store, actions: Iterable[Action], clock: Clock) -> Changed:
 
 def _perform(store: Store, action: Action, clock: Clock) -> Changed:
     match action:
-        case PutObject(raw=raw, source=source):
-            return put(store.put(raw, source=source))
+        case PutObject(raw=raw, source=source, manager=manager, subresource=subresource):
+            writer = Writer(name=manager, subresource=subresource) if manager else None
+            return put(store.put(raw, source=source, writer=writer))
         case PutStatus(key=key, status=status):
             if store.get(key) is not None:
-                store.put_status(key, status)
+                store.put_status(key, status, writer=Writer(name=CONTROLLER_MANAGER))
             return _touched(key)
         case DeleteObject(key=key):
             inside = store.list(namespace=key.name) if key.kind == "Namespace" else ()

@@ -19,7 +19,7 @@ from typing import Any
 
 from lateen.api.meta import Condition
 from lateen.api.objects import Obj
-from lateen.cluster.actions import Action, DeleteObject, PutObject, PutStatus, Tell
+from lateen.cluster.actions import SCHEDULER, Action, DeleteObject, PutObject, PutStatus, Tell
 from lateen.cluster.addresses import HOST, PODS, free_addresses
 from lateen.cluster.evicting import disrupted
 from lateen.cluster.fitting import Against
@@ -130,7 +130,7 @@ def _bound(
     raw = _with_place(pod, node, address, now)
     if importance.value:
         raw["spec"]["priority"] = importance.value
-    return [PutObject(raw=raw), told]
+    return [PutObject(raw=raw, manager=SCHEDULER), told]
 
 
 def _ended(pod: Obj, victims: Victims, now: datetime) -> Iterator[Action]:

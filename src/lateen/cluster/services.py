@@ -33,7 +33,7 @@ def allocate(services: Sequence[Obj]) -> tuple[Action, ...]:
         address = service_of(obj).spec.cluster_ip or next(free, "")
         if address:
             spec = {**obj.raw["spec"], "clusterIP": address, "clusterIPs": [address]}
-            actions.append(PutObject(raw={**obj.raw, "spec": spec}))
+            actions.append(PutObject(raw={**obj.raw, "spec": spec}, manager=""))
     return tuple(actions)
 
 

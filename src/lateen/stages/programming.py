@@ -17,10 +17,11 @@ from typing import Any
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
+from lateen.cluster.actions import OWN
 from lateen.cluster.statuses import timestamp
 from lateen.envoy.resources import Resource, Resources, ResourceType
 from lateen.stages.editions import SETTINGS, Edition, edition_of
-from lateen.store.interface import Store
+from lateen.store.interface import Store, Writer
 from lateen.xds.events import Acked, Event, Kept, Nacked
 
 PROGRAMMED = "Programmed"  # the condition's type, and its reason when it is True
@@ -172,7 +173,8 @@ class Programming:
                     continue
                 words = refused.get(obj.key)
                 condition = condition_of(obj, uses, acked=self._is_acked, refused=words)
-                self.store.put_status(obj.key, with_condition(obj, condition, now))
+                status = with_condition(obj, condition, now)
+                self.store.put_status(obj.key, status, writer=Writer(name=OWN))
 
     def _is_acked(self, use: Use) -> bool:
         acked = self.acked(use.proxy, use.type, use.name)

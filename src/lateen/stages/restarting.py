@@ -14,8 +14,9 @@ from typing import Any
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
+from lateen.cluster.actions import OWN
 from lateen.cluster.deletion import delete_object
-from lateen.store.interface import Store
+from lateen.store.interface import Store, Writer
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 _ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")
@@ -30,7 +31,8 @@ def restart(store: Store, clock: Clock, image: str) -> tuple[ObjectKey, ...]:
                 spec = obj.raw.get("spec") or {}
                 if image in images_of((spec.get("template") or {}).get("spec") or {}):
                     stamped = _stamped(obj, clock.now().isoformat(timespec="milliseconds"))
-                    store.put(stamped, places=obj.places, source=store.source_of(obj.key))
+                    source, writer = store.source_of(obj.key), Writer(name=OWN)
+                    store.put(stamped, places=obj.places, source=source, writer=writer)
         for pod in store.list(group="", kind="Pod"):
             owned = (pod.raw.get("metadata") or {}).get("ownerReferences")
             if not owned and image in images_of(pod.raw.get("spec") or {}):

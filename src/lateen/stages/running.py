@@ -20,6 +20,7 @@ from lateen.api.pod import ContainerStateWaiting, Pod
 from lateen.base.clock import Clock
 from lateen.base.tasks import named
 from lateen.build.built import Built
+from lateen.cluster.actions import KUBELET
 from lateen.cluster.deletion import pod_gone
 from lateen.cluster.performing import perform
 from lateen.cluster.podevents import pod_events, stopping_events
@@ -40,7 +41,7 @@ from lateen.node.protocol import (
 )
 from lateen.stages.podvolumes import TokenFor, VolumeSources
 from lateen.stages.resolving import Waiting, is_gateway_container, pod_run
-from lateen.store.interface import Store
+from lateen.store.interface import Store, Writer
 
 log = logging.getLogger(__name__)
 DRAIN_WAIT = 3.0  # seconds at most for the proxies to acknowledge that a pod is leaving
@@ -190,7 +191,7 @@ class Running:
         self._put_status(obj, waiting(obj, why.reason, why.message, self.clock.now()))
 
     def _put_status(self, obj: Obj, status: Mapping[str, Any]) -> None:
-        after = self.store.put_status(obj.key, status)
+        after = self.store.put_status(obj.key, status, writer=Writer(name=KUBELET))
         perform(self.store, pod_events(obj, after), self.clock)
 
     def _leave(self, uid: str, obj: Obj) -> None:

@@ -25,7 +25,7 @@ from lateen.api.objects import FieldPlaces, Obj
 from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import Conflict, NotFound, StoreError
 from lateen.base.origin import ObjectKey
-from lateen.store.interface import Event, EventType
+from lateen.store.interface import Event, EventType, NoteManagers, Writer
 from lateen.store.shelves import Record, Shelves
 from lateen.store.stamping import same_content, stamped, timestamp
 from lateen.store.watching import HISTORY, Feed, LogWatch
@@ -101,8 +101,10 @@ class ObjectStore:
         clock: Clock | None = None,
         make_uid: Callable[[], str] = new_uid,
         history: int = HISTORY,
+        note: NoteManagers | None = None,
     ) -> None:
         self._persistence = persistence
+        self._note = note
         self._clock = clock or SystemClock()
         self._make_uid = make_uid
         loaded = persistence.load()
@@ -143,6 +145,7 @@ class ObjectStore:
         places: FieldPlaces | None = None,
         expect: int | None = None,
         source: str = "",
+        writer: Writer | None = None,
     ) -> Obj:
         """Create or replace an object; see store/interface.py. Raises Conflict, StoreError."""
         tree = _copy(raw)
@@ -153,20 +156,38 @@ class ObjectStore:
         if before is None:
             birth = {"uid": self._make_uid(), "creationTimestamp": timestamp(self._clock.now())}
             tree = stamped(tree, key=key, before={"metadata": birth}, revision=number)
+            tree = self._noted(tree, None, writer)
             return self._write(EventType.ADDED, tree, places, source, before)
         tree = stamped(tree, key=key, before=before.obj.raw, revision=number)
+        tree = self._noted(tree, before.obj.raw, writer)
         places = places or before.obj.places
         source = source or before.source
         if same_content(tree, before.obj.raw):
             return self._note_whereabouts(before, places, source)
         return self._write(EventType.MODIFIED, tree, places, source, before)
 
-    def put_status(self, key: ObjectKey, status: Mapping[str, Any]) -> Obj:
+    def _noted(
+        self, tree: dict[str, Any], before: Mapping[str, Any] | None, writer: Writer | None
+    ) -> dict[str, Any]:
+        """The tree with its managers after the write; an equal object has those it had."""
+        if writer is None or self._note is None:
+            return tree
+        meta = {k: v for k, v in tree["metadata"].items() if k != "managedFields"}
+        kept = (before or tree)["metadata"].get("managedFields")
+        tree = tree | {"metadata": meta | ({"managedFields": kept} if kept else {})}
+        if before is not None and writer.applied is None and same_content(tree, before):
+            return tree
+        entries = self._note(before, tree, writer, timestamp(self._clock.now()))
+        return tree | {"metadata": meta | ({"managedFields": entries} if entries else {})}
+
+    def put_status(
+        self, key: ObjectKey, status: Mapping[str, Any], *, writer: Writer | None = None
+    ) -> Obj:
         """Replace only the status; raises NotFound. An equal status changes nothing."""
         before = self._shelves.get(key)
         if before is None:
             raise NotFound(str(key))
-        return self.put({**before.obj.raw, "status": status})
+        return self.put({**before.obj.raw, "status": status}, writer=writer)
 
     def delete(self, key: ObjectKey, *, expect: int | None = None) -> Obj:
         """Remove an object; raises NotFound, Conflict."""

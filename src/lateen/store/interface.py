@@ -8,7 +8,7 @@ All calls but a watch's iteration are synchronous and quick. One process writes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,6 +37,24 @@ class Event:
     obj: Obj
     revision: int
     before: Obj | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Who writes, as metadata.managedFields name it, when it is not a user by the API.
+
+    `applied` is the configuration of one that applies, None for a plain write.
+    """
+
+    name: str
+    subresource: str = ""
+    applied: Mapping[str, Any] | None = None
+
+
+# What managedFields are after a write: the tree before (None for a new object) and after it, who, and when.
+NoteManagers = Callable[
+    [Mapping[str, Any] | None, Mapping[str, Any], Writer, str], list[dict[str, Any]]
+]
 
 
 class Watch(Protocol):
@@ -83,16 +101,20 @@ class Store(Protocol):
         places: FieldPlaces | None = None,
         expect: int | None = None,
         source: str = "",
+        writer: Writer | None = None,
     ) -> Obj:
         """Create or replace an object, given as its JSON tree with apiVersion, kind and name.
 
         `expect` is the revision the caller has read (0: must not exist); raises Conflict. Sets uid,
         creationTimestamp, resourceVersion, and counts metadata.generation on spec changes. Storing
         an equal object changes nothing and wakes nobody. `source` says who owns it (`files`,
-        `controllers`, `api`), kept until another source is given.
+        `controllers`, `api`), kept until another source is given. With a `writer` managedFields are
+        brought up to date; without one they are as the tree has them.
         """
 
-    def put_status(self, key: ObjectKey, status: Mapping[str, Any]) -> Obj:
+    def put_status(
+        self, key: ObjectKey, status: Mapping[str, Any], *, writer: Writer | None = None
+    ) -> Obj:
         """Replace only the status; raises NotFound. An equal status changes nothing."""
 
     def delete(self, key: ObjectKey, *, expect: int | None = None) -> Obj:

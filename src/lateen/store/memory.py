@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lateen.base.clock import Clock
 from lateen.store.core import Batch, Loaded, ObjectStore, new_uid
-from lateen.store.interface import Event
+from lateen.store.interface import Event, NoteManagers
 from lateen.store.watching import HISTORY
 
 
@@ -39,5 +39,6 @@ class MemoryStore(ObjectStore):
         clock: Clock | None = None,
         make_uid: Callable[[], str] = new_uid,
         history: int = HISTORY,
+        note: NoteManagers | None = None,
     ) -> None:
-        super().__init__(_Nowhere(), clock=clock, make_uid=make_uid, history=history)
+        super().__init__(_Nowhere(), clock=clock, make_uid=make_uid, history=history, note=note)

@@ -38,7 +38,7 @@ from lateen.store.core import (
     new_uid,
     restored,
 )
-from lateen.store.interface import Event, EventType
+from lateen.store.interface import Event, EventType, NoteManagers
 from lateen.store.sealing import Codec, Sealer
 from lateen.store.shelves import Record
 from lateen.store.watching import HISTORY
@@ -75,12 +75,15 @@ class SqliteStore(ObjectStore):
         make_uid: Callable[[], str] = new_uid,
         history: int = HISTORY,
         codec: Codec | None = None,
+        note: NoteManagers | None = None,
     ) -> SqliteStore:
         """Open or make the file. Raises EnvironmentFault if it is in use, newer or no store.
 
         `codec` says what rows look like at rest; rows kept otherwise are written anew. Plain if None.
+        `note` keeps managedFields for those who write as a Writer.
         """
-        return cls(_File(path, codec or Sealer()), clock=clock, make_uid=make_uid, history=history)
+        file = _File(path, codec or Sealer())
+        return cls(file, clock=clock, make_uid=make_uid, history=history, note=note)
 
 
 class _File(Persistence):
