@@ -34,6 +34,7 @@ from lateen.api.paths import child, element, holds
 from lateen.api.shape import Fault, FaultKind, Shaped, shape
 from lateen.api.structural import fit
 from lateen.api.tree import Document, read_documents
+from lateen.api.versions import as_stored
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem, has_errors
 
@@ -290,7 +291,7 @@ def _others(reader: str) -> tuple[str, str]:
 def _shaped(kind: Kind, raw: dict[str, Any]) -> Shaped:
     """Fit a tree to its kind's struct, or to the schema of the version it is written in."""
     if kind.custom is None:
-        return shape(kind.struct, raw)
+        return shape(kind.struct, as_stored(raw))
     head: dict[str, Any] = {key: raw[key] for key in _HEAD if key in raw}
     shaped = shape(kind.struct, head)
     version = kind.custom.versions[str(raw["apiVersion"]).rpartition("/")[2]]

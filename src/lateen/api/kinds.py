@@ -217,7 +217,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         group="autoscaling",
-        versions=("v2",),
+        versions=("v2", "v1"),
         kind="HorizontalPodAutoscaler",
         plural="horizontalpodautoscalers",
         struct=HorizontalPodAutoscaler,

@@ -17,6 +17,7 @@ from typing import Any
 from lateen.api.decode import Decoded, decode_tree
 from lateen.api.objects import Obj
 from lateen.api.shape import FIELDS_HERE
+from lateen.api.versions import as_stored
 from lateen.apiserver.discovery import has_status
 from lateen.apiserver.faults import ApiFault, invalid, not_strict
 from lateen.apiserver.targets import Target
@@ -119,7 +120,7 @@ def _addressed(target: Target, body: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise ApiFault(400, "metadata is not an object")
     if kind.custom is None:  # each version of a defined kind has a schema of its own
-        tree["apiVersion"] = kind.api_version()
+        tree = as_stored(tree) | {"apiVersion": kind.api_version()}
     tree["metadata"] = metadata = dict(given)
     if kind.namespaced and metadata.setdefault("namespace", target.namespace) != target.namespace:
         raise ApiFault(

@@ -19,8 +19,9 @@ import msgspec
 
 import lateen
 from lateen.api.definition import Custom
-from lateen.api.fields import Duration
+from lateen.api.fields import Api, Duration
 from lateen.api.kinds import Kind, Registry, registry
+from lateen.api.versions import form_of
 from lateen.apiserver.discovery import groups_known, versions_of
 from lateen.apiserver.faults import resource
 
@@ -93,8 +94,13 @@ def _schemas(kinds: list[Kind], version: str) -> dict[str, Any]:
 def schema_name(kind: Kind, version: str) -> str:
     """The name of a kind's schema in the documents."""
     if kind.custom is None:
-        return kind.struct.__name__
+        return _struct(kind, version).__name__
     return ".".join([*reversed(kind.group.split(".")), version, kind.kind])
+
+
+def _struct(kind: Kind, version: str) -> type[Api]:
+    form = form_of(kind.api_version(version), kind.kind)
+    return form.struct if form else kind.struct
 
 
 def _custom_schema(custom: Custom, version: str, head: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +113,9 @@ def _custom_schema(custom: Custom, version: str, head: dict[str, Any]) -> dict[s
 def plain_schemas(kinds: Iterable[Kind], reference: str) -> dict[str, Any]:
     """A schema for each struct of the kinds, by name; `reference` is how one names another."""
     _, components = msgspec.json.schema_components(
-        [kind.struct for kind in kinds], schema_hook=_schema_of_own, ref_template=reference
+        list({_struct(kind, version): None for kind in kinds for version in kind.versions}),
+        schema_hook=_schema_of_own,
+        ref_template=reference,
     )
     return {name: _plain(schema) for name, schema in components.items()}
 

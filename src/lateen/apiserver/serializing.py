@@ -14,6 +14,7 @@ from aiohttp import web
 
 from lateen.api.objects import Obj
 from lateen.api.structural import fit
+from lateen.api.versions import form_of
 from lateen.apiserver.targets import Target
 
 _encoder = msgspec.json.Encoder()
@@ -41,7 +42,9 @@ def raw_version(obj: Obj) -> str:
 
 
 def _in_version(tree: dict[str, Any], target: Target) -> dict[str, Any]:
-    """Conversion strategy None: the same fields, as far as the schema of the version wanted has them."""
+    """In the version wanted; of a defined kind (strategy None) the fields that its schema has there."""
+    if form := form_of(target.api_version, target.kind.kind):
+        return form.from_stored(tree)
     custom = target.kind.custom
     wanted = custom.versions.get(target.version) if custom else None
     return dict(fit(wanted.schema, tree).raw) if wanted else tree

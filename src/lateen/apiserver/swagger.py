@@ -57,8 +57,8 @@ def _built_in() -> dict[str, Any]:
     marked = [k.struct.__name__ for k in KINDS if rules_for(k, k.versions[0]).marked]
     definitions = with_list_marks(plain_schemas(KINDS, _REFERENCE), marked)
     for kind in KINDS:
-        names = [gvk(kind, version) for version in kind.versions]
-        definitions[kind.struct.__name__] |= {_GVK: names}
+        for version in kind.versions:
+            definitions[schema_name(kind, version)].setdefault(_GVK, []).append(gvk(kind, version))
     return {name: _simple(schema) for name, schema in definitions.items()}
 
 
