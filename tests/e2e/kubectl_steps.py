@@ -201,7 +201,7 @@ CHANGING = (
     step("scale deploy/web --replicas=1", "scaled"),
     step("autoscale deploy/web --min=1 --max=3 --cpu-percent=80", "web autoscaled"),
     step("get hpa web", r"Deployment/web\s+\S+.*\s1\s+3\s"),
-    step("delete hpa web", 'autoscaler "web" deleted'),
+    step("delete hpa web", r'autoscaler\S* "web" deleted'),
     step("expose deploy made --port=80 --target-port=8080", "service/made exposed"),
     step("set serviceaccount deploy/made builder", "serviceaccount updated"),
     step("set selector svc/made app=other", "selector updated"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -110,6 +111,15 @@ def test_kubectl_says_what_its_users_expect(small: Mesh, tmp_path: Path) -> None
     assert not faults, "\n".join(faults)
 
 
+def answers(url: str) -> bool:
+    """Whether there is a 200; a pod without a probe is ready before it listens."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
+            return bool(answer.status == 200)
+    except (OSError, http.client.HTTPException):
+        return False
+
+
 def test_kubectl_forwards_a_port(small: Mesh, tmp_path: Path) -> None:
     kubectl = Kubectl(small, tmp_path)
     made = kubectl.run("run forwarded --image=test/echo:1.0 --restart=Never --port=8080", {})
@@ -121,6 +131,5 @@ def test_kubectl_forwards_a_port(small: Mesh, tmp_path: Path) -> None:
         told = process.stdout.readline()
         found = re.search(r"Forwarding from 127\.0\.0\.1:(\d+) -> 8080", told)
         assert found, told
-        with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/", timeout=10) as answer:
-            assert answer.status == 200
+        eventually(lambda: answers(f"http://127.0.0.1:{found[1]}/"), within=10)
     assert kubectl.run("delete pod forwarded --now", {}).returncode == 0
