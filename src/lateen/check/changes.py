@@ -229,7 +229,12 @@ def _pod(tree: Tree, old: Tree) -> Iterator[Broken]:
 
 
 def _fixed_of_pod(spec: Tree) -> dict[str, Any]:
-    free = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
+    free = (
+        "activeDeadlineSeconds",
+        "ephemeralContainers",  # these come by their own way, which has its own words
+        "terminationGracePeriodSeconds",
+        "tolerations",
+    )
     fixed = {name: value for name, value in spec.items() if name not in free}
     for name in ("containers", "initContainers"):
         if name in fixed:
