@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def self_signed(organization: str = "lateen") -> tuple[str, str]:
-    """A certificate for 127.0.0.1 that is its own authority, and its key, as PEM."""
+def self_signed(organization: str = "lateen", *names: str) -> tuple[str, str]:
+    """A certificate for 127.0.0.1 and the names that is its own authority, and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name(
         [
@@ -31,7 +31,10 @@ def self_signed(organization: str = "lateen") -> tuple[str, str]:
         .not_valid_after(now + timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(IPv4Address("127.0.0.1")), *map(x509.DNSName, names)]
+            ),
+            critical=False,
         )
         .sign(key, hashes.SHA256())
     )

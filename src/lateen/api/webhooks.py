@@ -15,12 +15,21 @@ ADMISSION = "admissionregistration.k8s.io"
 _VERSION = f"{ADMISSION}/v1"
 
 
+class WebhookService(Api, frozen=True, kw_only=True):
+    """A Service whose pods answer."""
+
+    namespace: str
+    name: str
+    path: str = ""
+    port: int = 443
+
+
 class WebhookClient(Api, frozen=True, kw_only=True):
-    """Where it answers; only a `url` on this machine's loopback is called."""
+    """Where it answers: a Service's pods, or a `url`, of which only this machine's loopback is called."""
 
     url: str = ""
     ca_bundle: str = ""
-    service: NotYet = None
+    service: WebhookService | None = None
 
 
 class OperationRule(Api, frozen=True, kw_only=True):

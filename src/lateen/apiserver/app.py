@@ -32,6 +32,7 @@ from lateen.apiserver.streaming import answer_stream
 from lateen.apiserver.targets import Target, parse_target
 from lateen.apiserver.tokenrequests import token_routes
 from lateen.apiserver.watching import answer_watch
+from lateen.apiserver.webhooks import POD_STREAMS
 from lateen.apiserver.writing import answer_create, answer_patch, answer_update
 from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import Conflict, Expired, NotFound
@@ -59,6 +60,7 @@ def make_app(
     app = web.Application(
         middlewares=[_answering_faults, guard.middleware()], client_max_size=LARGEST_BODY
     )
+    app[POD_STREAMS] = deps.open_stream
 
     snapshots = Snapshots()
 

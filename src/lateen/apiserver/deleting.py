@@ -23,7 +23,7 @@ from lateen.apiserver.reading import chosen, found, list_tree
 from lateen.apiserver.saving import dry_run
 from lateen.apiserver.serializing import json_response, tree_of
 from lateen.apiserver.targets import Target
-from lateen.apiserver.webhooks import Write, mutated, validated
+from lateen.apiserver.webhooks import POD_STREAMS, Write, mutated, validated
 from lateen.apiserver.writing import body_of
 from lateen.base.errors import NotFound
 
@@ -86,6 +86,7 @@ async def _judged(
         raw=None,
         old=obj,
         dry=options.dry,
+        open_stream=request.app[POD_STREAMS],
     )
     _, said = await mutated(store, write)
     return (*said, *policed(store, write), *await validated(store, write))

@@ -20,7 +20,7 @@ from lateen.api.decode import decode_tree
 from lateen.api.objects import Obj
 from lateen.api.shape import FaultKind, shape
 from lateen.apiserver.admitting import Admitted, Validation, admit
-from lateen.apiserver.deps import Objects
+from lateen.apiserver.deps import Objects, OpenPodStream
 from lateen.apiserver.discovery import has_status
 from lateen.apiserver.ephemerals import SUBRESOURCE as EPHEMERALS
 from lateen.apiserver.ephemerals import spec_with_ephemerals
@@ -42,7 +42,7 @@ from lateen.apiserver.reading import found
 from lateen.apiserver.reviewing import Reviewed, review
 from lateen.apiserver.serializing import json_response, tree_of, wire_of
 from lateen.apiserver.targets import Target
-from lateen.apiserver.webhooks import Write, mutated, validated
+from lateen.apiserver.webhooks import POD_STREAMS, Write, mutated, validated
 from lateen.base.clock import Clock
 from lateen.base.errors import Conflict
 from lateen.base.origin import ObjectKey
@@ -63,6 +63,7 @@ class Asked:
     dry: bool
     validation: Validation
     now: datetime
+    open_stream: OpenPodStream
 
     @property
     def time(self) -> str:
@@ -83,6 +84,7 @@ def asked_of(request: web.Request, clock: Clock) -> Asked:
         dry=dry_run(query),
         validation=Validation(given),
         now=clock.now(),
+        open_stream=request.app[POD_STREAMS],
     )
 
 
@@ -161,6 +163,7 @@ async def let_through(
         raw=raw,
         old=current,
         dry=asked.dry,
+        open_stream=asked.open_stream,
     )
     tree, said = await mutated(store, write)
     if tree is not None and tree is not raw:

@@ -1,7 +1,7 @@
 """Forward ports of a pod over one connection of the caller's.
 
-In: SpdyConnection or WebSocket, a pod's uid.    Out: `forward_spdy`, `forward_channels`.
-Before: apiserver/streaming_spdy.py        After: apiserver/streaming.py
+In: SpdyConnection or WebSocket, a pod's uid.    Out: `forward_spdy`, `forward_channels`, `join`.
+Before: apiserver/streaming_spdy.py        After: apiserver/streaming.py, hookcalls.py
 
 Over SPDY each connection is a pair of streams, data and error, with one requestID. Over a WebSocket
 each port is a pair of channels, and each begins with the port's number in two bytes, little-endian.
@@ -70,7 +70,7 @@ async def _pair(
 ) -> None:
     try:
         port = _port(data.headers.get("port", ""))
-        words = await _join(uid, port, open_, data.read, data.write)
+        words = await join(uid, port, open_, data.read, data.write)
     except ApiFault as fault:
         words = str(fault)
     if words:
@@ -124,11 +124,11 @@ async def _channel(
     async def write(data: bytes) -> None:
         await socket.send_bytes(bytes([number * 2]) + data)
 
-    if words := await _join(uid, port, open_stream, given.get, write):
+    if words := await join(uid, port, open_stream, given.get, write):
         await socket.send_bytes(bytes([number * 2 + 1]) + words.encode())
 
 
-async def _join(
+async def join(
     uid: str,
     port: int,
     open_stream: OpenPodStream,

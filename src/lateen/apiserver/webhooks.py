@@ -1,10 +1,10 @@
 """Ask the webhooks that want to see a write: first those that change it, then those that judge it.
 
 In: a write, the webhook configurations in the store.    Out: the tree, perhaps changed; ApiFault.
-Before: api/webhooks.py, apiserver/patching.py        After: apiserver/saving.py
+Before: apiserver/hookcalls.py, apiserver/patching.py        After: apiserver/saving.py
 
-Only https on loopback is called, with the configuration's own CA, within its seconds. What fails, refuses the
-write or (failurePolicy Ignore) is passed over.
+Each is called by https, with the configuration's own CA, within its seconds. What fails, refuses the write or
+(failurePolicy Ignore) is passed over.
 
 Source: Kubernetes "Dynamic Admission Control", admission.k8s.io/v1.
 """
@@ -19,10 +19,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
+from aiohttp import web
 
 from lateen.api.objects import Obj
 from lateen.api.webhooks import (
@@ -31,9 +30,9 @@ from lateen.api.webhooks import (
     ValidatingWebhookConfiguration,
     Webhook,
 )
-from lateen.apiserver.access import LOOPBACK_NAMES
-from lateen.apiserver.deps import Objects
+from lateen.apiserver.deps import Objects, OpenPodStream
 from lateen.apiserver.faults import ApiFault
+from lateen.apiserver.hookcalls import HookFailed, ask_service, ask_url, pod_for
 from lateen.apiserver.identity import User
 from lateen.apiserver.patching import json_patch
 from lateen.apiserver.serializing import to_json
@@ -42,8 +41,8 @@ from lateen.base.origin import ObjectKey
 from lateen.check.policies import Judging
 
 MUTATING, VALIDATING = "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"
-_LONGEST = 3 * 1024 * 1024  # bytes of an answer
 _SECONDS = (1, 30)
+POD_STREAMS: web.AppKey[OpenPodStream] = web.AppKey("pod streams")  # of the application
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +56,7 @@ class Write:
     raw: Mapping[str, Any] | None
     old: Obj | None = None
     dry: bool = False
+    open_stream: OpenPodStream  # the way to webhooks that run in pods
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -72,15 +72,11 @@ class _Review(msgspec.Struct):
     response: _Answer
 
 
-class _Failed(Exception):
-    """The webhook could not be asked."""
-
-
 async def mutated(store: Objects, write: Write) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
     """The tree after every webhook that changes, and what they warn of; raises ApiFault."""
     warnings: list[str] = []
     for webhook in _wanting(store, write, MUTATING):
-        answer = await _asked(webhook, write)
+        answer = await _asked(store, webhook, write)
         if answer is None:
             continue
         warnings += answer.warnings
@@ -92,7 +88,7 @@ async def mutated(store: Objects, write: Write) -> tuple[Mapping[str, Any] | Non
 async def validated(store: Objects, write: Write) -> tuple[str, ...]:
     """What the webhooks that judge warn of; raises ApiFault if one refuses."""
     hooks = list(_wanting(store, write, VALIDATING))
-    answers = await asyncio.gather(*(_asked(webhook, write) for webhook in hooks))
+    answers = await asyncio.gather(*(_asked(store, webhook, write) for webhook in hooks))
     return tuple(warning for answer in answers if answer for warning in answer.warnings)
 
 
@@ -103,7 +99,7 @@ def _wanting(store: Objects, write: Write, kind: str) -> Iterator[Webhook]:
     for obj in store.list(group=ADMISSION, kind=kind):
         if isinstance(obj.typed, MutatingWebhookConfiguration | ValidatingWebhookConfiguration):
             for webhook in obj.typed.webhooks:
-                if webhook.client_config.url and _wants(store, webhook, write):
+                if _wants(store, webhook, write):
                     yield webhook
 
 
@@ -128,11 +124,11 @@ def _wants(store: Objects, webhook: Webhook, write: Write) -> bool:
     return inside is None or webhook.namespace_selector.matches(inside.meta.labels)
 
 
-async def _asked(webhook: Webhook, write: Write) -> _Answer | None:
+async def _asked(store: Objects, webhook: Webhook, write: Write) -> _Answer | None:
     """The webhook's answer; None if it failed and may; raises ApiFault if it refused or must not."""
     try:
-        answer = await _call(webhook, write)
-    except _Failed as fault:
+        answer = await _call(store, webhook, write)
+    except HookFailed as fault:
         if webhook.failure_policy == "Ignore":
             return None
         words = f'Internal error occurred: failed calling webhook "{webhook.name}": {fault}'
@@ -148,32 +144,23 @@ async def _asked(webhook: Webhook, write: Write) -> _Answer | None:
     )
 
 
-async def _call(webhook: Webhook, write: Write) -> _Answer:
-    url, uid = webhook.client_config.url, str(uuid.uuid4())
-    if urlsplit(url).scheme != "https" or urlsplit(url).hostname not in LOOPBACK_NAMES:
-        raise _Failed(f"{url} is not https on 127.0.0.1 or localhost")
+async def _call(store: Objects, webhook: Webhook, write: Write) -> _Answer:
+    client, uid = webhook.client_config, str(uuid.uuid4())
     low, high = _SECONDS
     seconds = min(max(webhook.timeout_seconds, low), high)
     body = to_json(_question(write, uid))
-    headers = {"Content-Type": "application/json"}
+    if client.service is not None:
+        pod = pod_for(client.service, store)
+        trust = _trust(webhook)
+        content = await ask_service(client.service, pod, body, trust, seconds, write.open_stream)
+    else:
+        content = await ask_url(client.url, body, _trust(webhook), seconds)
     try:
-        timeout = aiohttp.ClientTimeout(total=seconds)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(
-                url, data=body, headers=headers, ssl=_trust(webhook), allow_redirects=False
-            ) as response,
-        ):
-            if response.status != 200:
-                raise _Failed(f"it answered with status {response.status}")
-            content = await response.content.read(_LONGEST)
         answer = msgspec.json.decode(content, type=_Review).response
-    except TimeoutError:
-        raise _Failed(f"no answer within {seconds} seconds") from None
-    except (aiohttp.ClientError, OSError, ValueError) as fault:
-        raise _Failed(str(fault) or type(fault).__name__) from None
+    except ValueError as fault:
+        raise HookFailed(str(fault)) from None
     if answer.uid != uid:
-        raise _Failed(f"expected response.uid={uid!r}, got {answer.uid!r}")
+        raise HookFailed(f"expected response.uid={uid!r}, got {answer.uid!r}")
     return answer
 
 
@@ -181,9 +168,9 @@ def _trust(webhook: Webhook) -> ssl.SSLContext:
     bundle = webhook.client_config.ca_bundle
     try:
         text = base64.b64decode(bundle, validate=True).decode() if bundle else None
-    except (binascii.Error, UnicodeDecodeError):
-        raise _Failed("its caBundle is not PEM in base64") from None
-    return ssl.create_default_context(cadata=text)
+        return ssl.create_default_context(cadata=text)
+    except (binascii.Error, UnicodeDecodeError, ssl.SSLError):
+        raise HookFailed("its caBundle is not PEM in base64") from None
 
 
 def _question(write: Write, uid: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim
 from lateen.api.virtualservice import VirtualService
+from lateen.api.webhooks import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from lateen.api.workload import Deployment, ReplicaSet
 from lateen.base.problem import Problem
 from lateen.check.admissionpolicy import check_policy, check_policy_binding
@@ -61,6 +62,7 @@ from lateen.check.sets import (
 from lateen.check.sidecar import check_sidecar
 from lateen.check.tokens import check_request_authentication
 from lateen.check.virtualservice import check_virtual_service
+from lateen.check.webhooks import check_webhooks
 from lateen.check.workload import check_deployment, check_pod, check_replica_set
 
 _MESH_GROUPS = ("istio.io", "gateway.networking.k8s.io")
@@ -127,6 +129,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_replica_set(typed, at)
         case Pod() as typed:
             return check_pod(typed, at)
+        case MutatingWebhookConfiguration() | ValidatingWebhookConfiguration() as typed:
+            return check_webhooks(typed, at)
         case Role() | ClusterRole() | RoleBinding() | ClusterRoleBinding() as typed:
             return check_rbac(typed, at)
         case CustomResourceDefinition() as typed:
