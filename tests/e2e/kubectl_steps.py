@@ -218,6 +218,8 @@ ASKING = (
     step("exec deploy/web -c echo -- python3 -c 'raise SystemExit(3)'", "exit code 3", fails=True),
     step("auth whoami", "Username", since=28),
     step("events", "LAST SEEN", since=26),
+    step("get events.events.k8s.io", "REASON"),
+    step("explain events.events.k8s.io.regarding", "FIELD|RESOURCE"),
     step("run lone --image=test/echo:1.0 --restart=Never", "pod/lone created"),
     step("wait --for=condition=Ready pod/lone --timeout=60s", "condition met"),
     step("cp web.yaml lone:/tmp/copied.yaml"),

@@ -6,7 +6,9 @@ Before: every kind's file        After: api/decode.py, store/, apiserver/
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lateen.api.admissionpolicy import (
     ValidatingAdmissionPolicy,
@@ -18,6 +20,7 @@ from lateen.api.config import ConfigMap, Namespace, Secret, ServiceAccount
 from lateen.api.definition import EXTENSIONS, Custom, CustomResourceDefinition
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.event import Event
+from lateen.api.eventforms import EVENTS, EventsEvent, shown_event, stored_event, stored_path
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.limits import LimitRange, ResourceQuota
@@ -47,6 +50,19 @@ SECURITY_VERSIONS = ("v1", "v1beta1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a group shows objects that another group's kind of the same name keeps.
+
+    `path` turns a field that selects into the one that is stored.
+    """
+
+    group: str  # where they are kept
+    shown: Callable[[Mapping[str, Any]], dict[str, Any]]
+    stored: Callable[[Mapping[str, Any]], dict[str, Any]]
+    path: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of object. `versions[0]` is the one stored and shown first."""
 
@@ -58,6 +74,20 @@ class Kind:
     namespaced: bool = True
     short_names: tuple[str, ...] = ()
     custom: Custom | None = field(default=None, hash=False)  # None for what is built in
+    form: Form | None = field(default=None, hash=False)  # None where objects are kept as they are
+
+    @property
+    def stored_in(self) -> str:
+        """The group its objects are kept in."""
+        return self.form.group if self.form else self.group
+
+    def shown(self, tree: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is stored, in this kind's form."""
+        return self.form.shown(tree) if self.form else tree
+
+    def stored(self, tree: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is of this kind's form, as it is to be stored."""
+        return self.form.stored(tree) if self.form else tree
 
     def api_version(self, version: str | None = None) -> str:
         """`apps/v1`, or `v1` for the core group."""
@@ -116,6 +146,15 @@ KINDS: tuple[Kind, ...] = (
         plural="events",
         struct=Event,
         short_names=("ev",),
+    ),
+    Kind(
+        group=EVENTS,
+        versions=("v1",),
+        kind="Event",
+        plural="events",
+        struct=EventsEvent,
+        short_names=("ev",),
+        form=Form(group="", shown=shown_event, stored=stored_event, path=stored_path),
     ),
     Kind(
         group="discovery.k8s.io",

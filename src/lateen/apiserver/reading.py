@@ -113,7 +113,7 @@ def chosen(query: Mapping[str, str], target: Target, store: Objects) -> tuple[Ob
 def everything_of(target: Target, store: Objects) -> tuple[Obj, ...]:
     """All objects of the collection, sorted by key."""
     return store.list(
-        group=target.kind.group, kind=target.kind.kind, namespace=target.namespace or None
+        group=target.kind.stored_in, kind=target.kind.kind, namespace=target.namespace or None
     )
 
 
@@ -130,7 +130,7 @@ def _selected(objects: tuple[Obj, ...], selection: Selection) -> tuple[Obj, ...]
 
 
 def _place(target: Target) -> Place:
-    return (target.kind.group, target.kind.kind, target.namespace)
+    return (target.kind.stored_in, target.kind.kind, target.namespace)
 
 
 def _snapshot(

@@ -123,7 +123,7 @@ async def created(
     reviewed = await let_through(target, store, asked, with_managers(raw, entries), None)
     try:
         with storing(store, dry=asked.dry):
-            obj = store.put(reviewed.raw, expect=0, source=SOURCE)
+            obj = store.put(target.kind.stored(reviewed.raw), expect=0, source=SOURCE)
     except Conflict:
         raise already_exists(target.kind, raw["metadata"]["name"]) from None
     warnings = admitted.warnings + reviewed.warnings
@@ -192,7 +192,7 @@ def tracked(
     managers = managers_from(current.raw["metadata"].get("managedFields"))
     given = managers if target.subresource else _given_managers(wanted, managers)
     if given:
-        given = _managers_after(target, asked, current.raw, raw, given)
+        given = _managers_after(target, asked, target.kind.shown(current.raw), raw, given)
     return with_managers(raw, entries_of(given))
 
 
@@ -208,7 +208,7 @@ async def stored(
     reviewed = await let_through(target, store, asked, raw, current)
     try:
         with storing(store, dry=asked.dry):
-            obj = store.put(reviewed.raw, expect=current.revision)
+            obj = store.put(target.kind.stored(reviewed.raw), expect=current.revision)
     except Conflict:
         raise conflict(target.kind, target.name) from None
     revision = current.revision if asked.dry else None

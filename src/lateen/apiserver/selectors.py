@@ -123,6 +123,8 @@ def _field_tests(kind: Kind, text: str) -> tuple[tuple[str, str, bool], ...]:
         if not found:
             raise ApiFault(400, f"invalid selector: '{part}'; can't understand '{part}'")
         path, op, value = found.groups()
+        if kind.form is not None:
+            path = kind.form.path(path)
         if path not in known:
             raise ApiFault(400, f'field label not supported: "{path}" for {kind.kind}')
         tests.append((path, value, op != "!="))

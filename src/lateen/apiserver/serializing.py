@@ -22,7 +22,7 @@ _encoder = msgspec.json.Encoder()
 
 def tree_of(obj: Obj, target: Target, revision: int | None = None) -> dict[str, Any]:
     """The object's tree for this caller; `revision` if not its own (that of its deletion)."""
-    tree = dict(obj.raw)
+    tree = dict(target.kind.shown(obj.raw))
     metadata = dict(tree.get("metadata") or {})
     if version := revision or obj.revision:
         metadata["resourceVersion"] = str(version)

@@ -28,7 +28,10 @@ class Target:
     def key(self) -> ObjectKey:
         """The store's key of the object named."""
         return ObjectKey(
-            group=self.kind.group, kind=self.kind.kind, namespace=self.namespace, name=self.name
+            group=self.kind.stored_in,
+            kind=self.kind.kind,
+            namespace=self.namespace,
+            name=self.name,
         )
 
     @property

@@ -51,7 +51,7 @@ class View:
         was never shown, which informers ignore.
         """
         key, kind = change.obj.key, self.target.kind
-        if (key.group, key.kind) != (kind.group, kind.kind):
+        if (key.group, key.kind) != (kind.stored_in, kind.kind):
             return None
         if self.target.namespace not in ("", key.namespace):
             return None

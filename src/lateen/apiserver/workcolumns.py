@@ -9,9 +9,10 @@ Source: kubernetes pkg/printers/internalversion.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from lateen.api.kinds import Kind
+from lateen.api.kinds import KINDS, Form, Kind
 from lateen.apiserver.ages import age_of, human, parse_time
 from lateen.apiserver.columns import (
     AGE,
@@ -36,6 +37,8 @@ def columns_of(kind: Kind) -> tuple[Column, ...]:
     """Name, the kind's own columns, age, and then what `-o wide` adds; an Event's are all its own."""
     if kind.custom is not None:
         return custom_columns(kind)
+    if kind.form is not None:
+        return tuple(_through(kind.form, column) for column in columns_of(_keeper(kind)))
     if whole := WHOLE_COLUMNS.get((kind.group, kind.kind)):
         return whole
     own = WORK_COLUMNS.get((kind.group, kind.kind)) or COLUMNS.get((kind.group, kind.kind), ())
@@ -44,6 +47,15 @@ def columns_of(kind: Kind) -> tuple[Column, ...]:
     narrow = tuple(c for c in own if not c.priority)
     wide = tuple(c for c in own if c.priority)
     return (NAME, *narrow, AGE, *wide)
+
+
+def _keeper(kind: Kind) -> Kind:
+    """The kind that keeps the objects of one that is only a form."""
+    return next(k for k in KINDS if (k.group, k.kind) == (kind.stored_in, kind.kind))
+
+
+def _through(form: Form, column: Column) -> Column:
+    return replace(column, cell=lambda tree, now: column.cell(form.stored(tree), now))
 
 
 def _job_status(raw: Tree) -> str:

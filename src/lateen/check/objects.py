@@ -20,6 +20,7 @@ from lateen.api.config import ConfigMap, Secret
 from lateen.api.decode import Partial
 from lateen.api.definition import CustomResource, CustomResourceDefinition
 from lateen.api.destinationrule import DestinationRule
+from lateen.api.eventforms import EventsEvent
 from lateen.api.gateway import Gateway
 from lateen.api.kinds import kind_of
 from lateen.api.node import Node
@@ -45,6 +46,7 @@ from lateen.check.batch import check_cron_job, check_job
 from lateen.check.definition import check_definition
 from lateen.check.destinationrule import check_destination_rule
 from lateen.check.endpoints import check_endpoints
+from lateen.check.event import check_event
 from lateen.check.gateway import check_gateway
 from lateen.check.rbac import check_rbac
 from lateen.check.rules import broken_rules
@@ -127,6 +129,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_deployment(typed, at)
         case ReplicaSet() as typed:
             return check_replica_set(typed, at)
+        case EventsEvent() as typed:
+            return check_event(typed, at)
         case Pod() as typed:
             return check_pod(typed, at)
         case MutatingWebhookConfiguration() | ValidatingWebhookConfiguration() as typed:

@@ -70,8 +70,14 @@ def forget_events(events: Sequence[Obj], now: datetime) -> tuple[Action, ...]:
 
 
 def _last_heard(event: Obj) -> str:
-    """Timestamps in UTC and whole seconds sort as text."""
-    return str(event.raw.get("lastTimestamp") or event.meta.creation_timestamp or "")
+    """Timestamps in UTC and whole seconds sort as text; newer clients give parts of seconds, too."""
+    series = event.raw.get("series") or {}
+    heard = (
+        event.raw.get("lastTimestamp")
+        or series.get("lastObservedTime")
+        or event.meta.creation_timestamp
+    )
+    return f"{str(heard)[:19]}Z" if heard else ""
 
 
 def _reference(tell: Tell) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lateen.base.origin import ObjectKey
 from lateen.cluster.nodes import Machine
 from lateen.store.interface import Store
 
-GROUPS = {kind.kind: kind.group for kind in KINDS}
+GROUPS = {kind.kind: kind.group for kind in KINDS if kind.form is None}
 SERVICE_NAME = "kubernetes.io/service-name"
 
 _Index = Mapping[tuple[str, str], tuple[Obj, ...]]
