@@ -12,7 +12,7 @@ from lateen.api.objects import Obj
 from lateen.apiserver.crilog import log_reader
 from lateen.apiserver.deps import ApiDeps, LogRequest, PodStream, Sources
 from lateen.base.clock import Clock, SystemClock
-from lateen.base.errors import EnvironmentFault, NotFound
+from lateen.base.errors import EnvironmentFault, NotFound, NotPossible
 from lateen.base.origin import ObjectKey
 from lateen.store.core import ObjectStore
 from lateen.store.memory import MemoryStore
@@ -75,6 +75,9 @@ def deps_for(store: ObjectStore, calls: Calls | None = None, logs: Path | None =
     async def drain() -> Any:
         return {"ended": 2}
 
+    def rotate_root() -> Any:
+        raise NotPossible("a user's CA signs")
+
     def shutdown() -> None:
         said.ended = True
 
@@ -85,6 +88,8 @@ def deps_for(store: ObjectStore, calls: Calls | None = None, logs: Path | None =
         status=lambda: {"name": "default", "phase": "ready", "pods": []},
         problems=lambda: {"problems": []},
         proxies=lambda: {"proxies": []},
+        certificates=lambda: {"certificates": [], "rotation": "steady", "waitingFor": []},
+        rotate_root=rotate_root,
         config_dump=config_dump,
         traffic=traffic,
         metrics=metrics,

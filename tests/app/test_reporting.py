@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lateen.app.certifying import Certifying
 from lateen.app.news import News
 from lateen.app.reporting import Reporting
 from lateen.app.settings import Settings
@@ -17,6 +18,7 @@ from lateen.envoy.resources import Resource, ResourceType
 from lateen.stages.building import Building
 from lateen.stages.editions import Edition, editions_of
 from lateen.stages.quarantining import Quarantine
+from lateen.stages.securing import Securing
 from lateen.stages.sourcing import Sourcing
 from lateen.store.memory import MemoryStore
 from lateen.xds.events import Acked, Connected, Event, Nacked, Programmed
@@ -41,6 +43,14 @@ class Mesh:
         self.ledger.listen(self.quarantine.hear)
         sourcing = Sourcing(store=self.store, clock=self.clock, look_in=lambda *_: None)
         sourcing.applied = True
+        self.certifying = Certifying(
+            securing=Securing.open(folder / "ca", self.clock),
+            plans=tuple,
+            held=self.ledger,
+            store=self.store,
+            clock=self.clock,
+            tell=News().tell,
+        )
         self.reporting = Reporting(
             settings=lambda: Settings(run=str(folder), state="s", cache="c"),
             clock=self.clock,
@@ -51,7 +61,7 @@ class Mesh:
             quarantine=self.quarantine,
             sourcing=sourcing,
             news=News(),
-            certificate_seconds=lambda _: 60.0,
+            certifying=self.certifying,
         )
         for obj in self.store.list(kind="Pod"):
             ready = {"conditions": [{"type": "Ready", "status": "True"}]}

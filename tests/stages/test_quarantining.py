@@ -216,7 +216,7 @@ def test_what_a_proxy_kept_over_a_restart_counts_as_good() -> None:
     mesh.plan()
     kept = mesh.planned["web"][ROUTES]["80"]
     mesh.runs["web", "80"] = kept
-    mesh.quarantine.hear(Kept(proxy="web", type=ROUTES, names=("80",), resources=(kept,)))
+    mesh.quarantine.hear(Kept(proxy="web", type=ROUTES, resources=(kept,)))
     mesh.edit("c", bad=True)
     mesh.run()
     assert mesh.out() == {"c"}

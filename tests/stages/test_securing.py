@@ -10,7 +10,9 @@ from tests.stages.shop import Round, names
 
 from lateen.base.clock import FakeClock
 from lateen.envoy.names import SECRET_OWN, SECRET_ROOT
+from lateen.envoy.resources import Resource, ResourceType
 from lateen.stages.securing import LOOK_EVERY, Securing
+from lateen.xds.ledger import ProxyState
 
 
 class Mesh:
@@ -21,7 +23,17 @@ class Mesh:
         self.securing = Securing.open(folder / "ca", self.clock)
         self.planned = Round().step()
         self.securing.put(self.planned.plans.values(), self.planned.resources)
+        self.confirmed: dict[tuple[str, str], Resource] = {}
         self.web, self.edge = (names(self.planned)[name] for name in ("web-0", "edge-0"))
+
+    def last_good(self, proxy: str, type_: ResourceType, name: str) -> Resource | None:
+        """What a proxy has confirmed."""
+        assert type_ is ResourceType.SECRET
+        return self.confirmed.get((proxy, name))
+
+    def state(self, proxy: str) -> ProxyState | None:
+        """Nobody has come."""
+        return None
 
 
 def test_each_proxy_is_given_its_own_certificate_and_the_common_root(tmp_path: Path) -> None:
@@ -69,7 +81,7 @@ def test_certificates_are_renewed_long_before_they_end(tmp_path: Path) -> None:
 
         for passed in (0, 0.7 * life):
             await mesh.clock.advance(passed)
-            task = asyncio.create_task(mesh.securing.renewing(refresh))
+            task = asyncio.create_task(mesh.securing.renewing(refresh, mesh))
             await asyncio.sleep(0)  # it looks
             await mesh.clock.advance(LOOK_EVERY)
             task.cancel()

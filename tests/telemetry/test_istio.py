@@ -79,13 +79,13 @@ def test_edges_count_requests_errors_and_mtls() -> None:
 
 def test_the_federated_page_holds_proxies_and_platform() -> None:
     platform = Platform(
-        objects={"Pod": 3}, nacks={"CDS": 1}, certificates={("shop", "web-1"): 60.0}
+        objects={"Pod": 3}, nacks={"CDS": 1}, certificates={("proxy", "shop", "web-1"): 60.0}
     )
     families = (*read(PAGE, "web-1"), up_family({("shop", "web-1"): True, ("shop", "x"): False}))
     page = federated(families, platform)
     assert 'lateen_objects{kind="Pod"} 3' in page
     assert 'lateen_xds_nacks_total{type="CDS"} 1' in page
-    assert 'lateen_certificate_seconds{namespace="shop",pod="web-1"} 60' in page
+    assert 'lateen_certificate_seconds{kind="proxy",namespace="shop",name="web-1"} 60' in page
     assert 'lateen_proxy_up{namespace="shop",pod="x"} 0' in page
     names = [family.name for family in parse_families(page)]
     assert len(names) == len(set(names))

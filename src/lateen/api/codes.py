@@ -23,6 +23,8 @@ PORT_TAKEN = "LAT0014"  # a port of this machine, for a Gateway, that cannot be 
 NOT_ADMITTED = (
     "LAT0019"  # a quota, a level of Pod Security or a policy keeps the object out, or warns
 )
+CERTIFICATE_ENDS = "LAT0016"  # less than a fifth of a certificate's life is left, or none
+CLOCK_MOVED = "LAT0017"  # this machine's clock was set to another time
 
 REFERENCE_NOT_FOUND = "IST0101"  # a host, gateway, subset, Secret … that is not there
 BAD_FIELD = "IST0106"  # one object, taken alone, is not valid

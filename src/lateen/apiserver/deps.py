@@ -194,6 +194,8 @@ class ApiDeps:
     `status`       the mesh: name, phase, pods, urls, problems, refused.
     `problems`     {"problems": [...]}, each with code, level, kind, namespace, name, field, file, line.
     `proxies`      {"proxies": [...]}, each with namespace, pod, role, state, certificateSeconds.
+    `certificates` {"certificates": [...], "rotation", "waitingFor"}; `rotate_root` begins a change of
+                   root and says the same; raises NotPossible where there is none to make.
     `config_dump`  Envoy's config_dump (with include_eds) of a pod, by namespace and name; raises
                    NotFound.
     `traffic`      {"edges": [...], "proxies": [...]}, request counters since each proxy started.
@@ -210,6 +212,8 @@ class ApiDeps:
     status: Callable[[], Any]
     problems: Callable[[], Any]
     proxies: Callable[[], Any]
+    certificates: Callable[[], Any]
+    rotate_root: Callable[[], Any]
     config_dump: Callable[[str, str], Awaitable[Any]]
     traffic: Callable[[], Awaitable[Any]]
     metrics: Callable[[], Awaitable[str]]

@@ -20,7 +20,7 @@ from lateen.apiserver.overview import overview
 from lateen.apiserver.serializing import json_response, to_json
 from lateen.apiserver.writing import bytes_of, decoded
 from lateen.base.clock import Clock
-from lateen.base.errors import NotFound
+from lateen.base.errors import NotFound, NotPossible
 
 PREFIX = "/lateen/v1"
 EVENT_PAUSE = 0.5  # seconds in which changes are gathered into one event
@@ -49,6 +49,9 @@ def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.Rout
     async def proxies(_: web.Request) -> web.Response:
         return json_response(deps.proxies())
 
+    async def certificates(_: web.Request) -> web.Response:
+        return json_response(deps.certificates())
+
     async def traffic(_: web.Request) -> web.Response:
         return json_response(await deps.traffic())
 
@@ -72,6 +75,7 @@ def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.Rout
         "/problems": problems,
         "/proxies": proxies,
         "/proxies/{pod:[^/]+(?:/[^/]+)?}/config": config,
+        "/certificates": certificates,
         "/traffic": traffic,
         "/metrics": metrics,
         "/overview": shown,
@@ -91,11 +95,22 @@ def writing_routes(deps: ApiDeps) -> list[web.RouteDef]:
     async def drain(_: web.Request) -> web.Response:
         return json_response(await asyncio.shield(deps.drain()))
 
+    async def rotate(_: web.Request) -> web.Response:
+        try:
+            return json_response(deps.rotate_root(), 202)
+        except NotPossible as fault:
+            raise ApiFault(409, str(fault)) from None
+
     async def shutdown(_: web.Request) -> web.Response:
         deps.shutdown()
         return json_response({"state": "ending"}, 202)
 
-    posts: dict[str, Handler] = {"/sources": sources, "/drain": drain, "/shutdown": shutdown}
+    posts: dict[str, Handler] = {
+        "/sources": sources,
+        "/drain": drain,
+        "/certificates/rotate": rotate,
+        "/shutdown": shutdown,
+    }
     return [web.post(PREFIX + path, handler) for path, handler in posts.items()]
 
 

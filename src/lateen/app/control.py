@@ -26,6 +26,7 @@ from lateen.api.objects import Obj
 from lateen.apiserver.crilog import log_reader
 from lateen.apiserver.deps import ApiDeps, Sources
 from lateen.apiserver.noting import note_managers
+from lateen.app.certifying import Certifying
 from lateen.app.measuring import Measuring
 from lateen.app.news import News
 from lateen.app.opening import MakeConsole, Opened, opened
@@ -129,6 +130,14 @@ class ControlPlane:
             tell=self.news.tell,
         )
         self.following = Following(paths=lambda: self.settings.paths, read=self._read_sources)
+        self.certifying = Certifying(
+            securing=self.securing,
+            plans=lambda: self.planning.latest.plans.values() if self.planning.latest else (),
+            held=self.ads.ledger,
+            store=self.store,
+            clock=self.clock,
+            tell=self.news.tell,
+        )
         self.reporting = Reporting(
             settings=lambda: self.settings,
             clock=self.clock,
@@ -139,13 +148,13 @@ class ControlPlane:
             quarantine=self.quarantine,
             sourcing=self.sourcing,
             news=self.news,
-            certificate_seconds=self.securing.seconds_left,
+            certifying=self.certifying,
         )
         self.measuring = Measuring(
             store=self.store,
             clock=self.clock,
             sockets=self.reporting.admin_sockets,
-            certificates=self.reporting.certificates,
+            certificates=self.certifying.seconds,
         )
         self.ads.ledger.listen(self.measuring.hear)
         self._traffic = True
@@ -213,7 +222,8 @@ class ControlPlane:
             named("sources", self.following.following()),
             named("rebuilding", self.building.rebuilding()),
             named("account tokens", self.account_tokens.renewing(self._wake.set)),
-            named("certificates", self.securing.renewing(self.ads.refresh)),
+            named("certificates", self.securing.renewing(self.ads.refresh, self.ads.ledger)),
+            named("looking at certificates", self.certifying.looking()),
             named("autoscaling", self.autoscaling.autoscaling()),
             named("statuses", self.programming.programming()),
             named("ending", _wait(ending)),
@@ -289,6 +299,7 @@ class ControlPlane:
             self._traffic = False
             planned = self.planning.step(self.store.list(), self.quarantine.keys())
             self.securing.put(planned.plans.values(), planned.resources)
+            self.securing.follow(planned.world, self.reporting.origin_of)
             self.quarantine.made(planned.resources)
             self.programming.look()
             self.running.put_directory(directory_of(planned.world))
@@ -361,6 +372,8 @@ class ControlPlane:
             status=report.status,
             problems=report.problems,
             proxies=report.proxies,
+            certificates=self.certifying.shown,
+            rotate_root=self.certifying.rotate,
             config_dump=report.config_dump,
             traffic=self.measuring.traffic,
             metrics=self.measuring.metrics,

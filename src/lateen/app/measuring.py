@@ -29,7 +29,7 @@ class Measuring:
         store: Store,
         clock: Clock,
         sockets: Callable[[], Mapping[ProxyName, Path]],
-        certificates: Callable[[], Mapping[ProxyName, float]],
+        certificates: Callable[[], Mapping[tuple[str, str, str], float]],
     ) -> None:
         self._store = store
         self._certificates = certificates

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lateen.api.objects import Obj
+from lateen.app.certifying import Certifying
 from lateen.app.doors import addresses, closed_doors, door_problems
 from lateen.app.news import News
 from lateen.app.settings import Settings
@@ -49,7 +50,7 @@ class Reporting:
     quarantine: Quarantine
     sourcing: Sourcing
     news: News
-    certificate_seconds: Callable[[str], float]
+    certifying: Certifying
     console: str = ""
     fault: str = ""  # why the newest objects could not be carried out, a bug of ours
 
@@ -118,8 +119,9 @@ class Reporting:
         found: dict[Problem, None] = dict.fromkeys(self.sourcing.problems)
         found.update(dict.fromkeys(self.building.problems()))
         found.update(dict.fromkeys(planned.problems if planned else ()))
-        found.update(dict.fromkeys(self.quarantine.problems(self._origin_of)))
+        found.update(dict.fromkeys(self.quarantine.problems(self.origin_of)))
         found.update(dict.fromkeys(door_problems(self._closed_doors(), self.settings().ports)))
+        found.update(dict.fromkeys(self.certifying.problems()))
         if self.fault:
             words = f"a bug in lateen ({self.fault}): what was served before is served on; see control.log"
             found[Problem(code=BUG, level=Level.ERROR, origin=Origin(), message=words)] = None
@@ -154,7 +156,7 @@ class Reporting:
             "kept": sum(t.kept for t in types),
             "sent": {t.type.short: t.sent for t in types},
             "bytes": sum(len(r.body) for some in resources.values() for r in some.values()),
-            "certificateSeconds": self.certificate_seconds(proxy.id),
+            "certificateSeconds": self.certifying.seconds_of(proxy.id),
             "refused": [
                 {"type": r.type.short, "names": r.name, "message": r.message}
                 for r in (state.refusals if state else ())
@@ -170,7 +172,8 @@ class Reporting:
     def _closed_doors(self) -> dict[int, str]:
         return closed_doors(self.ledger.state(BORDER_NODE))
 
-    def _origin_of(self, key: ObjectKey) -> Origin:
+    def origin_of(self, key: ObjectKey) -> Origin:
+        """Where the object was written; its name alone if it is nowhere."""
         obj = self.store.get(key)
         return obj.origin() if obj else Origin(key=key)
 
@@ -192,13 +195,6 @@ class Reporting:
         pods = self.store.list(group="", kind="Pod")
         sockets = {(o.key.namespace, o.key.name): self._socket_of(o) for o in pods}
         return {who: socket for who, socket in sockets.items() if socket.exists()}
-
-    def certificates(self) -> dict[tuple[str, str], float]:
-        """Seconds until each proxy's certificate ends."""
-        return {
-            (plan.proxy.namespace, plan.proxy.pod): self.certificate_seconds(plan.proxy.id)
-            for plan in self._plans()
-        }
 
     def _socket_of(self, obj: Obj) -> Path:
         return layout.admin_socket(self.settings().run_dir, slot_of(obj.meta.uid))

@@ -37,6 +37,10 @@ class Conflict(StoreError):
     """The object was changed since the caller read it (HTTP 409)."""
 
 
+class NotPossible(LateenError):
+    """What was asked for cannot be done as things stand (HTTP 409)."""
+
+
 class Expired(StoreError):
     """The revision asked for has been compacted away (HTTP 410 Gone)."""
 

@@ -17,10 +17,11 @@ import hmac
 import random
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from lateen.base.clock import Clock
-from lateen.ca.authority import LEAF_LIFE, Authority, Leaf, renew_at
+from lateen.ca.authority import USUAL, Authority, Leaf, Terms, renew_at
+from lateen.ca.material import pem_of
 from lateen.ca.subject import Subject
 
 
@@ -36,6 +37,7 @@ class Held:
 class _Owner:
     identity: str
     subject: Subject
+    terms: Terms
     held: Held | None = None
     due: datetime | None = None
 
@@ -48,20 +50,25 @@ class Wallet:
         authority: Authority,
         clock: Clock,
         *,
-        lifetime: timedelta = LEAF_LIFE,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._authority = authority
         self._clock = clock
-        self._lifetime = lifetime
         self._chance = chance
         self._owners: dict[str, _Owner] = {}
 
-    def admit(self, node_id: str, identity: str, subject: Subject) -> None:
-        """Say who the node is. Another identity or subject than before takes its leaf away."""
+    def admit(self, node_id: str, identity: str, subject: Subject, terms: Terms = USUAL) -> None:
+        """Say who the node is. Another identity, subject or terms make another leaf due."""
         known = self._owners.get(node_id)
-        if known is None or (known.identity, known.subject) != (identity, subject):
-            self._owners[node_id] = _Owner(identity, subject)
+        if known is None:
+            self._owners[node_id] = _Owner(identity, subject, terms)
+        elif (known.identity, known.subject, known.terms) != (identity, subject, terms):
+            self._owners[node_id] = _Owner(identity, subject, terms, due=self._clock.now())
+
+    def replace_all(self) -> None:
+        """Another certificate signs from now on: every node is due."""
+        for owner in self._owners.values():
+            owner.held, owner.due = None, self._clock.now()
 
     def forget(self, node_id: str) -> None:
         """The node is gone."""
@@ -76,19 +83,22 @@ class Wallet:
         if owner is None:
             return None
         if owner.held is None or (owner.due is not None and self._clock.now() >= owner.due):
-            leaf = self._authority.issue(
-                owner.identity, subject=owner.subject, lifetime=self._lifetime
-            )
+            leaf = self._authority.issue(owner.identity, subject=owner.subject, terms=owner.terms)
             owner.held = Held(leaf=leaf, version=self._version(node_id, owner, leaf))
             owner.due = renew_at(leaf, self._chance)
         return owner.held
+
+    def leaf(self, node_id: str) -> Leaf | None:
+        """The node's leaf, if it was issued in this life of the control plane."""
+        owner = self._owners.get(node_id)
+        return owner.held.leaf if owner and owner.held else None
 
     def valid_until(self, node_id: str) -> datetime | None:
         """When the certificate ends that the node has, as far as is known; None if it is not."""
         owner = self._owners.get(node_id)
         if owner is None or owner.due is None:
             return None
-        return owner.held.leaf.not_after if owner.held else owner.due + self._lifetime / 2
+        return owner.held.leaf.not_after if owner.held else owner.due + owner.terms.lifetime / 2
 
     def still_good(self, node_id: str, version: str) -> bool:
         """Whether a version this authority made, maybe in an earlier life, need not be replaced.
@@ -108,7 +118,7 @@ class Wallet:
         end, binding, _ = rest.split("-")
         if binding != self._binding(owner):
             return False
-        due = datetime.fromtimestamp(int(end), UTC) - self._lifetime / 2
+        due = datetime.fromtimestamp(int(end), UTC) - owner.terms.lifetime / 2
         if self._clock.now() >= due:
             return False
         owner.due = due
@@ -131,9 +141,12 @@ class Wallet:
 
     def _binding(self, owner: _Owner) -> str:
         digest = hashlib.blake2b(digest_size=8)
-        for text in (owner.identity, *astuple(owner.subject), self._authority.bundle_pem):
+        for text in (owner.identity, *astuple(owner.subject), self._roots()):
             digest.update(f"{text}\0".encode())
         return digest.hexdigest()
+
+    def _roots(self) -> str:
+        return pem_of(*self._authority.material.roots)
 
     def _seal(self, node_id: str, rest: str) -> str:
         key = self._authority.derived_key("lateen secret version")

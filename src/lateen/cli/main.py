@@ -28,7 +28,13 @@ proxy = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+certs = typer.Typer(
+    help="The mesh's certificates: which there are, when they end, going over to a new root.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
 app.add_typer(proxy, name="proxy")
+app.add_typer(certs, name="certs")
 
 
 def examples(*lines: str) -> str:
@@ -237,6 +243,39 @@ def logs(
         timestamps=timestamps,
     )
     raise typer.Exit(run_logs(name, pod, namespace=namespace, wanted=wanted))
+
+
+@certs.callback(
+    short_help="Show every certificate and when it ends.",
+    epilog=examples(
+        "lateen certs                 all of them; exit status 1 unless all are well",
+        "lateen certs -o json",
+        "lateen certs rotate          go over to a new root, with no failed request",
+    ),
+)
+def certs_show(ctx: typer.Context, output: Form = Output.TEXT, name: Name = "default") -> None:
+    """Show every certificate: roots, what signs, the proxies', and those of Secrets."""
+    if ctx.invoked_subcommand is None:
+        from lateen.cli.certs import run_certs
+
+        raise typer.Exit(run_certs(name, as_json=output is Output.JSON))
+
+
+@certs.command(
+    "rotate",
+    short_help="Go over to a new root certificate.",
+    epilog=examples("lateen certs rotate", "lateen certs rotate --no-wait"),
+)
+def certs_rotate(
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until the old root is gone.")
+    ] = True,
+    name: Name = "default",
+) -> None:
+    """Have every proxy trust a new root, then replace all certificates, then drop the old root."""
+    from lateen.cli.certs import run_rotate
+
+    raise typer.Exit(run_rotate(name, wait=wait))
 
 
 @proxy.command(

@@ -18,13 +18,16 @@ ProxyName = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """lateen's own figures at this moment; certificates in seconds until they end."""
+    """lateen's own figures at this moment.
+
+    `certificates`: seconds until each ends, by kind, namespace and name.
+    """
 
     objects: Mapping[str, int] = field(default_factory=dict)  # by kind
     pushes: Mapping[str, int] = field(default_factory=dict)  # by xDS type
     acks: Mapping[str, int] = field(default_factory=dict)
     nacks: Mapping[str, int] = field(default_factory=dict)
-    certificates: Mapping[ProxyName, float] = field(default_factory=dict)
+    certificates: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
 
 
 def federated(families: Iterable[Family], platform: Platform) -> str:
@@ -42,10 +45,14 @@ def platform_families(platform: Platform) -> tuple[Family, ...]:
         _family(
             "lateen_certificate_seconds",
             "gauge",
-            "Seconds until the certificate of a proxy ends.",
+            "Seconds until a certificate ends: of a root, what signs, a proxy, or a Secret.",
             [
-                series("lateen_certificate_seconds", seconds, {"namespace": namespace, "pod": pod})
-                for (namespace, pod), seconds in sorted(platform.certificates.items())
+                series(
+                    "lateen_certificate_seconds",
+                    seconds,
+                    {"kind": kind, "namespace": namespace, "name": name},
+                )
+                for (kind, namespace, name), seconds in sorted(platform.certificates.items())
             ],
         ),
     )

@@ -40,13 +40,17 @@ class Pushed:
 class Kept:
     """A reconnecting proxy already held these, unchanged: nothing of them was sent.
 
-    `names` counts them all; `resources` leaves out secrets, of which only the version is known.
+    Of secrets only the version is known; they come without a body.
     """
 
     proxy: str
     type: ResourceType
-    names: tuple[str, ...]
     resources: tuple[Resource, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What they are called."""
+        return tuple(resource.name for resource in self.resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

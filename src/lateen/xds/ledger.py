@@ -167,7 +167,7 @@ class Ledger:
                 row.pending.update((name, "") for name in event.removed)
             case Kept():
                 row = known.rows[event.type]
-                row.kept = len(event.names)
+                row.kept = len(event.resources)
                 row.acked.update((r.name, r) for r in event.resources)
             case Acked():
                 self._write_ack(known.rows[event.type], event, now)

@@ -19,7 +19,7 @@ The order is what keeps Envoy from answering 503 between two states:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lateen.envoy.resources import Resource, Resources, ResourceType
@@ -194,20 +194,15 @@ class Stream:
             return
         channel.fresh = False
         held = channel.sent.items()
-        resources = tuple(have[n] for n, v in held if n in have and have[n].version == v)
-        names = {r.name for r in resources}
+        resources = [have[n] for n, v in held if n in have and have[n].version == v]
         if channel.type is ResourceType.SECRET:
-            names |= self._kept_secrets
-            resources = ()
-        if names:
-            self._events.append(
-                Kept(
-                    proxy=self.node_id,
-                    type=channel.type,
-                    names=tuple(sorted(names)),
-                    resources=resources,
-                )
-            )
+            resources = [replace(r, body=b"") for r in resources]
+            resources += [
+                Resource(name=n, version=v, body=b"") for n, v in held if n in self._kept_secrets
+            ]
+        if resources:
+            kept = tuple(sorted(resources, key=lambda r: r.name))
+            self._events.append(Kept(proxy=self.node_id, type=channel.type, resources=kept))
 
     def _push_secrets(self) -> None:
         channel = self._channels[ResourceType.SECRET]
