@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.lateen-run
 DEV_STAMP := .venv/.lateen-dev
 
-.PHONY: help setup demo smoke test e2e check bench bench-api fuzz format lock clean
+.PHONY: help setup demo smoke test e2e check bench bench-api fuzz soak-certificates format lock clean
 
 help:
 	@echo 'make demo    set up, build and run examples/polyglot, with a live view'
@@ -15,6 +15,7 @@ help:
 	@echo 'make check   format, lint, types, layers'
 	@echo 'make bench   the figures of docs/benchmarks.md, measured here'
 	@echo 'make bench-api  only those of the API with 10,000 objects'
+	@echo 'make soak-certificates  five minutes of requests, certificates of ten seconds, a new root half way'
 	@echo 'make fuzz    100,000 hostile requests to the API'
 	@echo 'make setup   only .venv, with .venv/bin/lateen'
 
@@ -60,6 +61,9 @@ bench: setup bench-api
 
 bench-api: setup
 	$(BIN)/python -m tools.bench_api
+
+soak-certificates: $(DEV_STAMP)
+	$(BIN)/python -m tools.soak_certificates
 
 fuzz: $(DEV_STAMP)
 	$(BIN)/python -m tools.fuzz_api

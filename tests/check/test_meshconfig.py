@@ -43,3 +43,27 @@ def test_a_wrong_value_refuses_the_settings() -> None:
 
 def test_other_config_maps_may_hold_what_they_like() -> None:
     assert said("accessLogFile: /dev/stdout\n", name="other") == []
+
+
+def test_what_proxies_are_told_of_certificates_is_checked() -> None:
+    good = "defaultConfig: {proxyMetadata: {SECRET_TTL: 10s, WORKLOAD_RSA_KEY_SIZE: '2048'}}\n"
+    assert said(good) == []
+    for entry in ("SECRET_TTL: soon", "SECRET_TTL: 1s", "WORKLOAD_RSA_KEY_SIZE: '512'"):
+        ((level, message),) = said(f"defaultConfig: {{proxyMetadata: {{{entry}}}}}\n")
+        assert level is Level.ERROR
+        assert message.startswith(f"defaultConfig.proxyMetadata.{entry.partition(':')[0]}: ")
+
+
+def test_a_pods_own_settings_for_its_proxy_are_checked() -> None:
+    tree = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "web",
+            "annotations": {"proxy.istio.io/config": "proxyMetadata: {SECRET_TTL: 0s}"},
+        },
+        "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+    }
+    (obj,) = decode_tree(tree, places=None).objects
+    (problem,) = check_object(obj)
+    assert problem.message.startswith("proxyMetadata.SECRET_TTL: a certificate lives at least 2s")

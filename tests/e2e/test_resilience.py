@@ -6,10 +6,9 @@ import json
 import os
 import shutil
 import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 from tests.e2e.conftest import FOLDER
 from tests.e2e.harness import Mesh, eventually
 from tests.e2e.leftovers import Tree, host_tables, mounts, tree
+from tests.e2e.load import Load
 
 FRONT = """\
 apiVersion: networking.istio.io/v1
@@ -82,35 +82,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 def pids(mesh: Mesh) -> dict[str, int]:
     found: dict[str, int] = json.loads((mesh.run / "pids.json").read_text())
     return found
-
-
-class Load:
-    """Requests one after the other in some threads, counted by status."""
-
-    def __init__(self, ask: Callable[[], int], threads: int = 3) -> None:
-        self.seen: Counter[int] = Counter()
-        self._ask = ask
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self.seen[self._ask()] += 1
-
-    def more(self, count: int) -> bool:
-        """Whether so many more requests were answered with 200 before long."""
-        enough = self.seen[200] + count
-        return bool(eventually(lambda: self.seen[200] > enough))
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
 
 def proxies(mesh: Mesh) -> list[dict[str, Any]]:

@@ -6,13 +6,17 @@ Before: api/shape.py, api/tree.py                  After: check/meshconfig.py, w
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from lateen.api.fields import Api, Informative, NotYet, dec_hook
+from lateen.api.proxydefaults import ANNOTATION, ProxyDefaults
 from lateen.api.shape import Fault, FaultKind, shape
 from lateen.api.tree import read_documents
 from lateen.api.virtualservice import HTTPRetry
 
+T = TypeVar("T", bound=Api)
 NAMESPACE, NAME, KEY = "istio-system", "istio", "mesh"
 
 
@@ -27,12 +31,12 @@ class MeshConfig(Api, frozen=True, kw_only=True):
 
     outbound_traffic_policy: OutboundTrafficPolicy | None = None
     default_http_retry_policy: HTTPRetry | None = None
+    default_config: ProxyDefaults | None = None
     root_namespace: Informative = None
     access_log_encoding: NotYet = None
     access_log_file: NotYet = None
     access_log_format: NotYet = None
     connect_timeout: NotYet = None
-    default_config: NotYet = None
     default_destination_rule_export_to: NotYet = None
     default_providers: NotYet = None
     default_service_export_to: NotYet = None
@@ -67,12 +71,21 @@ class MeshConfig(Api, frozen=True, kw_only=True):
 
 def read_mesh_config(text: str) -> tuple[MeshConfig, tuple[Fault, ...]]:
     """Read the key's text. What does not fit is left out and told; the rest holds."""
-    documents, problems = read_documents(text, KEY)
+    return _read(text, KEY, MeshConfig)
+
+
+def read_proxy_annotation(text: str) -> tuple[ProxyDefaults, tuple[Fault, ...]]:
+    """Read the annotation `proxy.istio.io/config` of a pod, likewise."""
+    return _read(text, ANNOTATION, ProxyDefaults)
+
+
+def _read(text: str, name: str, kind: type[T]) -> tuple[T, tuple[Fault, ...]]:
+    documents, problems = read_documents(text, name)
     if problems or len(documents) > 1:
         words = problems[0].message if problems else "wanted one document"
-        return MeshConfig(), (Fault(path="", kind=FaultKind.WRONG, message=words),)
+        return kind(), (Fault(path="", kind=FaultKind.WRONG, message=words),)
     raw = documents[0].value if documents else {}
     if not isinstance(raw, dict):
-        return MeshConfig(), (Fault(path="", kind=FaultKind.WRONG, message="wanted a mapping"),)
-    shaped = shape(MeshConfig, raw)
-    return msgspec.convert(shaped.raw, MeshConfig, dec_hook=dec_hook), shaped.faults
+        return kind(), (Fault(path="", kind=FaultKind.WRONG, message="wanted a mapping"),)
+    shaped = shape(kind, raw)
+    return msgspec.convert(shaped.raw, kind, dec_hook=dec_hook), shaped.faults

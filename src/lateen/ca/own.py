@@ -30,7 +30,7 @@ from lateen.ca.material import (
 
 ROOT_LIFE = timedelta(days=3650)
 INTERMEDIATE_LIFE = timedelta(days=365)
-_SKEW = timedelta(minutes=1)
+_BEFORE = timedelta(days=1)  # a machine's clock may be set back
 _NEXT = "next"
 
 
@@ -108,9 +108,13 @@ def _load(folder: Path, roots: tuple[x509.Certificate, ...]) -> Material | None:
 
 def _make_root(folder: Path, trust_domain: str, now: datetime) -> x509.Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
-    start = now.replace(microsecond=0) - _SKEW
+    now = now.replace(microsecond=0)
     unsigned = builder(
-        _authority_name(trust_domain, "root"), key.public_key(), None, start, start + ROOT_LIFE
+        _authority_name(trust_domain, "root"),
+        key.public_key(),
+        None,
+        now - _BEFORE,
+        now + ROOT_LIFE,
     )
     certificate = _as_authority(unsigned, path_length=1).sign(key, algorithm_of(key))
     # The certificate comes last: without it the folder counts as empty.
@@ -134,8 +138,8 @@ def _make_intermediate(
     if root is None:
         raise EnvironmentFault(f"{folder}/root-key.pem is not the key of a root in root-cert.pem")
     key = ec.generate_private_key(ec.SECP256R1())
-    start = now.replace(microsecond=0) - _SKEW
-    end = min(start + INTERMEDIATE_LIFE, root.not_valid_after_utc)
+    start = max(now.replace(microsecond=0) - _BEFORE, root.not_valid_before_utc)
+    end = min(now.replace(microsecond=0) + INTERMEDIATE_LIFE, root.not_valid_after_utc)
     unsigned = builder(
         _authority_name(trust_domain, "intermediate"), key.public_key(), root, start, end
     )

@@ -6,12 +6,20 @@ Before: api/meshconfig.py, check/at.py                  After: check/service.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.config import ConfigMap
-from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
-from lateen.api.shape import FaultKind
+from lateen.api.meshconfig import (
+    KEY,
+    NAME,
+    NAMESPACE,
+    MeshConfig,
+    read_mesh_config,
+    read_proxy_annotation,
+)
+from lateen.api.proxydefaults import ANNOTATION, ProxyDefaults, metadata_faults
+from lateen.api.shape import Fault, FaultKind
 from lateen.base.problem import Problem
 from lateen.check.at import At
 
@@ -25,6 +33,20 @@ def check_mesh_config(config: ConfigMap, at: At) -> Iterator[Problem]:
         return
     here = at.key("data", KEY)
     mesh, faults = read_mesh_config(config.data[KEY])
+    yield from _told(faults, here)
+    yield from _values(mesh, here)
+
+
+def check_proxy_annotation(annotations: Mapping[str, str], at: At) -> Iterator[Problem]:
+    """Every fault of a pod's annotation `proxy.istio.io/config`; `at` is its metadata."""
+    if ANNOTATION in annotations:
+        here = at.key("annotations", ANNOTATION)
+        config, faults = read_proxy_annotation(annotations[ANNOTATION])
+        yield from _told(faults, here)
+        yield from _metadata(config, "", here)
+
+
+def _told(faults: Iterable[Fault], here: At) -> Iterator[Problem]:
     for fault in faults:
         where = f"{fault.path}: " if fault.path else ""
         words = f"{where}{fault.message}"
@@ -34,7 +56,6 @@ def check_mesh_config(config: ConfigMap, at: At) -> Iterator[Problem]:
             yield here.warning(words, fault.fix)
         else:
             yield here.error(words, fault.fix)
-    yield from _values(mesh, here)
 
 
 def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
@@ -43,3 +64,10 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
         yield at.error(f"outboundTrafficPolicy.mode: wanted one of {', '.join(_MODES)}")
     if retries and retries.attempts < 0:
         yield at.error("defaultHttpRetryPolicy.attempts cannot be negative")
+    if mesh.default_config:
+        yield from _metadata(mesh.default_config, "defaultConfig.", at)
+
+
+def _metadata(config: ProxyDefaults, path: str, at: At) -> Iterator[Problem]:
+    for name, words in metadata_faults(config.proxy_metadata):
+        yield at.error(f"{path}proxyMetadata.{name}: {words}")

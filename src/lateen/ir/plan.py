@@ -39,6 +39,7 @@ class Proxy:
     app: str = ""
     version: str = ""
     locality: Locality = NOWHERE
+    metadata: tuple[tuple[str, str], ...] = ()  # proxyMetadata, in force for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

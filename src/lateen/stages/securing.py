@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 from lateen.api.codes import INVALID_CREDENTIAL
+from lateen.api.fields import Duration
+from lateen.api.proxydefaults import RSA_KEY_SIZE, SECRET_TTL
 from lateen.base.clock import Clock
 from lateen.base.errors import NotPossible
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
-from lateen.ca.authority import Authority
+from lateen.ca.authority import USUAL, Authority, Terms
 from lateen.ca.material import Unfit
 from lateen.ca.rotation import Phase, Rotation
 from lateen.ca.secrets import Wallet
@@ -24,7 +27,7 @@ from lateen.ca.subject import Subject
 from lateen.envoy.names import SECRET_OWN, SECRET_ROOT
 from lateen.envoy.resources import Resource, Resources, ResourceType
 from lateen.envoy.tls import emit_root, emit_secret
-from lateen.ir.plan import ProxyPlan
+from lateen.ir.plan import Proxy, ProxyPlan
 from lateen.world.model import CLUSTER_DOMAIN, SecretData, World
 from lateen.xds.ledger import ProxyState
 
@@ -111,7 +114,7 @@ class Securing:
                 version=proxy.version,
                 service=proxy.app or proxy.workload,
             )
-            self.wallet.admit(proxy.id, proxy.identity, subject)
+            self.wallet.admit(proxy.id, proxy.identity, subject, terms_of(proxy))
         for node_id in self._known - known:
             self.wallet.forget(node_id)
         self._known = known
@@ -196,3 +199,13 @@ class Securing:
         while True:
             self.look(refresh, held)
             await self.clock.sleep(LOOK_EVERY)
+
+
+def terms_of(proxy: Proxy) -> Terms:
+    """How its certificates are made: as its metadata says, under the names of Istio's agent."""
+    said = dict(proxy.metadata)
+    ttl = Duration.parse(said[SECRET_TTL]).seconds if SECRET_TTL in said else None
+    return Terms(
+        lifetime=timedelta(seconds=ttl) if ttl else USUAL.lifetime,
+        rsa_bits=int(said.get(RSA_KEY_SIZE, 0)),
+    )

@@ -48,6 +48,7 @@ def proxy_of(workload: Workload) -> Proxy | None:
         app=workload.app,
         version=workload.version,
         locality=workload.locality,
+        metadata=workload.proxy_metadata,
     )
 
 

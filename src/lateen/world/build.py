@@ -40,9 +40,10 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         by_kind.setdefault(obj.key.kind, []).append(obj)
     labels = {o.key.name: o.meta.labels for o in by_kind.get("Namespace", ())}
     places = {o.key.name: locality_of(o.meta.labels) for o in by_kind.get("Node", ())}
+    mesh = _mesh_config(by_kind.get("ConfigMap", ()))
     workloads = {
         (o.key.namespace, o.key.name): workload_of(
-            o, labels.get(o.key.namespace, {}), trust_domain, places
+            o, labels.get(o.key.namespace, {}), trust_domain, places, mesh
         )
         for o in sorted(by_kind.get("Pod", ()), key=lambda o: o.key)
     }
@@ -68,7 +69,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         virtual_services=_owned(by_kind.get("VirtualService", ()), VirtualService),
         destination_rules=_owned(by_kind.get("DestinationRule", ()), DestinationRule),
         gateways=_owned(by_kind.get("Gateway", ()), Gateway),
-        mesh=_mesh_config(by_kind.get("ConfigMap", ())),
+        mesh=mesh,
         sidecars=_owned(by_kind.get("Sidecar", ()), Sidecar),
         peer_authentications=_owned(by_kind.get("PeerAuthentication", ()), PeerAuthentication),
         authorization_policies=_owned(by_kind.get("AuthorizationPolicy", ()), AuthorizationPolicy),

@@ -174,6 +174,7 @@ class Workload:
     hostname: str = ""
     subdomain: str = ""
     locality: Locality = NOWHERE  # of its node, or what its label istio-locality says
+    proxy_metadata: tuple[tuple[str, str], ...] = ()
     origin: Origin
 
     def target(self, port: int | str) -> int | None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from lateen.api.meshconfig import MeshConfig, read_proxy_annotation
 from lateen.api.meta import ObjectMeta
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod
+from lateen.api.proxydefaults import ANNOTATION, metadata_faults
 from lateen.base.locality import NOWHERE, Locality, parse_locality
 from lateen.world.model import Injection, Workload
 
@@ -20,6 +22,7 @@ _TEMPLATES = "inject.istio.io/templates"
 _LOCALITY = "istio-locality"
 _HASH = "pod-template-hash"
 _NAMESPACE_SWITCH = "istio-injection"
+_NO_SETTINGS = MeshConfig()
 
 
 def workload_of(
@@ -27,6 +30,7 @@ def workload_of(
     namespace_labels: Mapping[str, str],
     trust_domain: str,
     places: Mapping[str, Locality],
+    mesh: MeshConfig = _NO_SETTINGS,
 ) -> Workload:
     """Read one pod."""
     pod = cast("Pod", obj.typed)
@@ -54,9 +58,22 @@ def workload_of(
         ),
         hostname=pod.spec.hostname,
         subdomain=pod.spec.subdomain,
+        proxy_metadata=_proxy_metadata(pod.metadata.annotations, mesh),
         locality=_locality(labels, places.get(pod.spec.node_name, NOWHERE)),
         origin=obj.origin(),
     )
+
+
+def _proxy_metadata(
+    annotations: Mapping[str, str], mesh: MeshConfig
+) -> tuple[tuple[str, str], ...]:
+    """The mesh's, with the pod's own in front. What cannot hold was told before, and is left out."""
+    found = dict(mesh.default_config.proxy_metadata) if mesh.default_config else {}
+    if text := annotations.get(ANNOTATION):
+        found |= read_proxy_annotation(text)[0].proxy_metadata
+    for name, _ in tuple(metadata_faults(found)):
+        del found[name]
+    return tuple(sorted(found.items()))
 
 
 def _locality(labels: Mapping[str, str], of_node: Locality) -> Locality:

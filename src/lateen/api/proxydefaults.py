@@ -1,0 +1,76 @@
+"""How proxies are run: `defaultConfig` of the mesh's settings, and the annotation `proxy.istio.io/config`.
+
+In: a pod's annotations.    Out: ProxyDefaults, Identity terms.    Source: istio.io ProxyConfig (mesh/v1alpha1).
+Before: api/shape.py        After: api/meshconfig.py, world/workloads.py
+
+Of `proxyMetadata`, the environment of Istio's agent, what is said of certificates holds here, under
+the agent's names: SECRET_TTL, WORKLOAD_RSA_KEY_SIZE and ECC_SIGNATURE_ALGORITHM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from lateen.api.fields import Api, Duration, Informative, NotYet
+
+ANNOTATION = "proxy.istio.io/config"
+SECRET_TTL, RSA_KEY_SIZE, ECC = "SECRET_TTL", "WORKLOAD_RSA_KEY_SIZE", "ECC_SIGNATURE_ALGORITHM"
+SHORTEST = 2.0  # seconds a certificate may live at least
+_KEY_SIZES = ("2048", "3072", "4096")
+
+
+class ProxyDefaults(Api, frozen=True, kw_only=True):
+    """What holds for proxies where nothing closer says otherwise."""
+
+    proxy_metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    config_path: Informative = None
+    binary_path: Informative = None
+    service_cluster: Informative = None
+    discovery_address: Informative = None
+    control_plane_auth_policy: Informative = None
+    image: Informative = None
+    sds: Informative = None
+    mesh_id: Informative = None
+    drain_duration: NotYet = None
+    parent_shutdown_duration: NotYet = None
+    termination_drain_duration: NotYet = None
+    zipkin_address: NotYet = None
+    statsd_udp_address: NotYet = None
+    proxy_admin_port: NotYet = None
+    custom_config_file: NotYet = None
+    stat_name_length: NotYet = None
+    concurrency: NotYet = None
+    proxy_bootstrap_template_path: NotYet = None
+    interception_mode: NotYet = None
+    tracing: NotYet = None
+    envoy_access_log_service: NotYet = None
+    envoy_metrics_service: NotYet = None
+    runtime_values: NotYet = None
+    status_port: NotYet = None
+    extra_stat_tags: NotYet = None
+    gateway_topology: NotYet = None
+    readiness_probe: NotYet = None
+    proxy_stats_matcher: NotYet = None
+    hold_application_until_proxy_starts: NotYet = None
+    ca_certificates_pem: NotYet = None
+    private_key_provider: NotYet = None
+    proxy_headers: NotYet = None
+    availability_zone: NotYet = None
+
+
+def metadata_faults(metadata: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The name and the fault of each entry that cannot hold."""
+    ttl = metadata.get(SECRET_TTL)
+    if ttl is not None:
+        try:
+            if Duration.parse(ttl).seconds < SHORTEST:
+                yield SECRET_TTL, f"a certificate lives at least {SHORTEST:.0f}s, not {ttl}"
+        except ValueError as fault:
+            yield SECRET_TTL, str(fault)
+    size = metadata.get(RSA_KEY_SIZE)
+    if size is not None and size not in _KEY_SIZES:
+        yield RSA_KEY_SIZE, f"wanted one of {', '.join(_KEY_SIZES)}, not {size}"
+    if metadata.get(ECC, "") not in ("", "ECDSA"):
+        yield ECC, f"wanted ECDSA, not {metadata[ECC]}"
