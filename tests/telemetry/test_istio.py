@@ -85,7 +85,7 @@ def test_the_federated_page_holds_proxies_and_platform() -> None:
     page = federated(families, platform)
     assert 'lateen_objects{kind="Pod"} 3' in page
     assert 'lateen_xds_nacks_total{type="CDS"} 1' in page
-    assert 'lateen_certificate_seconds{kind="proxy",namespace="shop",name="web-1"} 60' in page
+    assert 'lateen_certificate_seconds{kind="proxy",name="web-1",namespace="shop"} 60' in page
     assert 'lateen_proxy_up{namespace="shop",pod="x"} 0' in page
     names = [family.name for family in parse_families(page)]
     assert len(names) == len(set(names))
