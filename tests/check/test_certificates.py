@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from lateen.api.decode import decode_documents
 from lateen.check import check_object
+from tests.envoy import pki
 
 
 def pair() -> tuple[bytes, bytes]:
@@ -32,14 +33,17 @@ def pair() -> tuple[bytes, bytes]:
 
 
 ONE, OTHER = pair(), pair()
+_NAMES = {"roots": "ca.crt", "revoked": "ca.crl", "staple": "tls.ocsp-staple"}
 
 
-def found(certificate: bytes, key: bytes) -> list[str]:
+def found(certificate: bytes, key: bytes, **more: bytes) -> list[str]:
     """`field: message` of the problems of a Secret with those two."""
     text = (
         "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: kubernetes.io/tls\n"
         f"data: {{tls.crt: {base64.b64encode(certificate).decode()}, "
-        f"tls.key: {base64.b64encode(key).decode()}}}\n"
+        f"tls.key: {base64.b64encode(key).decode()}"
+        + "".join(f", {_NAMES[n]}: {base64.b64encode(c).decode()}" for n, c in more.items())
+        + "}\n"
     )
     (obj,) = decode_documents(text, "f.yaml").objects
     return [f"{p.origin.field}: {p.message}" for p in check_object(obj)]
@@ -66,3 +70,16 @@ def test_each_fault_is_named_and_no_content_is_shown(
     (problem,) = found(certificate, key)
     assert problem.startswith(words), problem
     assert "hello" not in problem
+
+
+def test_what_goes_with_a_certificate_must_be_what_its_name_says() -> None:
+    authority = pki.Authority()
+    own = authority.identity("spiffe://outside/x")
+    good = {"roots": authority.root, "revoked": authority.revoke(own)}
+    assert found(own.certificate, own.key, staple=authority.staple(own), **good) == []
+    for name, words in (
+        ("revoked", 'data["ca.crl"]: wanted a list of revoked certificates'),
+        ("staple", 'data["tls.ocsp-staple"]: wanted an OCSP response'),
+    ):
+        (problem,) = found(own.certificate, own.key, **good | {name: b"hello"})
+        assert problem.startswith(words)

@@ -7,6 +7,7 @@ import base64
 import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.e2e
 
 HOST = "shop.example.com"
 AUTHORITY = pki.Authority()
+SERVER = AUTHORITY.sign(HOST, x509.DNSName(HOST))
 TCP = free_port()
 OBJECTS = """
 apiVersion: v1
@@ -35,7 +37,7 @@ data: {{mesh: "outboundTrafficPolicy: {{mode: REGISTRY_ONLY}}"}}
 apiVersion: v1
 kind: Secret
 metadata: {{name: shop-cert, namespace: istio-system}}
-data: {{tls.crt: {certificate}, tls.key: {key}, ca.crt: {root}}}
+data: {{tls.crt: {certificate}, tls.key: {key}, ca.crt: {root}, {more}}}
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -98,21 +100,26 @@ def _encoded(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
 
 
+def write_objects(folder: Path, *, revoked: bytes = b"") -> None:
+    """Everything, with a gateway's certificate that carries an OCSP answer."""
+    more = {"tls.ocsp-staple": AUTHORITY.staple(SERVER)} | ({"ca.crl": revoked} if revoked else {})
+    text = OBJECTS.format(
+        certificate=_encoded(SERVER.certificate),
+        key=_encoded(SERVER.key),
+        root=_encoded(AUTHORITY.root),
+        more=", ".join(f"{name}: {_encoded(content)}" for name, content in more.items()),
+        tcp=TCP,
+    )
+    (folder / "objects.yaml").write_text(text)
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """A mesh of one app behind every kind of server."""
     folder = tmp_path_factory.mktemp("shop")
     shutil.copytree(Path(__file__).parent / "mesh" / "echo", folder / "echo")
     (folder / "lateen.yaml").write_text("images: {test/echo: {build: echo}}\n")
-    pair = AUTHORITY.sign(HOST, x509.DNSName(HOST))
-    (folder / "objects.yaml").write_text(
-        OBJECTS.format(
-            certificate=_encoded(pair.certificate),
-            key=_encoded(pair.key),
-            root=_encoded(AUTHORITY.root),
-            tcp=TCP,
-        )
-    )
+    write_objects(folder)
     running = Mesh(folder)
     try:
         running.up()
@@ -122,12 +129,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         running.end()
 
 
-def _https(mesh: Mesh, folder: Path | None) -> bytes:
+def _https(mesh: Mesh, folder: Path, client: pki.Pair | None) -> bytes:
     """What the HTTPS server answers to a client with (or without) a certificate."""
     context = ssl.create_default_context(cadata=AUTHORITY.root.decode())
-    if folder:
-        pair = AUTHORITY.identity("spiffe://outside/client")
-        (folder / "client.pem").write_bytes(pair.certificate + pair.key)
+    if client:
+        (folder / "client.pem").write_bytes(client.certificate + client.key)
         context.load_cert_chain(folder / "client.pem")
     with (
         closing(socket.create_connection(("127.0.0.1", mesh.https), timeout=10)) as raw,
@@ -137,12 +143,49 @@ def _https(mesh: Mesh, folder: Path | None) -> bytes:
         return link.recv(4096)
 
 
+def _refused(mesh: Mesh, folder: Path, client: pki.Pair | None) -> bool:
+    try:
+        _https(mesh, folder, client)
+    except ssl.SSLError:
+        return True
+    return False
+
+
 def test_a_client_must_show_a_certificate_where_the_server_is_mutual(
     shop: Mesh, tmp_path: Path
 ) -> None:
-    assert _https(shop, tmp_path).startswith(b"HTTP/1.1 200")
-    with pytest.raises(ssl.SSLError):
-        _https(shop, None)
+    client = AUTHORITY.identity("spiffe://outside/client")
+    assert _https(shop, tmp_path, client).startswith(b"HTTP/1.1 200")
+    assert _refused(shop, tmp_path, None)
+
+
+def test_a_client_whose_certificate_is_revoked_is_refused_as_soon_as_the_secret_says_so(
+    shop: Mesh, tmp_path: Path
+) -> None:
+    bad, good = (AUTHORITY.identity(f"spiffe://outside/{name}") for name in ("bad", "good"))
+    assert _https(shop, tmp_path, bad).startswith(b"HTTP/1.1 200")
+    write_objects(shop.folder, revoked=AUTHORITY.revoke(bad))
+    assert eventually(lambda: _refused(shop, tmp_path, bad))
+    assert _https(shop, tmp_path, good).startswith(b"HTTP/1.1 200")
+
+
+def test_an_ocsp_answer_is_shown_with_the_certificate(shop: Mesh) -> None:
+    asked = subprocess.run(
+        [
+            "openssl",
+            "s_client",
+            "-connect",
+            f"127.0.0.1:{shop.https}",
+            "-servername",
+            HOST,
+            "-status",
+        ],
+        input=b"",
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert b"OCSP Response Status: successful" in asked.stdout
 
 
 def test_raw_connections_pass_the_gateway(shop: Mesh) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
 _NOW = datetime.now(UTC)
@@ -70,3 +71,41 @@ class Authority:
     def identity(self, uri: str) -> Pair:
         """A workload's certificate."""
         return self.sign("workload", x509.UniformResourceIdentifier(uri))
+
+    def revoke(self, pair: Pair) -> bytes:
+        """A list, in PEM form, that takes this certificate back."""
+        taken = (
+            x509.RevokedCertificateBuilder()
+            .serial_number(x509.load_pem_x509_certificate(pair.certificate).serial_number)
+            .revocation_date(_NOW)
+            .build()
+        )
+        made = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(_name("root"))
+            .last_update(_NOW - timedelta(hours=1))
+            .next_update(_NOW + timedelta(hours=1))
+            .add_revoked_certificate(taken)
+            .sign(self._key, hashes.SHA256())
+        )
+        return made.public_bytes(serialization.Encoding.PEM)
+
+    def staple(self, pair: Pair) -> bytes:
+        """An OCSP answer, in DER form: this certificate is good."""
+        root = x509.load_pem_x509_certificate(self.root)
+        made = (
+            ocsp.OCSPResponseBuilder()
+            .add_response(
+                cert=x509.load_pem_x509_certificate(pair.certificate),
+                issuer=root,
+                algorithm=hashes.SHA256(),
+                cert_status=ocsp.OCSPCertStatus.GOOD,
+                this_update=_NOW - timedelta(hours=1),
+                next_update=_NOW + timedelta(hours=1),
+                revocation_time=None,
+                revocation_reason=None,
+            )
+            .responder_id(ocsp.OCSPResponderEncoding.HASH, root)
+            .sign(self._key, hashes.SHA256())
+        )
+        return made.public_bytes(serialization.Encoding.DER)

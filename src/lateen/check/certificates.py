@@ -1,4 +1,4 @@
-"""Check the certificate and key of a Secret of type kubernetes.io/tls.
+"""Check the certificate and key of a TLS Secret, and what goes with them.
 
 In: their PEM bytes.    Out: what is wrong with which of the two, or None.
 Before: -               After: check/service.py
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 CERTIFICATE = "tls.crt"
 KEY = "tls.key"
+REVOKED = "ca.crl"
+STAPLE = "tls.ocsp-staple"
 
 
 def pair_fault(certificate: bytes, key: bytes) -> tuple[str, str] | None:
@@ -31,4 +33,23 @@ def pair_fault(certificate: bytes, key: bytes) -> tuple[str, str] | None:
         return KEY, "wanted a private key in PEM form, not encrypted"
     if private.public_key() != public:
         return KEY, "is not the key of the first certificate in tls.crt"
+    return None
+
+
+def extra_fault(name: str, content: bytes) -> str | None:
+    """What was wanted of `ca.crl` or `tls.ocsp-staple`; None if it can be used."""
+    from cryptography.x509 import load_pem_x509_crl
+    from cryptography.x509.ocsp import load_der_ocsp_response
+
+    try:
+        if name == REVOKED:
+            load_pem_x509_crl(content)
+        else:
+            load_der_ocsp_response(content)
+    except ValueError:
+        wanted = {
+            REVOKED: "wanted a list of revoked certificates (X509 CRL) in PEM form",
+            STAPLE: "wanted an OCSP response in DER form",
+        }
+        return wanted[name]
     return None

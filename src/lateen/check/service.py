@@ -22,7 +22,7 @@ from lateen.api.names import (
 from lateen.api.service import Service, ServicePort, ServiceSpec
 from lateen.base.problem import Problem
 from lateen.check.at import At, one_of, port_number
-from lateen.check.certificates import CERTIFICATE, KEY, pair_fault
+from lateen.check.certificates import CERTIFICATE, KEY, REVOKED, STAPLE, extra_fault, pair_fault
 from lateen.check.gateway import PROTOCOLS
 from lateen.check.hosts import is_ip
 from lateen.check.meshconfig import check_mesh_config
@@ -136,6 +136,7 @@ def check_secret(secret: Secret, at: At) -> Iterator[Problem]:
         yield from _base64(value, at.key("data", key))
     if secret.type == "kubernetes.io/tls":
         yield from _pair(secret.data, at)
+    yield from _extras(secret.data, at)
     if sum(len(v) * 3 // 4 for v in secret.data.values()) > _MAX_BYTES:
         yield at.key("data").error(f"Too long: may not be more than {_MAX_BYTES} bytes")
 
@@ -152,6 +153,18 @@ def _pair(data: dict[str, str], at: At) -> Iterator[Problem]:
         return  # reported as no base64
     if fault := pair_fault(certificate, private):
         yield at.key("data", fault[0]).error(fault[1])
+
+
+def _extras(data: dict[str, str], at: At) -> Iterator[Problem]:
+    """What is beside certificates under these names is meant for proxies, which refuse nonsense."""
+    for name, beside in ((REVOKED, ("ca.crt", "cacert")), (STAPLE, ("tls.crt", "cert"))):
+        if name in data and any(key in data for key in beside):
+            try:
+                content = base64.b64decode(data[name])
+            except ValueError:
+                continue  # reported as no base64
+            if words := extra_fault(name, content):
+                yield at.key("data", name).error(words)
 
 
 def _keys(name: str, entries: dict[str, str], at: At) -> Iterator[Problem]:

@@ -132,11 +132,11 @@ def _gateway_port(
 
 
 def _secret(secret: TlsSecret) -> Resource:
-    return emit_secret(secret.name, secret.certificate, secret.key)
+    return emit_secret(secret.name, secret.certificate, secret.key, staple=secret.staple)
 
 
 def _root(secret: RootSecret) -> Resource:
-    return emit_root(secret.name, secret.pem)
+    return emit_root(secret.name, secret.pem, revoked=secret.revoked)
 
 
 def _by_name(resources: Iterable[Resource]) -> dict[str, Resource]:

@@ -184,16 +184,22 @@ def _secret(secret: Secret, version: str) -> Resource:
     return Resource(name=secret.name, version=version or version_of(body), body=body)
 
 
-def emit_secret(name: str, cert_pem: bytes, key_pem: bytes, version: str = "") -> Resource:
+def emit_secret(
+    name: str, cert_pem: bytes, key_pem: bytes, version: str = "", *, staple: bytes = b""
+) -> Resource:
     """A certificate chain with its key, for SDS. `version` defaults to the digest of the bytes."""
     certificate = TlsCertificate(
         certificate_chain=DataSource(inline_bytes=cert_pem),
         private_key=DataSource(inline_bytes=key_pem),
+        ocsp_staple=DataSource(inline_bytes=staple) if staple else None,
     )
     return _secret(Secret(name=name, tls_certificate=certificate), version)
 
 
-def emit_root(name: str, pem: bytes, version: str = "") -> Resource:
-    """The roots peers are verified against, for SDS."""
-    roots = CertificateValidationContext(trusted_ca=DataSource(inline_bytes=pem))
-    return _secret(Secret(name=name, validation_context=roots), version)
+def emit_root(name: str, pem: bytes, *, revoked: bytes = b"") -> Resource:
+    """The roots peers are verified against, for SDS, and what they have revoked."""
+    roots = CertificateValidationContext(
+        trusted_ca=DataSource(inline_bytes=pem),
+        crl=DataSource(inline_bytes=revoked) if revoked else None,
+    )
+    return _secret(Secret(name=name, validation_context=roots), "")

@@ -158,11 +158,15 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSecret:
-    """A server certificate of a gateway: PEM, taken from a Secret of type kubernetes.io/tls."""
+    """A server certificate of a gateway: PEM, taken from a Secret of type kubernetes.io/tls.
+
+    `staple` is an OCSP answer in DER form, to be shown with it.
+    """
 
     name: str  # `kubernetes://NAME`, as Istio's SDS
     certificate: bytes
     key: bytes
+    staple: bytes = b""
 
     def __repr__(self) -> str:
         return f"TlsSecret({self.name})"
@@ -170,10 +174,14 @@ class TlsSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootSecret:
-    """The certificates that a gateway's clients are verified against, as PEM."""
+    """The certificates that a gateway's clients are verified against, as PEM.
+
+    `revoked`: lists (CRLs) of certificates that are taken back, PEM, one of each authority.
+    """
 
     name: str  # `kubernetes://NAME-cacert`, as Istio's SDS
     pem: bytes
+    revoked: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ In: ServerTLSSettings, the Secrets beside the gateway's pod.    Out: TlsSecret, 
 Before: world/model.py                                          After: translate/servers.py
 
 As in Istio the roots for clients are in the Secret `NAME-cacert`, or in NAME itself beside the
-certificate (`ca.crt`, or `cacert` in the generic form).
+certificate (`ca.crt`, or `cacert` in the generic form), and with them `ca.crl`, what they have
+revoked. `tls.ocsp-staple` is an OCSP answer for the certificate.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lateen.world.model import SecretData, World
 
 _CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
 _ROOT_KEYS = ("cacert", "ca.crt")
+_REVOKED, _STAPLE = "ca.crl", "tls.ocsp-staple"
 _PREFIX, _ROOT = "kubernetes://", "-cacert"  # how Istio's SDS names them
 _MUTUAL = ("MUTUAL", "OPTIONAL_MUTUAL")
 
@@ -105,7 +107,12 @@ def _secret(
         what = f"tls.crt or tls.key in Secret {namespace}/{name}"
         problems.append(not_found(origin, what))
         return None
-    return TlsSecret(name=f"{_PREFIX}{name}", certificate=pair[0], key=pair[1])
+    return TlsSecret(
+        name=f"{_PREFIX}{name}",
+        certificate=pair[0],
+        key=pair[1],
+        staple=found.content.get(_STAPLE, b""),
+    )
 
 
 def _pair(secret: SecretData) -> tuple[bytes, bytes] | None:
@@ -121,5 +128,9 @@ def _root(world: World, namespace: str, given: str, name: str) -> RootSecret | N
         for key in _ROOT_KEYS:
             if found and found.content.get(key):
                 shown = given or name
-                return RootSecret(name=f"{_PREFIX}{shown}{_ROOT}", pem=found.content[key])
+                return RootSecret(
+                    name=f"{_PREFIX}{shown}{_ROOT}",
+                    pem=found.content[key],
+                    revoked=found.content.get(_REVOKED, b""),
+                )
     return None
