@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,8 @@ spec:
         image: test/echo:1.0
         env: [{name: NAME, value: NAME}]
         readinessProbe: {httpGet: {path: /ready, port: 8080}, periodSeconds: 1}
+        volumeMounts: [{name: id, mountPath: /spiffe-workload-api}]
+      volumes: [{name: id, VOLUME}]
 ---
 apiVersion: v1
 kind: Service
@@ -86,12 +88,23 @@ spec:
 RSA = "proxyMetadata: {WORKLOAD_RSA_KEY_SIZE: '2048'}"
 
 
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    for name, word in words.items():
+        text = text.replace(name, word)
+    return text
+
+
 def write_files(folder: Path) -> None:
     """Two apps and the gateway, with certificates of ten seconds."""
     shutil.copytree(Path(__file__).parent / "mesh" / "echo", folder / "echo")
     (folder / "lateen.yaml").write_text("images: {test/echo: {build: echo}}\n")
-    apps = APP.replace("NAME", "web").replace("ANNOTATION", "")
-    apps += APP.replace("NAME", "api").replace("ANNOTATION", RSA)
+    web = {
+        "NAME": "web",
+        "ANNOTATION": "",
+        "VOLUME": "csi: {driver: csi.spiffe.io, readOnly: true}",
+    }
+    api = {"NAME": "api", "ANNOTATION": RSA, "VOLUME": "emptyDir: {}"}
+    apps = _filled(APP, web) + _filled(APP, api)
     (folder / "all.yaml").write_text(OBJECTS + apps)
 
 
@@ -190,3 +203,19 @@ def test_a_pod_may_ask_for_an_rsa_key(own: Mesh) -> None:
     assert isinstance(key, rsa.RSAPublicKey)
     assert key.key_size == 2048
     assert from_app_to_app(own) == 200
+
+
+def test_an_app_that_asks_reaches_its_own_workload_api_and_no_other_app_does(own: Mesh) -> None:
+    look = "import os; print(sorted(os.listdir('/spiffe-workload-api')))"
+    assert own.inside(look) == "['spire-agent.sock']"
+    other = (
+        f"import urllib.request as u; print(u.urlopen('http://api/run', {look.encode()!r}).read())"
+    )
+    assert '"out": "[]' in own.inside(other)
+    greeting = own.inside(
+        "import socket\ns = socket.socket(socket.AF_UNIX)\n"
+        "s.connect('/spiffe-workload-api/spire-agent.sock')\n"
+        "s.sendall(b'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n' + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))\n"
+        "print(s.recv(9)[3])"
+    )
+    assert greeting == "4", "an HTTP/2 server answers with its settings"

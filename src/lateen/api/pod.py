@@ -343,6 +343,19 @@ class ProjectedVolume(Api, frozen=True, kw_only=True):
     default_mode: int = 0o644
 
 
+SPIFFE_DRIVER = "csi.spiffe.io"
+
+
+class CsiVolume(Api, frozen=True, kw_only=True):
+    """A volume of a storage driver. The one driver here shows the SPIFFE Workload API's socket."""
+
+    driver: str = ""
+    read_only: bool | None = None
+    fs_type: Informative = None
+    volume_attributes: Informative = None
+    node_publish_secret_ref: NotYet = None
+
+
 class Volume(Api, frozen=True, kw_only=True, rename=_ip_names):
     """Files for a pod's containers; one source."""
 
@@ -354,7 +367,7 @@ class Volume(Api, frozen=True, kw_only=True, rename=_ip_names):
     downward_api: DownwardVolume | None = None
     host_path: HostPathVolume | None = None
     persistent_volume_claim: ClaimVolume | None = None
-    csi: NotYet = None
+    csi: CsiVolume | None = None
     nfs: NotYet = None
     ephemeral: NotYet = None
     image: NotYet = None

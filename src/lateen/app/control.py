@@ -46,6 +46,7 @@ from lateen.envoy.border import emit_border
 from lateen.envoy.names import BORDER_NODE
 from lateen.node.protocol import ToControl, Use
 from lateen.stages.accounting import Accounting
+from lateen.stages.attesting import Attesting
 from lateen.stages.autoscaling import Autoscaling, usage_of
 from lateen.stages.bootstrapping import Bootstraps
 from lateen.stages.bordering import Bordering, addresses_of_this_host
@@ -130,6 +131,7 @@ class ControlPlane:
             tell=self.news.tell,
         )
         self.following = Following(paths=lambda: self.settings.paths, read=self._read_sources)
+        self.attesting = Attesting.of(self.securing.authority, settings.run_dir, self.clock)
         self.certifying = Certifying(
             securing=self.securing,
             plans=lambda: self.planning.latest.plans.values() if self.planning.latest else (),
@@ -170,6 +172,7 @@ class ControlPlane:
             proxy_for=lambda obj: self.bootstraps.proxy_run(obj, self.planning.latest),
             settled=self._settled,
             kept_volumes=self._volumes,
+            identity=self.attesting.folder,
             token=self.account_tokens.token,
         )
 
@@ -224,6 +227,7 @@ class ControlPlane:
             named("account tokens", self.account_tokens.renewing(self._wake.set)),
             named("certificates", self.securing.renewing(self.ads.refresh, self.ads.ledger)),
             named("looking at certificates", self.certifying.looking()),
+            named("identities of apps", self.attesting.serving()),
             named("autoscaling", self.autoscaling.autoscaling()),
             named("statuses", self.programming.programming()),
             named("ending", _wait(ending)),
@@ -304,6 +308,7 @@ class ControlPlane:
             self.programming.look()
             self.running.put_directory(directory_of(planned.world))
             self.bootstraps.keep_only(planned.world)
+            self.attesting.put(self.store.list(group="", kind="Pod"), planned.world)
             self.ads.put(
                 BORDER_NODE, emit_border(self.bordering.step(planned, self.settings.ports))
             )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-LONGEST_SOCKET = "/p/xxxxxxxx/in-65535.sock"
+LONGEST_SOCKET = "/w/xxxxxxxx/spire-agent.sock"
 API_PORT = 6443  # at the sandbox's bridge: where pods find the Kubernetes API
 
 
@@ -59,3 +59,13 @@ def exit_by_address(run: Path, slot: str) -> Path:
 def gateway_socket(run: Path, slot: str, port: int | str) -> Path:
     """Where a gateway pod's Envoy takes connections for a port from the border."""
     return pod_folder(run, slot) / f"in-{port}.sock"
+
+
+def identity_folder(run: Path, slot: str) -> Path:
+    """What a pod's app sees of RUN, if it asks for its identity."""
+    return run / "w" / slot
+
+
+def identity_socket(run: Path, slot: str) -> Path:
+    """Where a pod's app asks for its SVID; the name is SPIRE's."""
+    return identity_folder(run, slot) / "spire-agent.sock"

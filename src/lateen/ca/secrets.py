@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 
 from lateen.base.clock import Clock
 from lateen.ca.authority import USUAL, Authority, Leaf, Terms, renew_at
-from lateen.ca.material import pem_of
+from lateen.ca.material import Material, pem_of
 from lateen.ca.subject import Subject
 
 
@@ -39,6 +39,7 @@ class _Owner:
     subject: Subject
     terms: Terms
     held: Held | None = None
+    signer: Material | None = None
     due: datetime | None = None
 
 
@@ -75,17 +76,22 @@ class Wallet:
         self._owners.pop(node_id, None)
 
     def held(self, node_id: str) -> Held | None:
-        """The node's leaf, issued now if there is none or it is due; None for an unknown node.
+        """The node's leaf; None for an unknown node.
+
+        It is issued now if there is none, it is due, or another authority signs.
 
         Raises EnvironmentFault when the authority can sign no more.
         """
         owner = self._owners.get(node_id)
         if owner is None:
             return None
-        if owner.held is None or (owner.due is not None and self._clock.now() >= owner.due):
+        signer = self._authority.material
+        late = owner.due is not None and self._clock.now() >= owner.due
+        if owner.held is None or late or owner.signer is not signer:
             leaf = self._authority.issue(owner.identity, subject=owner.subject, terms=owner.terms)
             owner.held = Held(leaf=leaf, version=self._version(node_id, owner, leaf))
             owner.due = renew_at(leaf, self._chance)
+            owner.signer = self._authority.material
         return owner.held
 
     def leaf(self, node_id: str) -> Leaf | None:

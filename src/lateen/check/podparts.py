@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.pod import (
+    SPIFFE_DRIVER,
     Container,
     DownwardFile,
     LifecycleHandler,
@@ -85,6 +87,13 @@ def check_volume_parts(volume: Volume, at: At) -> Iterator[Problem]:
         yield at.key("persistentVolumeClaim", "claimName").required()
     if volume.downward_api is not None:
         yield from _downward(volume.downward_api.items, at.key("downwardAPI", "items"))
+    if volume.csi is not None:
+        here = at.key("csi", "driver")
+        if not volume.csi.driver:
+            yield here.required()
+        elif volume.csi.driver != SPIFFE_DRIVER:
+            words = f"no driver {volume.csi.driver} is here; the volume is an empty folder"
+            yield here.warning(words, f"{SPIFFE_DRIVER} is", NOT_YET_HONOURED)
     if volume.projected is not None:
         for index, source in enumerate(volume.projected.sources):
             yield from _projection(source, at.key("projected", "sources").item(index))

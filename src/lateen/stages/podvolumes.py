@@ -13,7 +13,15 @@ from pathlib import Path
 
 from lateen.api.config import ConfigMap, Secret
 from lateen.api.objects import Obj
-from lateen.api.pod import DownwardFile, KeyToPath, Pod, TokenProjection, Volume, VolumeProjection
+from lateen.api.pod import (
+    SPIFFE_DRIVER,
+    DownwardFile,
+    KeyToPath,
+    Pod,
+    TokenProjection,
+    Volume,
+    VolumeProjection,
+)
 from lateen.base.origin import ObjectKey
 from lateen.node.protocol import HostPath, VolumeFile, VolumeRun
 from lateen.stages.fieldrefs import BadReference, field_text, resource_text
@@ -27,11 +35,12 @@ ACCOUNT_VOLUME = "kube-api-access"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSources:
-    """Where content comes from. `kept` is the folder lateen keeps claims' folders in; `token` gives
-    the same token until it is time for another."""
+    """Where content comes from. `kept` is the folder lateen keeps claims' folders in; `identity`
+    the folder with a pod's Workload API; `token` gives the same token until it is time for another."""
 
     lookup: Lookup
     kept: str = ""
+    identity: Callable[[Pod], str] = lambda _: ""
     token: TokenFor | None = None
 
 
@@ -53,6 +62,8 @@ def volume_run(volume: Volume, pod: Pod, sources: VolumeSources) -> VolumeRun:
         return VolumeRun(name=name, host=HostPath(path=host.path, type=host.type))
     elif (claim := volume.persistent_volume_claim) is not None:
         return _claimed(name, namespace, claim.claim_name, sources)
+    elif (csi := volume.csi) is not None and csi.driver == SPIFFE_DRIVER:
+        return VolumeRun(name=name, kept=sources.identity(pod))
     else:
         return VolumeRun(name=name, empty_dir=True)
     return VolumeRun(name=name, files=files)

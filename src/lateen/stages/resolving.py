@@ -184,6 +184,8 @@ def _target(mount: VolumeMount, pod: Pod, env: Mapping[str, str]) -> VolumeTarge
     if volume.host_path is not None:
         # This machine's own files: written to only where that is asked for in so many words.
         read_only = mount.read_only is not False
+    elif volume.csi is not None:
+        read_only = True
     else:
         read_only = bool(mount.read_only) or (claim is not None and claim.read_only)
     sub_path = mount.sub_path or expand_references(mount.sub_path_expr, env)

@@ -58,6 +58,7 @@ class Seams:
     proxy_for: Callable[[Obj], ProxyRun | Waiting | None]  # None: a pod without a proxy
     settled: Callable[[float], Awaitable[bool]]  # every proxy has acknowledged, within seconds
     kept_volumes: str = ""  # the folder in which claims' folders are
+    identity: Callable[[Pod], str] = lambda _: ""  # the folder of a pod's Workload API
     token: TokenFor | None = None  # for a projected serviceAccountToken
 
 
@@ -150,7 +151,10 @@ class Running:
         if isinstance(proxy, Waiting):
             return proxy
         sources = VolumeSources(
-            lookup=self.store.get, kept=self.seams.kept_volumes, token=self.seams.token
+            lookup=self.store.get,
+            kept=self.seams.kept_volumes,
+            identity=self.seams.identity,
+            token=self.seams.token,
         )
         services = self.store.list(group="", kind="Service", namespace=obj.key.namespace)
         return pod_run(obj, sources=sources, images=images, proxy=proxy, services=services)
