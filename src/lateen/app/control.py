@@ -92,6 +92,7 @@ class ControlPlane:
         tokens = TokenKey.open(settings.state_dir / "tokens.key")
         self.bootstraps = Bootstraps(run_dir=settings.run_dir, mint=tokens.mint)
         self.securing = Securing.open(settings.state_dir / "ca", self.clock)
+        self.attesting = Attesting.of(self.securing.authority, settings.run_dir, self.clock)
         self.ads = Ads(key=tokens, secrets=self.securing, clock=self.clock)
         self.quarantine = Quarantine(
             changed=self._wake_traffic, editions=lambda: editions_of(self.store.list())
@@ -131,7 +132,6 @@ class ControlPlane:
             tell=self.news.tell,
         )
         self.following = Following(paths=lambda: self.settings.paths, read=self._read_sources)
-        self.attesting = Attesting.of(self.securing.authority, settings.run_dir, self.clock)
         self.certifying = Certifying(
             securing=self.securing,
             plans=lambda: self.planning.latest.plans.values() if self.planning.latest else (),
