@@ -20,7 +20,9 @@ from tests.e2e.others import STRANGER, ForAll, for_all, python_for_all
 
 FOLDER = Path(__file__).parent / "mesh"
 USERS = {
-    **dict.fromkeys(("test_walls", "test_security", "test_wire"), ("root", "rootless")),
+    **dict.fromkeys(
+        ("test_walls", "test_security", "test_wire", "test_api_from_pods"), ("root", "rootless")
+    ),
     "test_rootless": ("rootless",),
 }
 

@@ -76,7 +76,7 @@ def token(pod: Pod, asked: TokenProjection) -> str:
 def resolve(pod_obj: Obj, *others: Obj) -> PodRun | Waiting:
     known = {o.key: o for o in (CONFIG, SECRET, *others)}
     sources = VolumeSources(lookup=known.get, kept="/state/volumes", token=token)
-    return pod_run(pod_obj, sources=sources, images={"web:1": built()}, proxy=None)
+    return pod_run(pod_obj, sources=sources, images={"web:1": built()}, proxy=None, links={})
 
 
 def resolved(pod_obj: Obj, *others: Obj) -> PodRun:

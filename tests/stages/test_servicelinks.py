@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from lateen.api.objects import Obj
 from lateen.api.pod import Pod
 from lateen.api.service import Service
 from lateen.base.origin import ObjectKey
-from lateen.stages.servicelinks import service_variables
+from lateen.stages.servicelinks import ServiceLinks
 
 
 def service(name: str, ip: str, *ports: dict[str, Any], namespace: str = "shop") -> Obj:
@@ -28,10 +29,20 @@ API = service("kubernetes", "198.19.0.1", {"name": "https", "port": 443}, namesp
 WEB = service("web-front", "198.19.0.20", {"name": "http", "port": 80}, {"name": "b-c", "port": 81})
 
 
-def variables(*services: Obj, **spec: Any) -> dict[str, str]:
-    raw = {"metadata": {"name": "p", "namespace": "shop"}, "spec": {"containers": [], **spec}}
-    pod = msgspec.convert(raw, Pod, dec_hook=dec_hook)
-    return service_variables(pod, services, {API.key: API}.get)
+class Told:
+    """What pods are told; `services` may be replaced by others."""
+
+    def __init__(self, *services: Obj) -> None:
+        self.services = services
+        self.links = ServiceLinks(lambda _: self.services, {API.key: API}.get)
+
+    def of(self, **spec: Any) -> Mapping[str, str]:
+        raw = {"metadata": {"name": "p", "namespace": "shop"}, "spec": {"containers": [], **spec}}
+        return self.links.of(msgspec.convert(raw, Pod, dec_hook=dec_hook))
+
+
+def variables(*services: Obj, **spec: Any) -> Mapping[str, str]:
+    return Told(*services).of(**spec)
 
 
 def test_every_pod_knows_the_api() -> None:
@@ -59,3 +70,12 @@ def test_a_service_without_an_address_is_passed_over() -> None:
     headless = service("peers", "None", {"port": 80})
     named = service("far", "", {"port": 80})
     assert variables(headless, named) == variables()
+
+
+def test_they_are_worked_out_again_only_when_the_services_are_others() -> None:
+    told = Told(WEB)
+    first = told.of()
+    assert told.of() is first
+    assert told.of(enableServiceLinks=False) is not first
+    told.services = ()
+    assert "WEB_FRONT_SERVICE_HOST" not in told.of()

@@ -20,7 +20,7 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
         case "", "Secret":
             return _secret(raw)
         case "", "Pod":
-            return raw | {"spec": _pod_spec(raw["spec"])}
+            return raw | {"spec": _whole_pod_spec(raw["spec"])}
         case "apps", "Deployment":
             return raw | {"spec": _deployment_spec(raw["spec"])}
         case "apps", "ReplicaSet":
@@ -67,6 +67,21 @@ def _template(template: dict[str, Any]) -> dict[str, Any]:
 def _pod_spec(spec: dict[str, Any]) -> dict[str, Any]:
     lists = [name for name in ("initContainers", "containers") if name in spec]
     return spec | {name: [_container(c) for c in spec[name]] for name in lists}
+
+
+def _whole_pod_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    """Of a pod itself clients expect more: kubectl debug looks into securityContext unasked."""
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+    defaults = {
+        "restartPolicy": "Always",
+        "dnsPolicy": "ClusterFirst",
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+        "enableServiceLinks": True,
+    }
+    accounts = {"serviceAccountName": account, "serviceAccount": account}
+    return {**defaults, **_pod_spec(spec), **accounts}
 
 
 def _container(container: dict[str, Any]) -> dict[str, Any]:

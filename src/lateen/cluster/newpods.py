@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from lateen.api.defaults import with_defaults
 from lateen.api.kinds import kind_of
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
@@ -51,7 +52,7 @@ def let_in(store: Store, actions: Iterable[Action]) -> Iterator[Action]:
                 why = newcomer.refusal or _denied(store, key, newcomer.raw)
                 refusal = _forbidden(raw, why) if why else ""
                 if not refusal:
-                    yield replace(action, raw=newcomer.raw)
+                    yield replace(action, raw=with_defaults("", "Pod", newcomer.raw))
             case Tell(reason=reason) if refusal and reason == _MADE:
                 yield _not_made(action, refusal)
                 refusal = ""

@@ -8,7 +8,7 @@ Source: core/v1 PodSpec; "Define Environment Variables for a Container".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -41,7 +41,6 @@ from lateen.stages.podvolumes import (
     content_of,
     volume_run,
 )
-from lateen.stages.servicelinks import service_variables
 
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -70,16 +69,15 @@ def pod_run(
     sources: VolumeSources,
     images: Mapping[str, Built],
     proxy: ProxyRun | None,
-    services: Sequence[Obj] = (),
+    links: Mapping[str, str],
 ) -> PodRun | Waiting:
     """Resolve everything; Waiting with CreateContainerConfigError names what is missing.
 
-    `services` are those of its namespace.
+    `links` are the variables that tell of Services.
     """
     pod = obj.typed
     assert isinstance(pod, Pod)  # noqa: S101 - the caller lists pods
     namespace = pod.metadata.namespace
-    links = service_variables(pod, services, sources.lookup)
     try:
         run = PodRun(
             uid=pod.metadata.uid,

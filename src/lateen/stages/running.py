@@ -41,6 +41,7 @@ from lateen.node.protocol import (
 )
 from lateen.stages.podvolumes import TokenFor, VolumeSources
 from lateen.stages.resolving import Waiting, is_gateway_container, pod_run
+from lateen.stages.servicelinks import ServiceLinks
 from lateen.store.interface import Store, Writer
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,13 @@ class Running:
     _leaving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _directory: Directory | None = None
     _heard: bool = False
+    _links: ServiceLinks = field(init=False)
+
+    def __post_init__(self) -> None:
+        store = self.store
+        self._links = ServiceLinks(
+            lambda namespace: store.list(group="", kind="Service", namespace=namespace), store.get
+        )
 
     def hear(self, message: ToControl) -> None:
         """Take in what the node says."""
@@ -156,8 +164,8 @@ class Running:
             identity=self.seams.identity,
             token=self.seams.token,
         )
-        services = self.store.list(group="", kind="Service", namespace=obj.key.namespace)
-        return pod_run(obj, sources=sources, images=images, proxy=proxy, services=services)
+        links = self._links.of(_pod(obj))
+        return pod_run(obj, sources=sources, images=images, proxy=proxy, links=links)
 
     def _images(self, obj: Obj) -> dict[str, Built] | Waiting:
         pod = _pod(obj)

@@ -8,7 +8,7 @@ Source: core/v1 `enableServiceLinks`; kubernetes pkg/kubelet/envvars, kubelet_po
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod
@@ -17,19 +17,37 @@ from lateen.base.origin import ObjectKey
 from lateen.stages.podvolumes import Lookup
 
 _API = ObjectKey(group="", kind="Service", namespace="default", name="kubernetes")
+_About = tuple[tuple[Obj, ...], Obj | None]
 
 
-def service_variables(pod: Pod, services: Sequence[Obj], lookup: Lookup) -> dict[str, str]:
-    """NAME_SERVICE_HOST, NAME_SERVICE_PORT and what Docker's links had, for each Service with an address.
+class ServiceLinks:
+    """The variables of each namespace's pods, worked out anew only when its Services are others.
 
-    `services` are those of the pod's namespace; without enableServiceLinks only the API's is told of.
+    `services` gives those of a namespace, the same tuple for as long as nothing changes.
     """
-    api = lookup(_API)
-    told = [api] if api is not None else []
-    if pod.spec.enable_service_links:
-        told += sorted(services, key=lambda o: o.key)
+
+    def __init__(self, services: Callable[[str], tuple[Obj, ...]], lookup: Lookup) -> None:
+        self._services = services
+        self._lookup = lookup
+        self._known: dict[tuple[str, bool], tuple[_About, Mapping[str, str]]] = {}
+
+    def of(self, pod: Pod) -> Mapping[str, str]:
+        """What a pod is told; without enableServiceLinks only where the API is."""
+        namespace, linked = pod.metadata.namespace, pod.spec.enable_service_links
+        services = self._services(namespace) if linked else ()
+        api = self._lookup(_API)
+        known = self._known.get((namespace, linked))
+        if known is not None and known[0][0] is services and known[0][1] is api:
+            return known[1]
+        made = service_variables(services if api is None else (api, *services))
+        self._known[namespace, linked] = ((services, api), made)
+        return made
+
+
+def service_variables(services: Iterable[Obj]) -> dict[str, str]:
+    """NAME_SERVICE_HOST, NAME_SERVICE_PORT and what Docker's links had, for each that has an address."""
     found: dict[str, str] = {}
-    for obj in told:
+    for obj in services:
         assert isinstance(obj.typed, Service)  # noqa: S101 - only Services are given
         found.update(_of_one(obj.key.name, obj.typed))
     return found
