@@ -3,7 +3,8 @@
 In: an object to be made, the namespace's objects.    Out: Newcomer: the tree with defaults, or why not.
 Before: check/limits.py, quotas.py, podsecurity.py        After: apiserver/reviewing.py, cluster/performing.py
 
-Source: Kubernetes' admission plugins LimitRanger, ResourceQuota and PodSecurity.
+Source: Kubernetes' admission plugins LimitRanger, ResourceQuota and PodSecurity, and the webhook of its
+VerticalPodAutoscaler.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lateen.base.origin import ObjectKey
 from lateen.check.limits import out_of_bounds, with_default_resources
 from lateen.check.podsecurity import Standard, violations
 from lateen.check.quotas import over_quota, summed, used_by
+from lateen.check.resizing import with_recommendation
 
 _LABEL = "pod-security.kubernetes.io/"
 
@@ -54,6 +56,8 @@ def welcome(store: Neighbours, key: ObjectKey, raw: Mapping[str, Any]) -> Newcom
         ranges = [o.typed for o in found if isinstance(o.typed, LimitRange)]
         if ranges:
             tree = with_default_resources(tree, ranges)
+        tree = with_recommendation(store, key.namespace, tree)
+        if ranges:
             refusal = ", ".join(dict.fromkeys(out_of_bounds(tree, ranges)))
     denied, warnings = secured(store, key, tree)
     refusal = refusal or denied or _beyond_quota(store, key, tree)
