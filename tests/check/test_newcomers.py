@@ -123,7 +123,56 @@ def test_enforce_refuses_and_warn_warns() -> None:
     made = asked(pod("web"), namespace(enforce="baseline", warn="restricted"))
     assert made.refusal == ""
     assert made.warnings[0].startswith('would violate PodSecurity "restricted:latest": allowPriv')
-    assert asked(pod("web"), namespace(enforce="nonsense")) == Newcomer(raw=pod("web"))
+    made = asked(pod("web"), namespace(enforce="nonsense"))
+    assert (made.refusal, made.warnings) == ("", ())
+
+
+def priority_class(name: str, **more: Any) -> Tree:
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": name},
+        **more,
+    }
+
+
+def with_spec(**spec: Any) -> Tree:
+    made = pod("web")
+    return made | {"spec": made["spec"] | spec}
+
+
+def test_a_pod_has_the_priority_of_its_class() -> None:
+    never = priority_class("high", value=10, preemptionPolicy="Never")
+    spec = asked(with_spec(priorityClassName="high"), never).raw["spec"]
+    assert (spec["priority"], spec["preemptionPolicy"]) == (10, "Never")
+    spec = asked(pod("web"), priority_class("usual", value=3, globalDefault=True)).raw["spec"]
+    assert (spec["priority"], spec["priorityClassName"]) == (3, "usual")
+    spec = asked(with_spec(priorityClassName="system-node-critical")).raw["spec"]
+    assert spec["priority"] == 2_000_001_000
+    spec = asked(pod("web")).raw["spec"]
+    assert (spec["priority"], spec["preemptionPolicy"]) == (0, "PreemptLowerPriority")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"priorityClassName": "none"}, "no PriorityClass with name none was found"),
+        ({"priority": 5}, "the integer value of priority (5) must not be provided in pod spec;"),
+    ],
+)
+def test_a_priority_nobody_gave_is_refused(spec: Tree, words: str) -> None:
+    assert asked(with_spec(**spec)).refusal.startswith(words)
+
+
+def test_a_pod_outlasts_its_node_for_a_while_unless_it_says_how_long() -> None:
+    ready = {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "tolerationSeconds": 5}
+    made = asked(with_spec(tolerations=[ready | {"effect": "NoExecute"}])).raw["spec"]
+    assert [(t["key"], t["tolerationSeconds"]) for t in made["tolerations"]] == [
+        ("node.kubernetes.io/not-ready", 5),
+        ("node.kubernetes.io/unreachable", 300),
+    ]
+    everything = [{"operator": "Exists"}]
+    assert asked(with_spec(tolerations=everything)).raw["spec"]["tolerations"] == everything
 
 
 GOOD: Tree = {

@@ -10,8 +10,9 @@ import pytest
 
 from lateen.base.locality import Locality
 from lateen.cluster.nodes import node_of
+from lateen.cluster.performing import put
 from lateen.cluster.pods import is_terminating, pod_of
-from tests.cluster.simulated import MACHINE, Cluster, deployment
+from tests.cluster.simulated import MACHINE, Cluster, deployment, read
 from tests.cluster.test_scheduling import pod, said
 
 A, B = Locality(region="eu", zone="a"), Locality(region="eu", zone="b")
@@ -221,6 +222,14 @@ TIGHT = "{requests: {cpu: 2}}"
 CLASSES = """
 {apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: high}, value: 1000}
 ---
+{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: p30}, value: 30}
+---
+{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: p20}, value: 20}
+---
+{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: p10}, value: 10}
+---
+{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: p5}, value: 5}
+---
 {apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: patient}, value: 1000,
  preemptionPolicy: Never}
 """
@@ -229,7 +238,12 @@ CLASSES = """
 def full(cluster: Cluster, *more: str) -> None:
     """Every node is taken by a pod of some priority; then others come."""
     pods = [
-        pod(name, f", nodeName: {node}, priority: {value}", TIGHT, labels=f"{{app: {name}}}")
+        pod(
+            name,
+            f", nodeName: {node}, priorityClassName: p{value}",
+            TIGHT,
+            labels=f"{{app: {name}}}",
+        )
         for name, node, value in (("a", ONE, 30), ("b", TWO, 10), ("c", THREE, 20))
     ]
     cluster.apply(CLASSES, *pods)
@@ -239,7 +253,7 @@ def full(cluster: Cluster, *more: str) -> None:
 
 def test_the_least_important_pod_ends_for_a_more_important_one(cluster: Cluster) -> None:
     high = pod("z", ", priorityClassName: high", TIGHT)
-    lesser = pod("low", ", priority: 5", TIGHT)
+    lesser = pod("low", ", priorityClassName: p5", TIGHT)
     full(cluster, high, lesser)
     victim = cluster.get("Pod", "b")
     assert is_terminating(victim)
@@ -269,7 +283,7 @@ def test_who_is_not_to_preempt_waits(cluster: Cluster) -> None:
 
 
 def test_equals_do_not_end_each_other(cluster: Cluster) -> None:
-    full(cluster, pod("z", ", priority: 10", TIGHT))
+    full(cluster, pod("z", ", priorityClassName: p10", TIGHT))
     assert where(cluster) == {"a": ONE, "b": TWO, "c": THREE, "z": ""}
 
 
@@ -287,13 +301,13 @@ def test_as_few_as_needed_end(cluster: Cluster) -> None:
     edit_node(cluster, ONE, unschedulable=True)
     edit_node(cluster, THREE, unschedulable=True)
     small = [
-        pod(f"s{i}", f", nodeName: {TWO}, priority: {i}", "{requests: {cpu: 500m}}")
-        for i in range(4)
+        pod(f"s{i}", f", nodeName: {TWO}, priorityClassName: p{i}", "{requests: {cpu: 500m}}")
+        for i in (5, 10, 20, 30)
     ]
-    cluster.apply(*small)
+    cluster.apply(CLASSES, *small)
     cluster.run()
-    cluster.apply(*small, pod("z", ", priority: 100", "{requests: {cpu: 1}}"))
-    assert sorted(where(cluster)) == ["s2", "s3", "z"]
+    cluster.apply(CLASSES, *small, pod("z", ", priorityClassName: high", "{requests: {cpu: 1}}"))
+    assert sorted(where(cluster)) == ["s20", "s30", "z"]
 
 
 def tainted(cluster: Cluster, name: str) -> None:
@@ -348,3 +362,36 @@ def test_a_daemon_goes_on_where_it_would_not_come_and_ends_where_it_may_not_be(
     assert sorted(where(cluster).values()) == [ONE, TWO]
     status = cluster.get("DaemonSet", "agent").raw["status"]
     assert (status["desiredNumberScheduled"], status["numberMisscheduled"]) == (1, 1)
+
+
+def test_daemons_follow_a_node_that_changes(cluster: Cluster) -> None:
+    cluster.apply("""
+    apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: {name: agent, namespace: shop}
+    spec:
+      selector: {matchLabels: {app: agent}}
+      template:
+        metadata: {labels: {app: agent}}
+        spec:
+          nodeSelector: {disk: ssd}
+          containers: [{name: app, image: "app:1"}]
+    """)
+    assert where(cluster) == {}
+    raw = cluster.get("Node", TWO, namespace="").raw
+    labels = {**raw["metadata"]["labels"], "disk": "ssd"}
+    made = cluster.store.put({**raw, "metadata": {**raw["metadata"], "labels": labels}})
+    cluster.controllers.settle(put(made))
+    assert list(where(cluster).values()) == [TWO]
+
+
+def test_pods_wait_for_their_class_to_be_there(cluster: Cluster) -> None:
+    named = deployment("web").replace("containers:", "priorityClassName: high\n      containers:")
+    cluster.apply(named)
+    assert where(cluster) == {}
+    (told,) = (m for r, m in cluster.told("ReplicaSet", cluster.replicasets()[0].key.name))
+    assert told.endswith("is forbidden: no PriorityClass with name high was found")
+    (high, *_) = read(CLASSES)
+    cluster.controllers.settle(put(cluster.store.put(high.raw)))
+    (made,) = cluster.pods()
+    assert pod_of(made).spec.priority == 1000

@@ -158,7 +158,11 @@ def test_pods_that_want_company_wait_for_it_unless_they_are_their_own(cluster: C
 
 def test_the_more_important_pod_is_placed_first(cluster: Cluster) -> None:
     half = "{requests: {cpu: 3}}"
-    cluster.apply(pod("a", resources=half), pod("z", ", priority: 1000", half))
+    high = (
+        "{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: high}, value: 9}"
+    )
+    named = ", priorityClassName: high"
+    cluster.apply(high, pod("a", resources=half), pod("z", named, half))
     assert (said(cluster, "z"), bool(said(cluster, "a"))) == ("", True)
 
 

@@ -108,7 +108,6 @@ def test_kubectl_sees_three_nodes_in_two_zones(own: Mesh) -> None:
     assert re.search(r"topology.kubernetes.io/region=eu", told)
     assert "1/3 of one machine" in told
     assert re.search(r"shop\s+web-", told), "its pods are listed"
-    assert eventually(lambda: len(kubectl(own, "top", "nodes", fails=None).splitlines()) == 4)
 
 
 def test_pods_are_spread_and_envoys_know_their_zones(own: Mesh) -> None:
@@ -184,6 +183,17 @@ def test_a_pod_that_fits_nowhere_says_why_of_each_node(own: Mesh) -> None:
 def placed_on(mesh: Mesh, node: str) -> list[str]:
     pods: list[dict[str, Any]] = mesh.api("/api/v1/namespaces/shop/pods")["items"]
     return [p["metadata"]["name"] for p in pods if p["spec"].get("nodeName") == node]
+
+
+def test_what_containers_use_is_recommended_to_new_pods(own: Mesh) -> None:
+    assert eventually(lambda: len(kubectl(own, "top", "nodes", fails=None).splitlines()) == 4)
+    assert eventually(lambda: " True " in kubectl(own, "get", "vpa", "agent"))
+    path = "/apis/autoscaling.k8s.io/v1/namespaces/shop/verticalpodautoscalers/agent"
+    (one,) = own.api(path)["status"]["recommendation"]["containerRecommendations"]
+    kubectl(own, "delete", "pod", "-l", "app=agent", "--wait=false")
+    asked = "-o=jsonpath={.items[*].spec.containers[0].resources.requests.memory}"
+    wanted = " ".join([one["target"]["memory"]] * len(NODES))
+    assert eventually(lambda: kubectl(own, "get", "pods", "-l", "app=agent", asked) == wanted)
 
 
 def test_a_running_mesh_keeps_its_nodes(own: Mesh) -> None:

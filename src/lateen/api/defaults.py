@@ -34,6 +34,9 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
             return raw | {"spec": {"volumeMode": "Filesystem", **raw["spec"]}}
         case "autoscaling", "HorizontalPodAutoscaler":
             return raw | {"spec": {"minReplicas": 1, **raw["spec"]}}
+        case "autoscaling.k8s.io", "VerticalPodAutoscaler":
+            policy = {"updateMode": "Auto", **(raw["spec"].get("updatePolicy") or {})}
+            return raw | {"spec": {**raw["spec"], "updatePolicy": policy}}
         case "batch", "Job":
             return raw | {"spec": _job_spec(raw["spec"])}
         case "batch", "CronJob":

@@ -35,6 +35,7 @@ from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.api.sets import ControllerRevision, DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from lateen.api.vertical import VERTICAL, VerticalPodAutoscaler
 from lateen.api.virtualservice import VirtualService
 from lateen.api.webhooks import (
     ADMISSION,
@@ -261,6 +262,14 @@ KINDS: tuple[Kind, ...] = (
         plural="horizontalpodautoscalers",
         struct=HorizontalPodAutoscaler,
         short_names=("hpa",),
+    ),
+    Kind(
+        group=VERTICAL,
+        versions=("v1",),
+        kind="VerticalPodAutoscaler",
+        plural="verticalpodautoscalers",
+        struct=VerticalPodAutoscaler,
+        short_names=("vpa",),
     ),
     Kind(group="batch", versions=("v1",), kind="Job", plural="jobs", struct=Job),
     Kind(

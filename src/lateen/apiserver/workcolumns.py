@@ -114,6 +114,18 @@ def _node_selector(raw: Tree) -> str:
     return labels_text(at(raw, "spec", "template", "spec", "nodeSelector"))
 
 
+def _vertical_target(raw: Tree, resource: str) -> str:
+    """Of the first container."""
+    found = at(raw, "status", "recommendation", "containerRecommendations") or [{}]
+    return str(at(found[0], "target", resource) or "")
+
+
+def _provided(raw: Tree) -> str:
+    conditions = at(raw, "status", "conditions") or ()
+    kind = "RecommendationProvided"
+    return next((str(c.get("status", "")) for c in conditions if c.get("type") == kind), "")
+
+
 def _scale_target(raw: Tree) -> str:
     target = at(raw, "spec", "scaleTargetRef") or {}
     return f"{target.get('kind', '')}/{target.get('name', '')}"
@@ -246,6 +258,12 @@ WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
         shown_column("MinPods", lambda raw: str(at(raw, "spec", "minReplicas") or 1)),
         number_column("MaxPods", "spec", "maxReplicas"),
         number_column("Replicas", "status", "currentReplicas"),
+    ),
+    ("autoscaling.k8s.io", "VerticalPodAutoscaler"): (
+        shown_column("Mode", lambda raw: str(at(raw, "spec", "updatePolicy", "updateMode") or "")),
+        shown_column("CPU", lambda raw: _vertical_target(raw, "cpu")),
+        shown_column("Mem", lambda raw: _vertical_target(raw, "memory")),
+        shown_column("Provided", _provided),
     ),
     ("batch", "Job"): (
         shown_column("Status", _job_status),

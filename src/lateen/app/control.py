@@ -62,6 +62,7 @@ from lateen.stages.reclaiming import reclaimed
 from lateen.stages.restarting import restart
 from lateen.stages.running import Running, Seams
 from lateen.stages.securing import Securing
+from lateen.stages.sizing import Sizing
 from lateen.stages.sourcing import Request, Sourcing
 from lateen.stages.tokening import AccountTokens
 from lateen.store.encryption import open_encryption
@@ -117,6 +118,9 @@ class ControlPlane:
         self.link = NodeLink(settings.run_dir / "node.sock", self._hear)
         self.accounting = Accounting()
         self.autoscaling = Autoscaling(
+            store=self.store, clock=self.clock, usage=lambda: usage_of(self.accounting.pods())
+        )
+        self.sizing = Sizing(
             store=self.store, clock=self.clock, usage=lambda: usage_of(self.accounting.pods())
         )
         self.account_tokens = AccountTokens(
@@ -229,6 +233,7 @@ class ControlPlane:
             named("looking at certificates", self.certifying.looking()),
             named("identities of apps", self.attesting.serving()),
             named("autoscaling", self.autoscaling.autoscaling()),
+            named("sizing", self.sizing.sizing()),
             named("statuses", self.programming.programming()),
             named("ending", _wait(ending)),
         ]

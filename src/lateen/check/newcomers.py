@@ -3,7 +3,9 @@
 In: an object to be made, the namespace's objects.    Out: Newcomer: the tree with defaults, or why not.
 Before: check/limits.py, quotas.py, podsecurity.py        After: apiserver/reviewing.py, cluster/performing.py
 
-Source: Kubernetes' admission plugins LimitRanger, ResourceQuota and PodSecurity.
+Source: Kubernetes' admission plugins Priority, DefaultTolerationSeconds, LimitRanger,
+ResourceQuota and PodSecurity, and the webhook of its
+VerticalPodAutoscaler.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 from lateen.check.limits import out_of_bounds, with_default_resources
 from lateen.check.podsecurity import Standard, violations
+from lateen.check.priorities import with_priority, with_usual_tolerations
 from lateen.check.quotas import over_quota, summed, used_by
+from lateen.check.resizing import with_recommendation
 
 _LABEL = "pod-security.kubernetes.io/"
 
@@ -50,11 +54,15 @@ def welcome(store: Neighbours, key: ObjectKey, raw: Mapping[str, Any]) -> Newcom
         return Newcomer(raw=tree)
     refusal = ""
     if (key.group, key.kind) == ("", "Pod"):
+        classes = store.list(group="scheduling.k8s.io", kind="PriorityClass")
+        tree, refusal = with_priority(with_usual_tolerations(tree), classes)
         found = store.list(group="", kind="LimitRange", namespace=key.namespace)
         ranges = [o.typed for o in found if isinstance(o.typed, LimitRange)]
         if ranges:
             tree = with_default_resources(tree, ranges)
-            refusal = ", ".join(dict.fromkeys(out_of_bounds(tree, ranges)))
+        tree = with_recommendation(store, key.namespace, tree)
+        if ranges:
+            refusal = refusal or ", ".join(dict.fromkeys(out_of_bounds(tree, ranges)))
     denied, warnings = secured(store, key, tree)
     refusal = refusal or denied or _beyond_quota(store, key, tree)
     return Newcomer(raw=tree, refusal=refusal, warnings=warnings)

@@ -36,6 +36,7 @@ from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim
+from lateen.api.vertical import VerticalPodAutoscaler
 from lateen.api.virtualservice import VirtualService
 from lateen.api.webhooks import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from lateen.api.workload import Deployment, ReplicaSet
@@ -63,6 +64,7 @@ from lateen.check.sets import (
 )
 from lateen.check.sidecar import check_sidecar
 from lateen.check.tokens import check_request_authentication
+from lateen.check.vertical import check_vertical
 from lateen.check.virtualservice import check_virtual_service
 from lateen.check.webhooks import check_webhooks
 from lateen.check.workload import check_deployment, check_pod, check_replica_set
@@ -149,6 +151,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_stateful_set(typed, at)
         case HorizontalPodAutoscaler() as typed:
             return check_autoscaler(typed, at)
+        case VerticalPodAutoscaler() as typed:
+            return check_vertical(typed, at)
         case PodDisruptionBudget() as typed:
             return check_budget(typed, at)
         case PersistentVolume() as typed:

@@ -46,8 +46,8 @@ def requests_of(spec: PodSpec) -> Amounts:
     names = {n for c in every for n in (*c.resources.requests, *c.resources.limits)}
 
     def most(name: str) -> int:
-        together = sum(_asked(c, name) for c in (*spec.containers, *staying))
-        return max(together, *(_asked(c, name) for c in passing), 0)
+        together = sum(asked_of(c, name) for c in (*spec.containers, *staying))
+        return max(together, *(asked_of(c, name) for c in passing), 0)
 
     return Amounts(
         cpu=most("cpu"),
@@ -62,8 +62,8 @@ def _is_extended(name: str) -> bool:
     return "/" in name or name.startswith("hugepages-")
 
 
-def _asked(container: Container, name: str) -> int:
-    """The request, or else the limit."""
+def asked_of(container: Container, name: str) -> int:
+    """The request, or else the limit: thousandths of a core, or bytes."""
     resources = container.resources
     amount = resources.requests.get(name, resources.limits.get(name, 0))
     return milli(amount) if name == "cpu" else whole(amount)

@@ -53,6 +53,7 @@ _FIRST = (
     "Namespace",
     "LimitRange",
     "ResourceQuota",
+    "PriorityClass",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
 )

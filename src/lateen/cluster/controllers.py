@@ -42,7 +42,8 @@ from lateen.cluster.statefulsets import reconcile_statefulset
 
 _WITH_REPLICAS = ("Deployment", "ReplicaSet", "StatefulSet")
 Inputs = tuple[tuple[Obj, ...], ...]
-BOUNDS = ("ResourceQuota", "LimitRange")  # a pod they kept out may come when they change
+# A pod they kept out may come when they change.
+BOUNDS = ("ResourceQuota", "LimitRange", "PriorityClass")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,9 @@ class Controllers:
                 return list(controller.reconcile(self._observed, now))
             case PerObject():
                 spaces = sorted({n for kind, n in changed.places if kind in controller.reads})
-                subjects = (s for n in spaces for s in self._observed.all(controller.kind, n))
+                # What belongs to no namespace concerns all of them.
+                within = [None] if "" in spaces else spaces
+                subjects = (s for n in within for s in self._observed.all(controller.kind, n))
                 return [
                     action
                     for subject in subjects

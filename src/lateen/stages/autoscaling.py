@@ -10,16 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from lateen.api.kinds import group_of
-from lateen.api.meta import LabelSelector
-from lateen.api.objects import Obj
 from lateen.apiserver.deps import PodUse
 from lateen.base.clock import Clock
-from lateen.base.origin import ObjectKey
 from lateen.cluster.autoscaling import SYNC_SECONDS, autoscale, autoscaler_of
 from lateen.cluster.performing import perform
 from lateen.cluster.replicacalc import Usage
 from lateen.cluster.scalingrules import Past
+from lateen.stages.scaletargets import pods_of, target_of
 from lateen.store.interface import Store
 
 
@@ -58,27 +55,10 @@ class Autoscaling:
         usage = self.usage() if found else {}
         past = {obj.meta.uid: self._past.get(obj.meta.uid, Past()) for obj in found}
         for obj in found:
-            target = self._target(obj)
-            pods = self._pods(target) if target is not None else ()
+            reference = autoscaler_of(obj).spec.scale_target_ref
+            target = target_of(self.store, reference, obj.key.namespace)
+            pods = pods_of(self.store, target)
             made = autoscale(obj, target, pods, usage, past[obj.meta.uid], self.clock.now())
             past[obj.meta.uid] = made.past
             perform(self.store, made.actions, self.clock)
         self._past = past
-
-    def _target(self, autoscaler: Obj) -> Obj | None:
-        reference = autoscaler_of(autoscaler).spec.scale_target_ref
-        return self.store.get(
-            ObjectKey(
-                group=group_of(reference.api_version or "apps/v1"),
-                kind=reference.kind,
-                namespace=autoscaler.key.namespace,
-                name=reference.name,
-            )
-        )
-
-    def _pods(self, target: Obj) -> tuple[Obj, ...]:
-        selector = getattr(getattr(target.typed, "spec", None), "selector", None)
-        if not isinstance(selector, LabelSelector):
-            return ()
-        pods = self.store.list(group="", kind="Pod", namespace=target.key.namespace)
-        return tuple(pod for pod in pods if selector.matches(pod.meta.labels))

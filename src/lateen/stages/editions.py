@@ -44,6 +44,7 @@ _NO_TRAFFIC = frozenset(
         "ReplicaSet",
         "StatefulSet",
         "StorageClass",
+        "VerticalPodAutoscaler",
     }
 )
 
