@@ -197,3 +197,36 @@ async def test_an_answer_to_another_question_is_none(tmp_path: Path) -> None:
     ):
         status, body = await asked(client, "POST", PATH, json=config_map("one"))
         assert (status, "expected response.uid" in body["message"]) == (500, True)
+
+
+async def test_it_sees_only_what_meets_its_conditions(tmp_path: Path) -> None:
+    conditions = [
+        {"name": "not-mine", "expression": "object.metadata.name != 'mine'"},
+        {"name": "no-system", "expression": "!request.userInfo.username.startsWith('system:')"},
+    ]
+    async with (
+        hook(lambda _: {}, tmp_path) as (url, seen),
+        api(configuration(url, matchConditions=conditions)) as client,
+    ):
+        assert (await asked(client, "POST", PATH, json=config_map("mine")))[0] == 201
+        assert (await asked(client, "POST", PATH, json=config_map("other")))[0] == 201
+        wrong = configuration(url, matchConditions=[{"name": "x", "expression": "object.x +"}])
+        wrong["metadata"]["name"] = "wrong"
+        group = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+        status, body = await asked(client, "POST", group, json=wrong)
+        assert status == 422
+        assert "webhooks[0].matchConditions[0].expression: Invalid value" in body["message"]
+    assert [request["name"] for request in seen] == ["other"]
+
+
+@pytest.mark.parametrize(("policy", "wanted"), [("Fail", 500), ("Ignore", 201)])
+async def test_a_condition_that_fails_is_a_webhook_that_fails(
+    tmp_path: Path, policy: str, wanted: int
+) -> None:
+    conditions = [{"name": "broken", "expression": "object.nothing.there == 1"}]
+    async with (
+        hook(lambda _: {}, tmp_path) as (url, seen),
+        api(configuration(url, matchConditions=conditions, failurePolicy=policy)) as client,
+    ):
+        assert (await asked(client, "POST", PATH, json=config_map("one")))[0] == wanted
+    assert seen == []

@@ -15,6 +15,7 @@ import pytest
 
 from lateen.api.pod import ExecAction, HTTPGetAction, Probe
 from lateen.node.protocol import (
+    DropPod,
     Mount,
     PodReport,
     PodRun,
@@ -277,6 +278,18 @@ def test_an_app_that_ignores_term_is_killed_after_its_grace(sandbox: Sandbox) ->
     assert (ended.exit_code, ended.signal) == (137, 9)
     first_unready = next(r for r in mine if not r.status.container_statuses[0].ready)
     assert first_unready.status.container_statuses[0].state.terminated is None
+
+
+def test_asked_again_its_grace_gets_shorter(sandbox: Sandbox) -> None:
+    script = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); " + (
+        "signal.pause()"
+    )
+    stubborn = pod(31, script)
+    sandbox.put(stubborn)
+    _until(lambda: sandbox.log(stubborn) == ["up"])
+    sandbox.say(DropPod(uid=stubborn.uid, grace_seconds=300))
+    sandbox.say(DropPod(uid=stubborn.uid, grace_seconds=600))
+    sandbox.drop(stubborn.uid, grace=1)  # gives up long before 300 seconds
 
 
 def test_pods_outlive_the_control_plane(sandbox: Sandbox, web: tuple[PodRun, ...]) -> None:

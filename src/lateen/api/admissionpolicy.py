@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lateen.api.fields import Api, Informative
 from lateen.api.meta import LabelSelector, ObjectMeta
-from lateen.api.webhooks import ADMISSION, OperationRule
+from lateen.api.webhooks import ADMISSION, Named, OperationRule
 
 _VERSION = f"{ADMISSION}/v1"
 
@@ -34,13 +34,6 @@ class MatchResources(Api, frozen=True, kw_only=True):
     resource_rules: tuple[NamedRule, ...] = ()
     exclude_resource_rules: tuple[NamedRule, ...] = ()
     match_policy: str = "Equivalent"
-
-
-class Named(Api, frozen=True, kw_only=True):
-    """A match condition, or a variable that later expressions read as `variables.NAME`."""
-
-    name: str
-    expression: str
 
 
 class Validation(Api, frozen=True, kw_only=True):

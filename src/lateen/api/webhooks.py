@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from lateen.api.fields import Api, Informative, NotYet
+from lateen.api.fields import Api, Informative
 from lateen.api.meta import LabelSelector, ObjectMeta
 
 ADMISSION = "admissionregistration.k8s.io"
@@ -66,6 +66,13 @@ class OperationRule(Api, frozen=True, kw_only=True):
         )
 
 
+class Named(Api, frozen=True, kw_only=True):
+    """An expression in CEL with a name: a match condition, or a variable of a policy."""
+
+    name: str
+    expression: str
+
+
 class Webhook(Api, frozen=True, kw_only=True):
     """One webhook; `timeout_seconds` from 1 to 30, `failure_policy` Fail or Ignore."""
 
@@ -78,8 +85,8 @@ class Webhook(Api, frozen=True, kw_only=True):
     object_selector: LabelSelector = LabelSelector()
     side_effects: str = ""
     admission_review_versions: tuple[str, ...] = ()
-    match_conditions: NotYet = None
-    match_policy: Informative = None
+    match_conditions: tuple[Named, ...] = ()
+    match_policy: str = "Equivalent"
     reinvocation_policy: Informative = None
 
 

@@ -23,7 +23,8 @@ from lateen.apiserver.reading import chosen, found, list_tree
 from lateen.apiserver.saving import dry_run
 from lateen.apiserver.serializing import json_response, tree_of
 from lateen.apiserver.targets import Target
-from lateen.apiserver.webhooks import POD_STREAMS, Write, mutated, validated
+from lateen.apiserver.webhooks import POD_STREAMS, mutated, validated
+from lateen.apiserver.writes import Write
 from lateen.apiserver.writing import body_of
 from lateen.base.errors import NotFound
 

@@ -1,7 +1,7 @@
 """Let ValidatingAdmissionPolicies judge a write of a user.
 
 In: a write.    Out: what they warn of; ApiFault if one denies it.
-Before: check/policies.py, apiserver/rbac.py        After: apiserver/saving.py, apiserver/deleting.py
+Before: check/policies.py, apiserver/writes.py        After: apiserver/saving.py, apiserver/deleting.py
 
 Source: Kubernetes "Validating Admission Policy"; what policies note for an audit goes to lateen's log.
 """
@@ -9,15 +9,11 @@ Source: Kubernetes "Validating Admission Policy"; what policies note for an audi
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 
-from lateen.apiserver.attributes import Attributes
 from lateen.apiserver.deps import Objects
 from lateen.apiserver.faults import ApiFault, resource
-from lateen.apiserver.identity import User, account_groups, account_of
-from lateen.apiserver.rbac import decide
-from lateen.apiserver.webhooks import Write, shown
-from lateen.check.policies import Judging, judged
+from lateen.apiserver.writes import Write, judging_of
+from lateen.check.policies import judged
 
 _CODES = {"Unauthorized": 401, "Forbidden": 403, "RequestEntityTooLarge": 413, "Invalid": 422}
 _log = logging.getLogger("lateen.audit")
@@ -25,7 +21,7 @@ _log = logging.getLogger("lateen.audit")
 
 def policed(store: Objects, write: Write) -> tuple[str, ...]:
     """What policies warn of; raises ApiFault with the reason of the first that denies the write."""
-    verdict = judged(store, _judging(store, write))
+    verdict = judged(store, judging_of(store, write))
     for note in verdict.notes:
         _log.info("%s %s: %s", write.operation, write.target.key, note)
     if verdict.refusal:
@@ -39,33 +35,3 @@ def policed(store: Objects, write: Write) -> tuple[str, ...]:
             | {"causes": [{"message": verdict.refusal}]},
         )
     return verdict.warnings
-
-
-def _judging(store: Objects, write: Write) -> Judging:
-    target = write.target
-
-    def authorize(asked: Mapping[str, str]) -> tuple[bool, str]:
-        user = _asked_for(asked.get("user", "")) or write.user
-        named = {k: v for k, v in asked.items() if k in Attributes.__dataclass_fields__}
-        decision = decide(store, user, Attributes(**named))
-        return decision.allowed, decision.reason
-
-    return Judging(
-        operation=write.operation,
-        kind=target.kind,
-        version=target.version,
-        name=write.name,
-        namespace=target.namespace,
-        subresource=target.subresource,
-        object=shown(write.raw, target),
-        old=shown(write.old.raw, target) if write.old else None,
-        user=write.user.tree(),
-        dry=write.dry,
-        authorize=authorize,
-    )
-
-
-def _asked_for(account: str) -> User | None:
-    """The service account an expression asks for, instead of the writer."""
-    found = account_of(account)
-    return User(name=account, groups=account_groups(found[0])) if found else None

@@ -42,7 +42,8 @@ from lateen.apiserver.reading import found
 from lateen.apiserver.reviewing import Reviewed, review
 from lateen.apiserver.serializing import json_response, tree_of, wire_of
 from lateen.apiserver.targets import Target
-from lateen.apiserver.webhooks import POD_STREAMS, Write, mutated, validated
+from lateen.apiserver.webhooks import POD_STREAMS, mutated, validated
+from lateen.apiserver.writes import Write
 from lateen.base.clock import Clock
 from lateen.base.errors import Conflict
 from lateen.base.origin import ObjectKey

@@ -17,13 +17,14 @@ import binascii
 import ssl
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from lateen.api.objects import Obj
+from lateen.api.cel import BadRule
+from lateen.api.cellibrary import authorizing
 from lateen.api.webhooks import (
     ADMISSION,
     MutatingWebhookConfiguration,
@@ -33,30 +34,16 @@ from lateen.api.webhooks import (
 from lateen.apiserver.deps import Objects, OpenPodStream
 from lateen.apiserver.faults import ApiFault
 from lateen.apiserver.hookcalls import HookFailed, ask_service, ask_url, pod_for
-from lateen.apiserver.identity import User
 from lateen.apiserver.patching import json_patch
 from lateen.apiserver.serializing import to_json
-from lateen.apiserver.targets import Target
+from lateen.apiserver.writes import Write, judging_of, shown
 from lateen.base.origin import ObjectKey
-from lateen.check.policies import Judging
+from lateen.check.policies import conditions_hold
+from lateen.check.webhooks import HOOK_VARIABLES
 
 MUTATING, VALIDATING = "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"
 _SECONDS = (1, 30)
 POD_STREAMS: web.AppKey[OpenPodStream] = web.AppKey("pod streams")  # of the application
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
-    """One write: `operation` is CREATE, UPDATE or DELETE; `raw` is None for a deletion."""
-
-    operation: str
-    user: User
-    target: Target
-    name: str
-    raw: Mapping[str, Any] | None
-    old: Obj | None = None
-    dry: bool = False
-    open_stream: OpenPodStream  # the way to webhooks that run in pods
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -99,15 +86,16 @@ def _wanting(store: Objects, write: Write, kind: str) -> Iterator[Webhook]:
     for obj in store.list(group=ADMISSION, kind=kind):
         if isinstance(obj.typed, MutatingWebhookConfiguration | ValidatingWebhookConfiguration):
             for webhook in obj.typed.webhooks:
-                if _wants(store, webhook, write):
+                if _wants(store, webhook, write) and _meets(store, webhook, write):
                     yield webhook
 
 
 def _wants(store: Objects, webhook: Webhook, write: Write) -> bool:
     target = write.target
+    versions = target.kind.versions if webhook.match_policy == "Equivalent" else (target.version,)
     if not any(
         rule.covers(
-            write.operation, target.kind.group, (target.version,), target.kind.plural,
+            write.operation, target.kind.group, versions, target.kind.plural,
             subresource=target.subresource, namespaced=target.kind.namespaced,
         )
         for rule in webhook.rules
@@ -122,6 +110,21 @@ def _wants(store: Objects, webhook: Webhook, write: Write) -> bool:
     key = ObjectKey(group="", kind="Namespace", namespace="", name=write.target.namespace)
     inside = store.get(key)
     return inside is None or webhook.namespace_selector.matches(inside.meta.labels)
+
+
+def _meets(store: Objects, webhook: Webhook, write: Write) -> bool:
+    """Whether its match conditions hold; one that fails is treated as the webhook itself failing."""
+    if not webhook.match_conditions:
+        return True
+    judging = judging_of(store, write)
+    try:
+        with authorizing(judging.authorize):
+            return conditions_hold(webhook.match_conditions, HOOK_VARIABLES, judging.data())
+    except BadRule as fault:
+        if webhook.failure_policy == "Ignore":
+            return False
+        words = f'Internal error occurred: webhook "{webhook.name}": match conditions: {fault}'
+        raise ApiFault(500, words) from None
 
 
 async def _asked(store: Objects, webhook: Webhook, write: Write) -> _Answer | None:
@@ -148,7 +151,7 @@ async def _call(store: Objects, webhook: Webhook, write: Write) -> _Answer:
     client, uid = webhook.client_config, str(uuid.uuid4())
     low, high = _SECONDS
     seconds = min(max(webhook.timeout_seconds, low), high)
-    body = to_json(_question(write, uid))
+    body = to_json(_question(store, write, uid))
     if client.service is not None:
         pod = pod_for(client.service, store)
         trust = _trust(webhook)
@@ -173,29 +176,15 @@ def _trust(webhook: Webhook) -> ssl.SSLContext:
         raise HookFailed("its caBundle is not PEM in base64") from None
 
 
-def _question(write: Write, uid: str) -> dict[str, Any]:
+def _question(store: Objects, write: Write, uid: str) -> dict[str, Any]:
     target = write.target
-    told = Judging(
-        operation=write.operation,
-        kind=target.kind,
-        version=target.version,
-        name=write.name,
-        namespace=target.namespace,
-        subresource=target.subresource,
-        user=write.user.tree(),
-        dry=write.dry,
-    ).request()
+    told = judging_of(store, write).request()
     objects = {
         "object": shown(write.raw, target),
         "oldObject": shown(write.old.raw, target) if write.old else None,
     }
     request = {"uid": uid, **told, **objects}
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
-
-
-def shown(tree: Mapping[str, Any] | None, target: Target) -> dict[str, Any] | None:
-    """A tree in the version its writer speaks."""
-    return None if tree is None else {**tree, "apiVersion": target.api_version}
 
 
 def _patched(webhook: Webhook, write: Write, answer: _Answer) -> Write:

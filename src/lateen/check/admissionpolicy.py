@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from lateen.api.admissionpolicy import (
     BindingSpec,
     MatchResources,
-    Named,
     ParamRef,
     PolicySpec,
     ValidatingAdmissionPolicy,
@@ -22,6 +21,7 @@ from lateen.api.admissionpolicy import (
 )
 from lateen.api.cel import BadRule, Rule, rule_of
 from lateen.api.names import qualified_fault
+from lateen.api.webhooks import Named
 from lateen.base.problem import Problem
 from lateen.check.at import At, one_of
 from lateen.check.rules import unescaped
@@ -62,8 +62,8 @@ def check_policy(typed: ValidatingAdmissionPolicy, at: At) -> Iterator[Problem]:
         words = "validations or auditAnnotations must be set"
         yield here.key("validations").required(words)
     before, after = condition_variables(spec), expression_variables(spec)
-    yield from _named(spec.match_conditions, here.key("matchConditions"), before, "BOOL")
-    yield from _named(spec.variables, here.key("variables"), after, "")
+    yield from check_named(spec.match_conditions, here.key("matchConditions"), before, "BOOL")
+    yield from check_named(spec.variables, here.key("variables"), after, "")
     for index, variable in enumerate(spec.variables):
         if not _IDENTIFIER.fullmatch(variable.name):
             words = "name is not a valid CEL identifier"
@@ -91,7 +91,10 @@ def _validations(spec: PolicySpec, at: At, known: tuple[str, ...]) -> Iterator[P
         yield from one_of(here.key("reason"), each.reason, REASONS)
 
 
-def _named(items: Sequence[Named], at: At, known: tuple[str, ...], kind: str) -> Iterator[Problem]:
+def check_named(
+    items: Sequence[Named], at: At, known: tuple[str, ...], kind: str
+) -> Iterator[Problem]:
+    """Expressions with names: none twice, and each compiles to the type `kind` ("" for any)."""
     names = [item.name for item in items]
     for index, item in enumerate(items):
         here = at.item(index)

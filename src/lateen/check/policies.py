@@ -27,7 +27,7 @@ from lateen.api.celvalues import tagged
 from lateen.api.kinds import Kind, group_of, kind_of
 from lateen.api.meta import LabelSelector
 from lateen.api.objects import Obj
-from lateen.api.webhooks import ADMISSION
+from lateen.api.webhooks import ADMISSION, Named
 from lateen.base.origin import ObjectKey
 from lateen.check.admissionpolicy import (
     condition_variables,
@@ -85,6 +85,23 @@ class Judging:
         if self.subresource:
             request["subResource"] = request["requestSubResource"] = self.subresource
         return request
+
+    def data(self) -> dict[str, Any]:
+        """What expressions know of the write."""
+        resource = {
+            "group": self.kind.group,
+            "resource": self.kind.plural,
+            "subresource": self.subresource,
+            "namespace": self.namespace,
+            "name": self.name,
+        }
+        itself = tagged(AUTHORIZER, asked=resource)
+        return {
+            "object": self.object,
+            "oldObject": self.old,
+            "request": self.request(),
+            "authorizer": tagged(AUTHORIZER, asked={}, requestResource=itself),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,22 +230,7 @@ def _data(
 ) -> dict[str, Any]:
     """The values of the variables."""
     inside = _namespace(store, write.namespace) if write.namespace else None
-    resource = {
-        "group": write.kind.group,
-        "resource": write.kind.plural,
-        "subresource": write.subresource,
-        "namespace": write.namespace,
-        "name": write.name,
-    }
-    data = {
-        "object": write.object,
-        "oldObject": write.old,
-        "request": write.request(),
-        "namespaceObject": inside.raw if inside else None,
-        "authorizer": tagged(
-            AUTHORIZER, asked={}, requestResource=tagged(AUTHORIZER, asked=resource)
-        ),
-    }
+    data = write.data() | {"namespaceObject": inside.raw if inside else None}
     return data | ({"params": params} if policy.param_kind else {})
 
 
@@ -236,7 +238,7 @@ def _judged_with(
     name: str, policy: PolicySpec, data: dict[str, Any], notes: list[str]
 ) -> Iterator[_Failure]:
     try:
-        if not _conditions_hold(policy, data):
+        if not conditions_hold(policy.match_conditions, condition_variables(policy), data):
             return
     except BadRule as fault:
         if policy.failure_policy == "Fail":
@@ -258,11 +260,12 @@ def _judged_with(
             notes.append(f"{name}/{note.key}: {said}")
 
 
-def _conditions_hold(policy: PolicySpec, data: dict[str, Any]) -> bool:
+def conditions_hold(
+    conditions: Sequence[Named], known: tuple[str, ...], data: dict[str, Any]
+) -> bool:
     """One that is false decides, whatever becomes of the others; raises BadRule."""
-    known = condition_variables(policy)
     failed: BadRule | None = None
-    for condition in policy.match_conditions:
+    for condition in conditions:
         try:
             if expression_of(condition.expression, known).value(data) is not True:
                 return False

@@ -15,8 +15,10 @@ from lateen.api.webhooks import (
     WebhookClient,
 )
 from lateen.base.problem import Problem
+from lateen.check.admissionpolicy import check_named
 from lateen.check.at import At, between, one_of, port_number
 
+HOOK_VARIABLES = ("object", "oldObject", "request", "authorizer")  # of match conditions
 FAILURE_POLICIES = ("Ignore", "Fail")
 
 
@@ -29,6 +31,9 @@ def check_webhooks(
         yield from _client(webhook.client_config, here.key("clientConfig"))
         yield from between(here.key("timeoutSeconds"), webhook.timeout_seconds, 1, 30)
         yield from one_of(here.key("failurePolicy"), webhook.failure_policy, FAILURE_POLICIES)
+        yield from one_of(here.key("matchPolicy"), webhook.match_policy, ("Exact", "Equivalent"))
+        conditions = here.key("matchConditions")
+        yield from check_named(webhook.match_conditions, conditions, HOOK_VARIABLES, "BOOL")
 
 
 def _client(client: WebhookClient, at: At) -> Iterator[Problem]:

@@ -61,6 +61,7 @@ class Agent:
         self._zone = zone
         self._pods: dict[str, Pod] = {}
         self._drops: dict[str, asyncio.Task[None]] = {}
+        self._ends: dict[str, float] = {}  # when the apps of a pod on its way out are killed
         self._streams: set[asyncio.Task[None]] = set()
         self._boot = uuid.uuid4().hex
         self.control = Control(services.paths.run / "node.sock", self, services.clock)
@@ -132,15 +133,31 @@ class Agent:
         if pod is None:
             self.control.gone(PodReport(uid=uid, status=PodStatus(), gone=True))
         elif uid in self._drops:
-            if grace <= 0:
-                pod.kill()
+            self._hasten(uid, pod, grace)
         else:
+            self._ends[uid] = self._services.clock.monotonic() + grace
             self._drops[uid] = named(f"drop {uid}", self._dropping(uid, pod, grace))
             self._drops[uid].add_done_callback(told)
 
+    def _hasten(self, uid: str, pod: Pod, grace: float) -> None:
+        """Asked again, a pod's grace can only get shorter."""
+        end = self._services.clock.monotonic() + max(grace, 0)
+        if end >= self._ends[uid]:
+            return
+        self._ends[uid] = end
+        if grace <= 0:
+            pod.kill()
+        else:
+            named(f"hasten {uid}", self._killing(uid, pod, grace)).add_done_callback(told)
+
+    async def _killing(self, uid: str, pod: Pod, grace: float) -> None:
+        await self._services.clock.sleep(grace)
+        if self._pods.get(uid) is pod:
+            pod.kill()
+
     async def _dropping(self, uid: str, pod: Pod, grace: float) -> None:
         await pod.drop(grace)
-        del self._pods[uid], self._drops[uid]
+        del self._pods[uid], self._drops[uid], self._ends[uid]
         self.control.gone(PodReport(uid=uid, status=pod.status(), gone=True))
 
 

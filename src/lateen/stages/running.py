@@ -212,18 +212,17 @@ class Running:
         if uid not in self._on_node and uid not in self._sent:
             pod_gone(self.store, uid, self.clock)
             return
-        grace = obj.meta.deletion_grace_period_seconds
-        seconds = _pod(obj).spec.termination_grace_period_seconds if grace is None else grace
         perform(self.store, stopping_events(obj), self.clock)
-        task = named(f"drain {obj.key}", self._drain(uid, seconds))
+        task = named(f"drain {obj.key}", self._drain(uid, obj))
         self._leaving[uid] = task
         task.add_done_callback(lambda _: self._leaving.pop(uid, None))
 
-    async def _drain(self, uid: str, grace: int) -> None:
+    async def _drain(self, uid: str, obj: Obj) -> None:
         if not self.hurry:
             await self.seams.settled(DRAIN_WAIT)
             await self.clock.sleep(DRAIN_GRACE)
-        self._drop(uid, grace)
+        now = self.store.get(obj.key)  # its grace may have been made shorter meanwhile
+        self._drop(uid, _grace(now if now is not None and now.meta.uid == uid else obj))
 
     def _drop(self, uid: str, grace: int) -> None:
         self._sent.pop(uid, None)
@@ -244,3 +243,9 @@ def _scheduled(obj: Obj) -> bool:
     pod = _pod(obj)
     done = pod.status.phase in ("Succeeded", "Failed")
     return bool(pod.status.pod_ip) and not done
+
+
+def _grace(obj: Obj) -> int:
+    """The seconds a pod on its way out has to end by itself."""
+    given = obj.meta.deletion_grace_period_seconds
+    return _pod(obj).spec.termination_grace_period_seconds if given is None else given
