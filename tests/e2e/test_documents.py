@@ -46,7 +46,9 @@ WORKLOADS = (
     ("your-namespace", "orders", "orders"),
     ("your-namespace", "inventory", "inventory"),
     ("your-namespace", "plain", "default"),
+    ("your-namespace", "database", "default"),
 )
+OUTSIDE = ("plain", "database")  # pods without a proxy
 CALLERS = ("frontend", "user-service", "inventory-service", "go-service", "orders", "plain")
 HOST = "ecommerce.example.com"
 Tree = dict[str, Any]
@@ -67,13 +69,14 @@ def _credentials() -> list[Tree]:
 def _workload(namespace: str, name: str, account: str) -> Iterator[Tree]:
     if account != "default":
         yield _tree("v1", "ServiceAccount", account, namespace)
-    labels = {"app": name} | ({"sidecar.istio.io/inject": "false"} if name == "plain" else {})
-    env = [{"name": "NAME", "value": name}]
+    labels = {"app": name} | ({"sidecar.istio.io/inject": "false"} if name in OUTSIDE else {})
+    port = 5432 if name == "database" else 8080
+    env = [{"name": "NAME", "value": name}, {"name": "PORT", "value": str(port)}]
     container = {
         "name": "echo",
         "image": "test/echo:1.0",
         "env": env + (_credentials() if name == "inventory-service" else []),
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": port}, "periodSeconds": 1},
     }
     spec = {
         "serviceAccountName": account,
@@ -85,7 +88,7 @@ def _workload(namespace: str, name: str, account: str) -> Iterator[Tree]:
     yield _tree(
         "apps/v1", "Deployment", name, namespace, spec={"selector": selector, "template": template}
     )
-    ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+    ports = [{"name": "http", "port": 80, "targetPort": port}]
     yield _tree("v1", "Service", name, namespace, spec={"selector": {"app": name}, "ports": ports})
 
 
@@ -292,6 +295,15 @@ def test_the_guides_policy_lets_the_go_service_get_and_post_the_api(book: Mesh) 
         book.inside(delete.replace("DELETE", "POST") + "\nprint('ok')", via="/go-service") == "ok"
     )
     assert book.call("http://fastapi-service/api/v1", via="/frontend").status == 403
+
+
+def test_the_guides_database_is_reached_at_the_address_its_endpoints_give(book: Mesh) -> None:
+    text = (EXAMPLES / "guide/en/10b-external-database-by-address.yaml").read_text()
+    address = book.pods("database")[0]["ip"]
+    (book.folder / "database.yaml").write_text(text.replace("10.0.0.100", address))
+    book.up()
+    answer = book.call("http://external-postgres:5432/", via="/frontend")
+    assert (answer.status, answer.json["name"]) == (200, "database")
 
 
 def test_every_document_is_taken_without_a_word(book: Mesh) -> None:
