@@ -22,18 +22,22 @@ from tests.envoy import pki
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
-FOLDERS: Mapping[str, Path] = {"guide": EXAMPLES / "guide" / "en", "book": EXAMPLES / "book"}
+FOLDERS: Mapping[str, Path] = {
+    "guide": EXAMPLES / "guide" / "en",
+    "article": EXAMPLES / "article",
+    "book": EXAMPLES / "book",
+}
 _CERTIFICATES = {"guide": "example-com-cert", "book": "tls-cert"}
 Tree = dict[str, Any]
 
 
 @cache
 def assumed(name: str) -> tuple[Obj, ...]:
-    """The objects that the guide's or the book's documents take for granted."""
+    """The objects that the documents of one source take for granted."""
     told = yaml.safe_load((HERE / "assumed" / f"{name}.yaml").read_text(encoding="utf-8"))
     read = read_paths([str(FOLDERS[name] / file) for file in told["files"]])
     assert not has_errors(read.problems), read.problems
-    made = [_object(tree) for tree in _trees(told, _CERTIFICATES[name])]
+    made = [_object(tree) for tree in _trees(told, _CERTIFICATES.get(name, ""))]
     return (*made, *read.objects)
 
 
@@ -67,6 +71,8 @@ def _trees(told: Mapping[str, Any], certificate: str) -> Iterator[Tree]:
         yield _tree("v1", "Secret", secret, "default", stringData=dict.fromkeys(keys, "x"))
     for config_map in told["configMaps"]:
         yield _tree("v1", "ConfigMap", config_map, "default", data={})
+    if not certificate:
+        return
     pair = pki.Authority().sign(certificate, x509.DNSName(certificate))
     data = {
         "tls.crt": base64.b64encode(pair.certificate).decode(),

@@ -1,6 +1,6 @@
 """What lateen makes of each document, and the page that lists it.
 
-In: the files of `examples/guide` and `examples/book`.    Out: Outcome; the text of `docs/documents.md`.
+In: the files of `examples/guide`, `examples/article` and `examples/book`.    Out: Outcome; the text of `docs/documents.md`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Outcome:
 
 
 def outcomes(source: str) -> Iterator[Outcome]:
-    """Of every document of the guide or the book, in order."""
+    """Of every document of the guide, the article or the book, in order."""
     for path in sorted(FOLDERS[source].glob("*.yaml")):
         if path.stem not in AWAITED:
             yield from outcomes_of(path, source)
@@ -90,18 +90,25 @@ def _verdict(key: ObjectKey, problems: Sequence[Problem], admission: Admission) 
 _HEAD = """\
 # The YAML of the source documents
 
-The project began from a guide to polyglot services on K3s and Istio, and from a book on cloud native microservices. Each
-YAML document of theirs stands in `examples/guide` (in English, Japanese and Chinese, the same objects) and in `examples/book`
-(its indentation, lost in print, restored), and this is what lateen makes of it, together with the services, Secrets
-and accounts it takes for granted. `pytest --golden-update tests/documents` writes this page; a test fails when it differs.
+The project began from a guide to polyglot services on K3s and Istio, an article and a book on cloud native microservices. Each
+YAML document of theirs stands in `examples/guide` (in English, Japanese and Chinese, the same objects), `examples/article`
+and `examples/book` (their indentation, lost in print, restored), and this is what lateen makes of it, together with the
+services, Secrets and accounts it takes for granted. `pytest --golden-update tests/documents` writes this page; a test fails when it differs.
 
 *Accepted*: runs as written. *Refused*: truly wrong; beside it is what to write today. *A part*: cut out of an object, so that
 no API takes it alone; beside it is where it belongs. *Left out*: another tool's.
 """
-MODERN = FOLDERS["book"] / "modern"
 _MENDED = {"05-egress-gateway": "../examples/polyglot/istio/egress-gateway.yaml"}
-_TITLES = {"guide": "The guide", "book": "The book, by chapter and section"}
-_LINKS = {"guide": "../examples/guide/en", "book": "../examples/book"}
+_TITLES = {
+    "guide": "The guide",
+    "article": "The article",
+    "book": "The book, by chapter and section",
+}
+_LINKS = {
+    "guide": "../examples/guide/en",
+    "article": "../examples/article",
+    "book": "../examples/book",
+}
 
 
 def page() -> str:
@@ -118,15 +125,21 @@ def _row(outcome: Outcome, folder: str) -> str:
     said = "<br>".join(_said(p) for p in outcome.problems)
     if outcome.verdict is Verdict.PART:
         said = next((p.fix for p in outcome.problems if p.fix), "of no tool in particular")
-    if outcome.verdict is Verdict.REFUSED and (modern := _modern(outcome.file)):
+    if outcome.verdict is Verdict.REFUSED and (modern := _modern(outcome.file, folder)):
         said += f"<br>[as it works]({modern})"
     return f"| {link} | {outcome.key or ''} | {outcome.verdict.value} | {said} |"
 
 
-def _modern(file: str) -> str:
+def modern_forms(source: str) -> tuple[Path, ...]:
+    """Documents that are refused, as they are written today."""
+    return tuple(sorted((FOLDERS[source] / "modern").glob("*.yaml")))
+
+
+def _modern(file: str, folder: str) -> str:
     """Where the document stands as it is written today; "" where nowhere."""
-    if (MODERN / f"{file}.yaml").exists():
-        return f"{_LINKS['book']}/modern/{file}.yaml"
+    forms = [form for source in FOLDERS for form in modern_forms(source)]
+    if file in {form.stem for form in forms}:
+        return f"{folder}/modern/{file}.yaml"
     return _MENDED.get(file, "")
 
 

@@ -14,7 +14,7 @@ from tests.apiserver.roles import binding, of_account
 from tests.apiserver.test_kubectl import KUBECTL, kubectl_for
 from tests.apiserver.world import namespace, store_with
 from tests.documents.assumed import EXAMPLES, FOLDERS
-from tests.documents.outcomes import MODERN, Verdict, outcomes
+from tests.documents.outcomes import Verdict, modern_forms, outcomes
 
 pytestmark = [
     pytest.mark.anyio,
@@ -52,8 +52,9 @@ def keys(files: Iterable[Path]) -> set[tuple[str, str]]:
 
 async def test_kubectl_applies_every_document_that_is_accepted(tmp_path: Path) -> None:
     store = store_with(*(namespace(name) for name in NAMESPACES))
-    guide, book = (chosen(s, Verdict.ACCEPTED, Verdict.WARNED) for s in FOLDERS)
-    files = (*guide, *book, *sorted(MODERN.glob("*.yaml")))
+    guide, *others = (chosen(s, Verdict.ACCEPTED, Verdict.WARNED) for s in FOLDERS)
+    modern = (form for source in FOLDERS for form in modern_forms(source))
+    files = (*guide, *(file for some in others for file in some), *modern)
     async with kubectl_for(store, tmp_path) as kubectl:
         said = await kubectl("apply", *flags(files))
         again = await kubectl("apply", *flags([EXAMPLES / "guide" / "ja" / f.name for f in guide]))

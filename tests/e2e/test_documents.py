@@ -8,13 +8,16 @@ import json
 import shutil
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.e2e.harness import Mesh
 from tests.envoy import pki
@@ -43,7 +46,9 @@ WORKLOADS = (
     ("your-namespace", "orders", "orders"),
     ("your-namespace", "inventory", "inventory"),
     ("your-namespace", "plain", "default"),
+    ("your-namespace", "database", "default"),
 )
+OUTSIDE = ("plain", "database")  # pods without a proxy
 CALLERS = ("frontend", "user-service", "inventory-service", "go-service", "orders", "plain")
 HOST = "ecommerce.example.com"
 Tree = dict[str, Any]
@@ -64,13 +69,14 @@ def _credentials() -> list[Tree]:
 def _workload(namespace: str, name: str, account: str) -> Iterator[Tree]:
     if account != "default":
         yield _tree("v1", "ServiceAccount", account, namespace)
-    labels = {"app": name} | ({"sidecar.istio.io/inject": "false"} if name == "plain" else {})
-    env = [{"name": "NAME", "value": name}]
+    labels = {"app": name} | ({"sidecar.istio.io/inject": "false"} if name in OUTSIDE else {})
+    port = 5432 if name == "database" else 8080
+    env = [{"name": "NAME", "value": name}, {"name": "PORT", "value": str(port)}]
     container = {
         "name": "echo",
         "image": "test/echo:1.0",
         "env": env + (_credentials() if name == "inventory-service" else []),
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": port}, "periodSeconds": 1},
     }
     spec = {
         "serviceAccountName": account,
@@ -82,7 +88,7 @@ def _workload(namespace: str, name: str, account: str) -> Iterator[Tree]:
     yield _tree(
         "apps/v1", "Deployment", name, namespace, spec={"selector": selector, "template": template}
     )
-    ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+    ports = [{"name": "http", "port": 80, "targetPort": port}]
     yield _tree("v1", "Service", name, namespace, spec={"selector": {"app": name}, "ports": ports})
 
 
@@ -137,6 +143,37 @@ def _secret(pair: pki.Pair) -> Tree:
     return _tree("v1", "Secret", "tls-cert", "istio-system", type="kubernetes.io/tls", data=data)
 
 
+def _token_rules() -> Iterator[Tree]:
+    """6.5 says in a sentence that the gateway asks for a token; this is how."""
+    gateway = {"matchLabels": {"istio": "ingressgateway"}}
+    jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
+    jwks = json.dumps({"keys": [jwk | {"kid": "shop", "alg": "RS256"}]})
+    yield _tree(
+        "security.istio.io/v1",
+        "RequestAuthentication",
+        "ecommerce",
+        "istio-system",
+        spec={"selector": gateway, "jwtRules": [{"issuer": ISSUER, "jwks": jwks}]},
+    )
+    rule = {
+        "from": [{"source": {"notRequestPrincipals": ["*"]}}],
+        "to": [{"operation": {"hosts": [HOST, f"{HOST}:*"], "ports": ["443"]}}],
+    }
+    yield _tree(
+        "security.istio.io/v1",
+        "AuthorizationPolicy",
+        "ecommerce",
+        "istio-system",
+        spec={"selector": gateway, "action": "DENY", "rules": [rule]},
+    )
+
+
+def token(issuer: str = "") -> str:
+    """One that the gateway takes, unless the issuer is another."""
+    claims = {"iss": issuer or ISSUER, "sub": "jane", "exp": int(time.time()) + 60}
+    return jwt.encode(claims, KEY, algorithm="RS256", headers={"kid": "shop"})
+
+
 def written(folder: Path, authority: pki.Authority) -> Path:
     """A project of the documents and of what they take for granted."""
     shutil.copytree(HERE / "mesh" / "echo", folder / "echo")
@@ -144,6 +181,7 @@ def written(folder: Path, authority: pki.Authority) -> Path:
     trees = [
         *(tree for workload in WORKLOADS for tree in _workload(*workload)),
         *_ways_in(),
+        *_token_rules(),
         _secret(authority.sign(HOST, x509.DNSName(HOST))),
     ]
     for namespace in {namespace for namespace, _, _ in WORKLOADS} - {"default"}:
@@ -157,6 +195,8 @@ def written(folder: Path, authority: pki.Authority) -> Path:
 
 
 AUTHORITY = pki.Authority()
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+ISSUER = "https://accounts.example.com"
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +253,8 @@ def test_6_5_the_inventory_has_its_database_credentials_from_the_secret(book: Me
     assert "KeyError" in book.inside(code, via="/frontend")
 
 
-def https(mesh: Mesh, host: str) -> tuple[int, str]:
-    """The status of GET / over TLS to the gateway, and the certificate's name."""
+def https(mesh: Mesh, host: str, bearer: str) -> tuple[int, str]:
+    """The status of a GET over TLS to the gateway with a token, and the certificate's name."""
     context = ssl.create_default_context(cadata=AUTHORITY.root.decode())
     with (
         socket.create_connection(("127.0.0.1", mesh.https), timeout=20) as plain,
@@ -223,16 +263,23 @@ def https(mesh: Mesh, host: str) -> tuple[int, str]:
         names = (link.getpeercert() or {})["subjectAltName"]
         connection = http.client.HTTPConnection(host)
         connection.sock = link
-        connection.request("GET", "/profile")
+        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+        connection.request("GET", "/profile", headers=headers)
         answer = connection.getresponse()
         answer.read()
         return answer.status, str(names[0][1])
 
 
 def test_6_5_the_gateway_ends_tls_with_the_secrets_certificate(book: Mesh) -> None:
-    assert https(book, HOST) == (200, HOST)
+    assert https(book, HOST, token()) == (200, HOST)
     with pytest.raises((ssl.SSLError, ConnectionResetError)):
-        https(book, "other.example.com")
+        https(book, "other.example.com", token())
+
+
+def test_6_5_the_gateway_asks_for_a_token_of_the_right_issuer(book: Mesh) -> None:
+    assert https(book, HOST, "") == (403, HOST)
+    assert https(book, HOST, token("https://elsewhere.example.com")) == (401, HOST)
+    assert https(book, HOST, token()[:-6] + "AAAAAA") == (401, HOST)
 
 
 def test_the_guides_policy_lets_the_go_service_get_and_post_the_api(book: Mesh) -> None:
@@ -248,6 +295,15 @@ def test_the_guides_policy_lets_the_go_service_get_and_post_the_api(book: Mesh) 
         book.inside(delete.replace("DELETE", "POST") + "\nprint('ok')", via="/go-service") == "ok"
     )
     assert book.call("http://fastapi-service/api/v1", via="/frontend").status == 403
+
+
+def test_the_guides_database_is_reached_at_the_address_its_endpoints_give(book: Mesh) -> None:
+    text = (EXAMPLES / "guide/en/10b-external-database-by-address.yaml").read_text()
+    address = book.pods("database")[0]["ip"]
+    (book.folder / "database.yaml").write_text(text.replace("10.0.0.100", address))
+    book.up()
+    answer = book.call("http://external-postgres:5432/", via="/frontend")
+    assert (answer.status, answer.json["name"]) == (200, "database")
 
 
 def test_every_document_is_taken_without_a_word(book: Mesh) -> None:

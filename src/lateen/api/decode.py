@@ -303,7 +303,7 @@ def _shaped(kind: Kind, raw: dict[str, Any]) -> Shaped:
 
 
 def _in_namespace(raw: dict[str, Any], kind: Kind, namespace: str) -> dict[str, Any]:
-    metadata = raw.get("metadata")
+    metadata = {} if raw.get("metadata") is None else raw["metadata"]
     if not isinstance(metadata, dict):
         return raw
     if not kind.namespaced:
