@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from lateen.envoy.filters.kind import HttpSite, Side
+from lateen.envoy.gates import gates
 from lateen.envoy.http import http_manager
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from lateen.envoy.pb.envoy.config.route.v3 import route_components_pb2 as pb
@@ -35,6 +37,7 @@ AUTHORITY = pki.Authority()
 SERVER = AUTHORITY.identity(plans.IDENTITY)
 DESTINATION = "198.18.0.7"
 _SEEN = "x-seen-"
+_WORDS = b"long enough to be told from TLS"
 
 
 @contextmanager
@@ -86,12 +89,25 @@ def _text(pem: bytes) -> str:
 
 
 def listener(authorization: Authorization, at: Path, shown: tuple[str, ...] = ()) -> Json:
-    """A listener at a Unix socket; of what would reach the app it tells the headers `shown`."""
+    """A listener for HTTP at a Unix socket; of what would reach the app it tells the headers `shown`."""
     site = HttpSite(side=Side.INBOUND, authorization=authorization)
-    manager = json_format.MessageToDict(
-        http_manager(site, stat="x", table=_answer(shown), tags={}),
-        preserving_proto_field_name=True,
-    )
+    manager = http_manager(site, stat="x", table=_answer(shown), tags={})
+    return _listener([_json(manager)], at)
+
+
+def raw_listener(authorization: Authorization, at: Path) -> Json:
+    """One for raw connections; what is allowed to connect hears its own words."""
+    echo = "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"
+    filters = [*map(_json, gates(authorization)), {"name": "e", "typed_config": {"@type": echo}}]
+    return _listener(filters, at)
+
+
+def _json(message: Message) -> Json:
+    made: Json = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return made
+
+
+def _listener(filters: list[Json], at: Path) -> Json:
     extensions = "type.googleapis.com/envoy.extensions.filters.listener"
     return {
         "name": at.name,
@@ -109,10 +125,10 @@ def listener(authorization: Authorization, at: Path, shown: tuple[str, ...] = ()
         "filter_chains": [
             {
                 "filter_chain_match": {"transport_protocol": "tls"},
-                "filters": [manager],
+                "filters": filters,
                 "transport_socket": _tls(),
             },
-            {"filter_chain_match": {"transport_protocol": "raw_buffer"}, "filters": [manager]},
+            {"filter_chain_match": {"transport_protocol": "raw_buffer"}, "filters": filters},
         ],
     }
 
@@ -147,9 +163,20 @@ class Answer:
     status: int
     body: str
     seen: dict[str, str]
+    headers: dict[str, str]
 
 
-def ask(at: Path, request: Request) -> Answer:
+def connects(at: Path, request: Request) -> bool:
+    """Whether a raw connection is let in."""
+    with _connected(at, request) as link:
+        try:
+            link.sendall(_WORDS)
+            return link.recv(len(_WORDS)) == _WORDS
+        except OSError:
+            return False
+
+
+def ask(at: Path, request: Request, body: bytes = b"") -> Answer:
     """The answer of the real Envoy."""
     with _connected(at, request) as link:
         asked = http.client.HTTPConnection("envoy")
@@ -157,8 +184,13 @@ def ask(at: Path, request: Request) -> Answer:
         asked.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)
         for name, value in (("host", request.authority), *request.headers):
             asked.putheader(name, value)
-        asked.endheaders()
+        if body:
+            asked.putheader("content-length", str(len(body)))
+        asked.endheaders(body or None)
         with asked.getresponse() as answer:
             named = ((n.lower(), value) for n, value in answer.getheaders())
-            seen = {n.removeprefix(_SEEN): value for n, value in named if n.startswith(_SEEN)}
-            return Answer(status=answer.status, body=answer.read().decode(), seen=seen)
+            headers = dict(named)
+            seen = {n.removeprefix(_SEEN): v for n, v in headers.items() if n.startswith(_SEEN)}
+            return Answer(
+                status=answer.status, body=answer.read().decode(), seen=seen, headers=headers
+            )

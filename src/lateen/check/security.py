@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 
-from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.security import (
     AuthorizationPolicy,
     Condition,
@@ -82,12 +81,11 @@ def check_authorization_policy(policy: AuthorizationPolicy, at: At) -> Iterator[
     spec, at = policy.spec, at.key("spec")
     yield from one_of(at.key("action"), spec.action, ACTIONS)
     if spec.action == "CUSTOM":
-        # To store a policy that then protects nothing would be worse than to refuse it.
-        words = "action CUSTOM is not yet honoured by lateen"
-        yield at.key("action").error(words, "ALLOW and DENY are")
-    if spec.action == "AUDIT":
-        words = "action AUDIT is not yet honoured by lateen: it has no effect here"
-        yield at.key("action").warning(words, code=NOT_YET_HONOURED)
+        if not spec.rules:
+            words = "CUSTOM action without `rules` is meaningless as it will never be triggered"
+            yield at.key("rules").error(words, "rules: [{}]")
+        if not (spec.provider and spec.provider.name):
+            yield at.key("provider", "name").error("`provider.name` must not be empty")
     if spec.provider is not None and spec.action != "CUSTOM":
         words = f"`provider` must not be with non CUSTOM action, found {spec.action}"
         yield at.key("provider").error(words)

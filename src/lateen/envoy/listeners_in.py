@@ -18,7 +18,8 @@ from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
 from lateen.envoy.access import labels
 from lateen.envoy.filters.kind import HttpSite, Side
-from lateen.envoy.http import gates, http_manager, tcp_proxy
+from lateen.envoy.gates import gates
+from lateen.envoy.http import http_manager, tcp_proxy
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import INBOUND
 from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,

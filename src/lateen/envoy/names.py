@@ -28,6 +28,10 @@ TUNNEL_DESTINATION = "destination"  # ... and its key: `host:port`
 SECRET_OWN = "default"  # noqa: S105 - Istio's SDS name of the workload's certificate
 SECRET_ROOT = "ROOTCA"  # noqa: S105 - Istio's SDS name of the mesh's root
 
+HTTP_RBAC = "envoy.filters.http.rbac"  # where these filters leave what their rules said ...
+TCP_RBAC = "envoy.filters.network.rbac"
+ASKED = "istio_ext_authz_"  # ... and what its keys begin with: policies of action CUSTOM,
+AUDITED = "istio_audit_"  # and of action AUDIT
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 JWT_PAYLOAD = "payload"  # where that filter leaves the claims of an accepted token
 

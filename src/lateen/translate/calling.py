@@ -1,4 +1,4 @@
-"""What a proxy calls by itself on behalf of a policy: key sets of issuers.
+"""What a proxy calls by itself on behalf of a policy: key sets of issuers, authorizers.
 
 In: an URL, Sight.                 Out: BackendId, Backend.
 Before: translate/used.py          After: translate/tokens.py, translate/plan.py
@@ -57,9 +57,10 @@ def _originates(sight: Sight, service: Service, port: int) -> bool:
 
 def callees(authorization: Authorization) -> set[BackendId]:
     """The backends that a workload's policies have called."""
-    return {
-        rule.keys.backend for rule in authorization.tokens if isinstance(rule.keys, FetchedKeys)
-    }
+    keys = (rule.keys for rule in authorization.tokens)
+    found = {each.backend for each in keys if isinstance(each, FetchedKeys)}
+    custom = authorization.custom
+    return found | {custom.authorizer.asking.backend} if custom else found
 
 
 def called_backends(
