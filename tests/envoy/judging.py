@@ -33,6 +33,7 @@ from lateen.ir.policy import Authorization
 from tests.envoy import pki, plans
 
 Json = dict[str, Any]
+Place = Path | int  # where a listener is: a Unix socket, or a port of 127.0.0.1
 AUTHORITY = pki.Authority()
 SERVER = AUTHORITY.identity(plans.IDENTITY)
 DESTINATION = "198.18.0.7"
@@ -88,14 +89,14 @@ def _text(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
 
 
-def listener(authorization: Authorization, at: Path, shown: tuple[str, ...] = ()) -> Json:
+def listener(authorization: Authorization, at: Place, shown: tuple[str, ...] = ()) -> Json:
     """A listener for HTTP at a Unix socket; of what would reach the app it tells the headers `shown`."""
     site = HttpSite(side=Side.INBOUND, authorization=authorization)
     manager = http_manager(site, stat="x", table=_answer(shown), tags={})
     return _listener([_json(manager)], at)
 
 
-def raw_listener(authorization: Authorization, at: Path) -> Json:
+def raw_listener(authorization: Authorization, at: Place) -> Json:
     """One for raw connections; what is allowed to connect hears its own words."""
     echo = "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"
     filters = [*map(_json, gates(authorization)), {"name": "e", "typed_config": {"@type": echo}}]
@@ -107,11 +108,13 @@ def _json(message: Message) -> Json:
     return made
 
 
-def _listener(filters: list[Json], at: Path) -> Json:
+def _listener(filters: list[Json], at: Place) -> Json:
     extensions = "type.googleapis.com/envoy.extensions.filters.listener"
     return {
-        "name": at.name,
-        "address": {"pipe": {"path": str(at)}},
+        "name": str(at),
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": at}}
+        if isinstance(at, int)
+        else {"pipe": {"path": str(at)}},
         "listener_filters": [
             {
                 "name": "proxy",
@@ -136,7 +139,7 @@ def _listener(filters: list[Json], at: Path) -> Json:
 @cache
 def _context(peer: str, folder: Path) -> ssl.SSLContext:
     pair = AUTHORITY.identity(peer)
-    file = folder / f"{peer.rpartition('/ns/')[2].replace('/', '-')}.pem"
+    file = folder / f"{peer.removeprefix('spiffe://').replace('/', '-')}.pem"
     file.write_bytes(pair.certificate + pair.key)
     context = ssl.create_default_context(cafile=str(folder / "roots.pem"))
     context.check_hostname = False
@@ -144,16 +147,25 @@ def _context(peer: str, folder: Path) -> ssl.SSLContext:
     return context
 
 
-def _connected(at: Path, request: Request) -> socket.socket:
+def _connected(at: Place, request: Request) -> socket.socket:
     """A connection that tells of other addresses than its own; with TLS where the caller has a name."""
+    link = _dialled(at, request.source)
+    to = f"{request.address or DESTINATION} 40000 {request.port}"
+    link.sendall(f"PROXY TCP4 {request.client} {to}\r\n".encode())
+    if not request.peer:
+        return link
+    assert isinstance(at, Path)
+    context = _context(request.peer, at.parent)
+    return context.wrap_socket(link, server_hostname=request.sni or None)
+
+
+def _dialled(at: Place, source: str) -> socket.socket:
+    if isinstance(at, int):
+        return socket.create_connection(("127.0.0.1", at), 10, (source, 0))
     link = socket.socket(socket.AF_UNIX)
     link.settimeout(10)
     link.connect(str(at))
-    link.sendall(f"PROXY TCP4 {request.client} {DESTINATION} 40000 {request.port}\r\n".encode())
-    if not request.peer:
-        return link
-    context = _context(request.peer, at.parent)
-    return context.wrap_socket(link, server_hostname=request.sni or None)
+    return link
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +178,7 @@ class Answer:
     headers: dict[str, str]
 
 
-def connects(at: Path, request: Request) -> bool:
+def connects(at: Place, request: Request) -> bool:
     """Whether a raw connection is let in."""
     with _connected(at, request) as link:
         try:
@@ -176,7 +188,7 @@ def connects(at: Path, request: Request) -> bool:
             return False
 
 
-def ask(at: Path, request: Request, body: bytes = b"") -> Answer:
+def ask(at: Place, request: Request, body: bytes = b"") -> Answer:
     """The answer of the real Envoy."""
     with _connected(at, request) as link:
         asked = http.client.HTTPConnection("envoy")

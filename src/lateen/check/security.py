@@ -36,7 +36,7 @@ _OPERATION_LISTS = (
     *("hosts", "not_hosts", "ports", "not_ports"),
     *("methods", "not_methods", "paths", "not_paths"),
 )
-_KEYS = frozenset(
+KEYS = frozenset(
     {
         "source.ip",
         "remote.ip",
@@ -226,8 +226,8 @@ def _condition(condition: Condition, at: At) -> Iterator[Problem]:
         return
     if not (condition.values or condition.not_values):
         yield at.error(f"at least one of `values` or `notValues` must be set for key {key}")
-    if key not in _KEYS and not any(form.fullmatch(key) for form in _KEY_FORMS):
-        wanted = ", ".join(sorted((*_KEYS, "request.headers[NAME]", "request.auth.claims[NAME]")))
+    if key not in KEYS and not any(form.fullmatch(key) for form in _KEY_FORMS):
+        wanted = ", ".join(sorted((*KEYS, "request.headers[NAME]", "request.auth.claims[NAME]")))
         yield at.key("key").error(f"unknown attribute: {key}", wanted)
     for name, values in (("values", condition.values), ("notValues", condition.not_values)):
         here = at.key(name)
