@@ -17,7 +17,7 @@ from lateen.envoy.authorizers import tcp_authorizer
 from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import Filter
 from lateen.envoy.pb.envoy.config.rbac.v3 import rbac_pb2
 from lateen.envoy.pb.envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC
-from lateen.envoy.rbac import emit_rbac
+from lateen.envoy.rbac import emit_rbac, tried_as
 from lateen.envoy.wire import packed
 from lateen.ir.authorizers import GrpcAuthorizer
 from lateen.ir.policy import Authorization, Verdict
@@ -49,7 +49,7 @@ def _gates(authorization: Authorization, gateway_port: int) -> Iterator[tuple[st
     for verdict in (Verdict.DENY, Verdict.ALLOW):
         shadow = _rules(authorization, verdict, gateway_port, dry_run=True)
         rules = _rules(authorization, verdict, gateway_port)
-        yield f"rbac.{verdict}", _gate(rules, shadow, f"istio_dry_run_{verdict}_")
+        yield f"rbac.{verdict}", _gate(rules, shadow, tried_as(verdict))
 
 
 def _rules(

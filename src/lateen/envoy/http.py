@@ -28,6 +28,7 @@ from lateen.envoy.pb.envoy.extensions.filters.network.set_filter_state.v3 import
 )
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from lateen.envoy.pb.envoy.type.v3.hash_policy_pb2 import HashPolicy
+from lateen.envoy.rbac import noted_by
 from lateen.envoy.tls import ALPN_TCP
 from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed, u32
 from lateen.ir.backends import Tunnel
@@ -58,7 +59,7 @@ def http_manager(
         codec_type=_Manager.AUTO,
         stat_prefix=stat,
         http_filters=filters.on_listener(site),
-        access_log=http_logs(tags),
+        access_log=http_logs(tags, noted_by(site.authorization)),
         server_name=_SERVER,
         use_remote_address=TRUE if edge else FALSE,
         skip_xff_append=edge,
@@ -91,15 +92,19 @@ def tcp_proxy(
     by_source: bool = False,
     tunnel: Tunnel | None = None,
     after_handshake: bool = False,
+    judged: bool = False,
 ) -> Filter:
-    """Bytes as they are, to one cluster or to several by share. `after_handshake`: the far side is dialled once the peer is verified."""
+    """Bytes as they are, to one cluster or to several by share.
+
+    `after_handshake`: the far side is dialled once the peer is verified; `judged`: policies hold here.
+    """
     connect = (
         tcp_proxy_pb2.ON_DOWNSTREAM_TLS_HANDSHAKE if after_handshake else tcp_proxy_pb2.IMMEDIATE
     )
     early = u32(_EARLY_BYTES) if after_handshake else None
     proxy = tcp_proxy_pb2.TcpProxy(
         stat_prefix=stat,
-        access_log=tcp_logs(tags),
+        access_log=tcp_logs(tags, judged=judged),
         idle_timeout=maybe_duration(idle_timeout),
         upstream_connect_mode=connect,
         max_early_data_bytes=early,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lateen.envoy import names
 from lateen.envoy.conditions import Judge, permissions_of, principals_of
 from lateen.envoy.pb.envoy.config.rbac.v3.rbac_pb2 import RBAC
 from lateen.envoy.pb.envoy.config.rbac.v3.rbac_pb2 import Policy as EnvoyPolicy
@@ -20,6 +21,15 @@ _ACTION = {
     Verdict.AUDIT: RBAC.ALLOW,  # in the shadow: what it matches is marked
     Verdict.DENY: RBAC.DENY,
     Verdict.ALLOW: RBAC.ALLOW,
+}
+
+_KEYS = {
+    (Verdict.CUSTOM, False): names.ASKED,
+    (Verdict.AUDIT, False): names.AUDITED,
+    (Verdict.DENY, False): names.ENFORCED,
+    (Verdict.ALLOW, False): names.ENFORCED,
+    (Verdict.DENY, True): names.DRY_DENY,
+    (Verdict.ALLOW, True): names.DRY_ALLOW,
 }
 
 
@@ -57,3 +67,14 @@ def emit_rbac(
     if not policies or (verdict is not Verdict.ALLOW and not rules):
         return None
     return RBAC(action=_ACTION[verdict], policies=rules)
+
+
+def noted_by(authorization: Authorization) -> tuple[str, ...]:
+    """What the keys begin with under which these policies note what they found of a request."""
+    kinds = {(policy.verdict, policy.dry_run) for policy in authorization.policies}
+    return tuple(dict.fromkeys(key for kind, key in _KEYS.items() if kind in kinds))
+
+
+def tried_as(verdict: Verdict) -> str:
+    """The same for policies of a verdict that are only tried."""
+    return _KEYS[verdict, True]

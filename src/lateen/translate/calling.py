@@ -27,7 +27,7 @@ from lateen.ir.tokens import FetchedKeys
 from lateen.translate.backends import ServiceBackends
 from lateen.translate.used import used_backends
 from lateen.translate.views import Sight
-from lateen.world.model import Service
+from lateen.world.model import CLUSTER_DOMAIN, Service
 
 # No subset that a user can write is called so.
 _TLS, _PLAIN = "~https", "~http"
@@ -40,6 +40,8 @@ def called(sight: Sight, url: str) -> BackendId | str:
     host, tls = parts.hostname or "", parts.scheme == "https"
     port = parts.port or _PORTS[parts.scheme]
     service = sight.service(host)
+    if service is None and host.endswith(f".svc.{CLUSTER_DOMAIN}"):
+        return f"no service {host}"
     if service is None or (service.is_entry and tls):
         return BackendId(host=host, port=port, subset=_TLS if tls else _PLAIN)
     if service.port(port) is None:

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from lateen.envoy import names
 from lateen.envoy.filters.kind import HttpFilter, HttpSite
 from lateen.envoy.pb.envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC
-from lateen.envoy.rbac import emit_rbac
+from lateen.envoy.rbac import emit_rbac, tried_as
 from lateen.ir.policy import Verdict
 
 
@@ -27,7 +27,7 @@ def _rules(site: HttpSite, verdict: Verdict) -> Message | None:
     )
     if rules is None and shadow is None:
         return None
-    prefix = f"istio_dry_run_{verdict}_" if shadow else ""
+    prefix = tried_as(verdict) if shadow else ""
     return RBAC(rules=rules, shadow_rules=shadow, shadow_rules_stat_prefix=prefix)
 
 
