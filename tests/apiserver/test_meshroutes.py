@@ -86,3 +86,14 @@ def test_the_overview_joins_services_routes_and_weights() -> None:
     ]
     assert route["extra"] == ["timeout 30s", "3 retries"]
     assert [(p["name"], p["ready"], p["total"]) for p in seen["pods"]] == [("web-1", 2, 2)]
+
+
+async def test_decisions_are_asked_for_by_request() -> None:
+    store = store_with()
+    async with client_of(make_app(store, deps_for(store), token=TOKEN)) as client:
+        assert await asked(client, "GET", "/lateen/v1/decisions?id=a%2Fb") == (
+            200,
+            {"hops": [{"id": "a/b"}]},
+        )
+        assert (await asked(client, "GET", "/lateen/v1/decisions"))[1] == {"hops": [{"id": ""}]}
+        assert (await asked(client, "GET", "/lateen/v1/decisions?id=%3F"))[0] == 400

@@ -72,6 +72,11 @@ def deps_for(store: ObjectStore, calls: Calls | None = None, logs: Path | None =
     async def metrics() -> str:
         return "# TYPE istio_requests_total counter\nistio_requests_total 3\n"
 
+    async def decisions(id: str) -> Any:
+        if id == "?":
+            raise ValueError(id)
+        return {"hops": [{"id": id}]}
+
     async def drain() -> Any:
         return {"ended": 2}
 
@@ -93,6 +98,7 @@ def deps_for(store: ObjectStore, calls: Calls | None = None, logs: Path | None =
         config_dump=config_dump,
         traffic=traffic,
         metrics=metrics,
+        decisions=decisions,
         uses=dict,
         open_stream=no_stream,
         drain=drain,

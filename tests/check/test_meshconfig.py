@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lateen.api.decode import decode_tree
+from lateen.api.extensionproviders import STATUSES
 from lateen.base.problem import Level
 from lateen.check.objects import check_object
+from lateen.envoy.pb.envoy.type.v3.http_status_pb2 import StatusCode
 
 
 def said(mesh: str, name: str = "istio") -> list[tuple[Level, str]]:
@@ -67,3 +71,63 @@ def test_a_pods_own_settings_for_its_proxy_are_checked() -> None:
     (obj,) = decode_tree(tree, places=None).objects
     (problem,) = check_object(obj)
     assert problem.message.startswith("proxyMetadata.SECRET_TTL: a certificate lives at least 2s")
+
+
+PROVIDER = "extensionProviders: [{{name: a, envoyExtAuthzHttp: {{service: a.b, port: 80, {0}}}}}]\n"
+
+
+def test_authorizers_and_ways_of_reading_paths_are_carried() -> None:
+    assert said(PROVIDER.format("timeout: 1s, failOpen: true, statusOnError: '503'")) == []
+    assert said("pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("mesh", "words"),
+    [
+        (
+            "pathNormalization: {normalization: MERGE}\n",
+            "pathNormalization.normalization: wanted one of DEFAULT, NONE, BASE, MERGE_SLASHES,"
+            " DECODE_AND_MERGE_SLASHES",
+        ),
+        (
+            "extensionProviders: [{name: a}, {name: a}]\n",
+            "extensionProviders: two of them are called 'a'",
+        ),
+        (
+            "extensionProviders: [{name: ''}]\n",
+            "extensionProviders[0].name: empty extension provider name",
+        ),
+        (
+            "extensionProviders: [{name: a, envoyExtAuthzGrpc: {service: a, port: 80}}]\n",
+            "extensionProviders[0].envoyExtAuthzGrpc.service: wanted [NAMESPACE/]HOST in full, got 'a'",
+        ),
+        (
+            "extensionProviders: [{name: a, envoyExtAuthzGrpc: {service: a.b, port: 0}}]\n",
+            "extensionProviders[0].envoyExtAuthzGrpc.port: must be in range 1..65535, got 0",
+        ),
+        (
+            PROVIDER.format("statusOnError: '299'"),
+            "extensionProviders[0].envoyExtAuthzHttp.statusOnError: '299' is no HTTP status",
+        ),
+        (
+            PROVIDER.format("pathPrefix: a"),
+            "extensionProviders[0].envoyExtAuthzHttp.pathPrefix: must begin with /",
+        ),
+        (
+            PROVIDER.format("includeRequestBodyInCheck: {}"),
+            "extensionProviders[0].envoyExtAuthzHttp.includeRequestBodyInCheck.maxRequestBytes:"
+            " must be positive",
+        ),
+        (
+            PROVIDER.format("headersToUpstreamOnAllow: ['x-*-y']"),
+            "extensionProviders[0].envoyExtAuthzHttp.headersToUpstreamOnAllow: 'x-*-y':"
+            " a * may only stand for the beginning or the end of a name",
+        ),
+    ],
+)
+def test_what_istio_would_not_take_is_refused(mesh: str, words: str) -> None:
+    assert said(mesh) == [(Level.ERROR, words)]
+
+
+def test_the_statuses_are_those_that_envoy_knows() -> None:
+    assert {str(number) for number in StatusCode.values() if number} == STATUSES

@@ -273,6 +273,16 @@ def test_what_follows_from_a_fault_is_not_reported_too() -> None:
         ),
         (
             "AuthorizationPolicy",
+            "{action: CUSTOM, provider: {name: a}}",
+            "spec.rules: CUSTOM action without `rules` is meaningless as it will never be triggered",
+        ),
+        (
+            "AuthorizationPolicy",
+            "{action: CUSTOM, rules: [{}]}",
+            "spec.provider.name: `provider.name` must not be empty",
+        ),
+        (
+            "AuthorizationPolicy",
             "{rules: [{from: []}]}",
             "spec.rules[0].from: `from` must not be empty, found at rule 0",
         ),

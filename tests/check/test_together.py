@@ -51,7 +51,7 @@ def to(destination: str) -> str:
 
 def test_the_guides_shapes_fit_together() -> None:
     result = admitted(GUIDE)
-    assert result.problems == ()
+    assert [p for p in result.problems if p.level is not Level.INFO] == []
     assert len(result.objects) == 9
 
 
@@ -227,3 +227,31 @@ def test_a_file_that_cannot_be_read_in_part_is_named() -> None:
 def test_an_object_that_lost_its_name_makes_its_file_unreadable_in_part() -> None:
     result = admitted(f"{REVIEWS}apiVersion: v1\nkind: ConfigMap\nmetadata: {{}}\n")
     assert result.unreadable == frozenset({"f.yaml"})
+
+
+PATHS = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: admin, namespace: shop}
+spec: {action: CUSTOM, provider: {name: ours}, rules: [{to: [{operation: {paths: [/admin]}}]}]}
+"""
+SETTINGS = """---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    pathNormalization: {normalization: MERGE_SLASHES}
+    extensionProviders: [{name: ours, envoyExtAuthzGrpc: {service: a.b, port: 80}}]
+"""
+
+
+def _about_paths(text: str) -> list[tuple[str, Level]]:
+    return [(p.code, p.level) for p in admitted(text).problems if p.code != "IST0127"]
+
+
+def test_a_policy_is_told_how_paths_are_read_and_that_nobody_can_be_asked() -> None:
+    assert _about_paths(PATHS) == [("IST0101", Level.ERROR), ("LAT0030", Level.INFO)]
+    assert _about_paths(PATHS + SETTINGS) == [("LAT0030", Level.WARNING)]
+    decoded = SETTINGS.replace("MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")
+    assert _about_paths(PATHS + decoded) == []

@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from lateen.envoy.filters.kind import HttpSite, Side
+from lateen.envoy.gates import gates
 from lateen.envoy.http import http_manager
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from lateen.envoy.pb.envoy.config.route.v3 import route_components_pb2 as pb
@@ -31,10 +33,12 @@ from lateen.ir.policy import Authorization
 from tests.envoy import pki, plans
 
 Json = dict[str, Any]
+Place = Path | int  # where a listener is: a Unix socket, or a port of 127.0.0.1
 AUTHORITY = pki.Authority()
 SERVER = AUTHORITY.identity(plans.IDENTITY)
 DESTINATION = "198.18.0.7"
 _SEEN = "x-seen-"
+_WORDS = b"long enough to be told from TLS"
 
 
 @contextmanager
@@ -85,17 +89,32 @@ def _text(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
 
 
-def listener(authorization: Authorization, at: Path, shown: tuple[str, ...] = ()) -> Json:
-    """A listener at a Unix socket; of what would reach the app it tells the headers `shown`."""
+def listener(authorization: Authorization, at: Place, shown: tuple[str, ...] = ()) -> Json:
+    """A listener for HTTP at a Unix socket; of what would reach the app it tells the headers `shown`."""
     site = HttpSite(side=Side.INBOUND, authorization=authorization)
-    manager = json_format.MessageToDict(
-        http_manager(site, stat="x", table=_answer(shown), tags={}),
-        preserving_proto_field_name=True,
-    )
+    manager = http_manager(site, stat="x", table=_answer(shown), tags={})
+    return _listener([_json(manager)], at)
+
+
+def raw_listener(authorization: Authorization, at: Place) -> Json:
+    """One for raw connections; what is allowed to connect hears its own words."""
+    echo = "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"
+    filters = [*map(_json, gates(authorization)), {"name": "e", "typed_config": {"@type": echo}}]
+    return _listener(filters, at)
+
+
+def _json(message: Message) -> Json:
+    made: Json = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return made
+
+
+def _listener(filters: list[Json], at: Place) -> Json:
     extensions = "type.googleapis.com/envoy.extensions.filters.listener"
     return {
-        "name": at.name,
-        "address": {"pipe": {"path": str(at)}},
+        "name": str(at),
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": at}}
+        if isinstance(at, int)
+        else {"pipe": {"path": str(at)}},
         "listener_filters": [
             {
                 "name": "proxy",
@@ -109,10 +128,10 @@ def listener(authorization: Authorization, at: Path, shown: tuple[str, ...] = ()
         "filter_chains": [
             {
                 "filter_chain_match": {"transport_protocol": "tls"},
-                "filters": [manager],
+                "filters": filters,
                 "transport_socket": _tls(),
             },
-            {"filter_chain_match": {"transport_protocol": "raw_buffer"}, "filters": [manager]},
+            {"filter_chain_match": {"transport_protocol": "raw_buffer"}, "filters": filters},
         ],
     }
 
@@ -120,7 +139,7 @@ def listener(authorization: Authorization, at: Path, shown: tuple[str, ...] = ()
 @cache
 def _context(peer: str, folder: Path) -> ssl.SSLContext:
     pair = AUTHORITY.identity(peer)
-    file = folder / f"{peer.rpartition('/ns/')[2].replace('/', '-')}.pem"
+    file = folder / f"{peer.removeprefix('spiffe://').replace('/', '-')}.pem"
     file.write_bytes(pair.certificate + pair.key)
     context = ssl.create_default_context(cafile=str(folder / "roots.pem"))
     context.check_hostname = False
@@ -128,16 +147,25 @@ def _context(peer: str, folder: Path) -> ssl.SSLContext:
     return context
 
 
-def _connected(at: Path, request: Request) -> socket.socket:
+def _connected(at: Place, request: Request) -> socket.socket:
     """A connection that tells of other addresses than its own; with TLS where the caller has a name."""
+    link = _dialled(at, request.source)
+    to = f"{request.address or DESTINATION} 40000 {request.port}"
+    link.sendall(f"PROXY TCP4 {request.client} {to}\r\n".encode())
+    if not request.peer:
+        return link
+    assert isinstance(at, Path)
+    context = _context(request.peer, at.parent)
+    return context.wrap_socket(link, server_hostname=request.sni or None)
+
+
+def _dialled(at: Place, source: str) -> socket.socket:
+    if isinstance(at, int):
+        return socket.create_connection(("127.0.0.1", at), 10, (source, 0))
     link = socket.socket(socket.AF_UNIX)
     link.settimeout(10)
     link.connect(str(at))
-    link.sendall(f"PROXY TCP4 {request.client} {DESTINATION} 40000 {request.port}\r\n".encode())
-    if not request.peer:
-        return link
-    context = _context(request.peer, at.parent)
-    return context.wrap_socket(link, server_hostname=request.sni or None)
+    return link
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,9 +175,20 @@ class Answer:
     status: int
     body: str
     seen: dict[str, str]
+    headers: dict[str, str]
 
 
-def ask(at: Path, request: Request) -> Answer:
+def connects(at: Place, request: Request) -> bool:
+    """Whether a raw connection is let in."""
+    with _connected(at, request) as link:
+        try:
+            link.sendall(_WORDS)
+            return link.recv(len(_WORDS)) == _WORDS
+        except OSError:
+            return False
+
+
+def ask(at: Place, request: Request, body: bytes = b"") -> Answer:
     """The answer of the real Envoy."""
     with _connected(at, request) as link:
         asked = http.client.HTTPConnection("envoy")
@@ -157,8 +196,13 @@ def ask(at: Path, request: Request) -> Answer:
         asked.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)
         for name, value in (("host", request.authority), *request.headers):
             asked.putheader(name, value)
-        asked.endheaders()
+        if body:
+            asked.putheader("content-length", str(len(body)))
+        asked.endheaders(body or None)
         with asked.getresponse() as answer:
             named = ((n.lower(), value) for n, value in answer.getheaders())
-            seen = {n.removeprefix(_SEEN): value for n, value in named if n.startswith(_SEEN)}
-            return Answer(status=answer.status, body=answer.read().decode(), seen=seen)
+            headers = dict(named)
+            seen = {n.removeprefix(_SEEN): v for n, v in headers.items() if n.startswith(_SEEN)}
+            return Answer(
+                status=answer.status, body=answer.read().decode(), seen=seen, headers=headers
+            )

@@ -30,8 +30,6 @@ _SAME_EVERYWHERE = {
     "listener_filters_timeout",
     "max_early_data_bytes",
     "max_direct_response_body_size_bytes",
-    "merge_slashes",
-    "normalize_path",
     "proxy_100_continue",
     "require_client_certificate",
     "retry_host_predicate",
@@ -56,7 +54,12 @@ _UNSET_LIMITS = {
     "max_retries": names.NO_LIMIT,
     "track_remaining": True,
 }
-_USUAL = (("path_with_escaped_slashes_action", "KEEP_UNCHANGED"), ("bind_to_port", False))
+_USUAL = (
+    ("path_with_escaped_slashes_action", "KEEP_UNCHANGED"),
+    ("merge_slashes", True),
+    ("normalize_path", True),
+    ("bind_to_port", False),
+)
 _EMPTY: tuple[object, ...] = ({}, [], "", None)
 
 
@@ -77,9 +80,11 @@ def short(value: Any) -> Any:
         return f"{place['address']}:{place['port_value']}"
     if "typed_config" in value and "name" in value:
         return {value["name"].rpartition(".")[2]: short(value["typed_config"])}
-    if value.keys() >= {"filter", "path", "value"}:
+    if value.keys() >= {"filter", "path", "value"} and value["filter"] == names.JWT_FILTER:
         return _claim(value)
     made: dict[str, Any] = {}
+    if "http_filters" in value and "merge_slashes" not in value:
+        made["merge_slashes"] = False
     for key, each in value.items():
         if key in _SAME_EVERYWHERE or (key == "load_balancing_weight" and each == 1):
             continue

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from lateen.explain.policies import judged, presented
+from lateen.explain.policies import judged
+from lateen.explain.presenting import as_read, presented
 from lateen.explain.request import Request, Unverified, Way
 from lateen.ir.policy import Authorization
 from tests.envoy import plans, real
@@ -32,7 +33,21 @@ requests = st.builds(
     way=st.just(Way.INBOUND),
     port=st.sampled_from((80, 443, 8080)),
     method=st.sampled_from(("GET", "POST", "PUT")),
-    path=st.sampled_from(("/", "/a", "/a/b", "/A/b", "/secret", "/a?q=/secret")),
+    path=st.sampled_from(
+        (
+            "/",
+            "/a",
+            "/a/b",
+            "/A/b",
+            "/secret",
+            "/a?q=/secret",
+            "//a",
+            "/./a",
+            "/%61",
+            "/a%2Fb",
+            "/a%5cb",
+        )
+    ),
     authority=st.sampled_from((*HOSTS, "WEB.:81", "a.example.com.")),
     headers=st.builds(
         lambda some, shown: (*some, *shown),
@@ -59,7 +74,7 @@ def short() -> Iterator[Path]:
 
 def _statuses(authorization: Authorization, request: Request) -> tuple[int, ...]:
     """What the plan says of a request; a token for others is refused in another way than a bad one."""
-    shown = presented(authorization, request)
+    shown = presented(authorization, as_read(request, authorization.paths))
     if isinstance(shown, Unverified):
         return 401, 403
     return (403,) if judged(authorization, shown, http=True) else (200,)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lateen.explain.policies import presented
+from lateen.explain.presenting import presented
 from lateen.explain.request import Request, Unverified, Way
 from lateen.ir.backends import BackendId
 from lateen.ir.policy import Authorization

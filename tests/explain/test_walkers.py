@@ -15,6 +15,7 @@ from lateen.envoy.emit import emit
 from lateen.explain.request import Answered, Denied, Forwarded, Lost, Redirected, Request, Way
 from lateen.explain.walk_envoy import walk_envoy
 from lateen.explain.walk_ir import walk_ir
+from lateen.ir.authorizers import Asking, GrpcAuthorizer, HttpAuthorizer
 from lateen.ir.match import (
     ANY_REQUEST,
     ClaimMatch,
@@ -44,6 +45,7 @@ from lateen.ir.policy import (
     Authorization,
     ClaimCondition,
     Clause,
+    Custom,
     DestinationCondition,
     End,
     HeaderCondition,
@@ -51,6 +53,7 @@ from lateen.ir.policy import (
     IdentityCondition,
     OnCaller,
     OnRequest,
+    Paths,
     Policy,
     PortCondition,
     Subject,
@@ -304,8 +307,22 @@ token_rules = st.tuples(*(token_rule(n, GivenKeys(key_set(s))) for n, s in enume
 authorizations = st.builds(
     Authorization,
     tokens=st.builds(lambda rules, most: rules[:most], token_rules, st.integers(0, 2)),
+    audit=policies(Verdict.AUDIT),
     deny=policies(Verdict.DENY),
     allow=policies(Verdict.ALLOW),
+    reads=st.none() | st.sampled_from(Paths),
+)
+ASKING = Asking(backend=plans.H2)
+with_authorizer = st.builds(
+    lambda authorization, authorizer, asked: replace(
+        authorization,
+        custom=Custom(
+            authorizer=authorizer, policies=tuple(replace(p, dry_run=False) for p in asked)
+        ),
+    ),
+    authorizations,
+    st.sampled_from((HttpAuthorizer(asking=ASKING), GrpcAuthorizer(asking=ASKING))),
+    policies(Verdict.CUSTOM),
 )
 shown_tokens = st.just(()) | st.sampled_from(TOKENS).map(
     lambda token: (("authorization", f"Bearer {token}"),)
@@ -331,6 +348,7 @@ requests = st.builds(
         shown_tokens,
     ),
     at=st.just(time.time()),
+    authorizer=st.booleans(),
     sni=st.sampled_from(("", "a.example.com", "web")),
     source=st.sampled_from(ADDRESSES),
     client=st.sampled_from(("", *ADDRESSES)),
@@ -349,7 +367,7 @@ def test_they_agree_on_routes(table: RouteTable, request: Request) -> None:
 
 
 @given(
-    authorization=authorizations,
+    authorization=authorizations | with_authorizer,
     mtls=st.sampled_from(Mtls),
     otherwise=st.sampled_from(Mtls),
     speech=st.sampled_from(Speech),
@@ -383,7 +401,7 @@ def test_they_agree_on_who_may_come_in(
 @given(
     table=tables("http.80"),
     secure=tables("https.443"),
-    authorization=authorizations,
+    authorization=authorizations | with_authorizer,
     host=st.sampled_from(("*", "*.example.com", "web")),
     tls=st.booleans(),
     request=requests,
@@ -416,6 +434,7 @@ def test_they_agree_at_gateways(
         authority=request.authority,
         headers=request.headers,
         at=request.at,
+        authorizer=request.authorizer,
     )
     assert walk_envoy(emit(plan), made) == walk_ir(plan, made)
 

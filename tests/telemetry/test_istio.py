@@ -111,3 +111,22 @@ cluster.x.upstream_rq_time: P0(1,1) P100(2,2)
     assert (counters.outbound_requests, counters.outbound_errors) == (4, 0)
     assert (counters.overflows, counters.ejections, counters.ejected) == (3, 3, 1)
     assert (counters.mtls_in, counters.mtls_out) == (5, 6)
+
+
+def test_decisions_of_policies_keep_their_rule_and_none_is_none() -> None:
+    page = """
+# TYPE envoy_lateen_policy_decisions_total counter
+envoy_lateen_policy_decisions_total{reporter="source",policy="-",result="denied"} 2
+envoy_lateen_policy_decisions_total{reporter="source",policy="ns[a]-policy[b]-rule[0]",result="asked"} 1
+envoy_lateen_policy_decisions_total{reporter="source",policy="-"} 1
+envoy_lateen_policy_decisions_total{reporter="source",policy="rbac_access_denied_matched_policy[none]"} 1
+"""
+    (family,) = istio_families(parse_families(page), lambda _: {}, {})
+    assert family.name == "lateen_policy_decisions_total"
+    told = [dict(sample.labels) for sample in family.samples]
+    assert sorted((labels["policy"], labels["result"]) for labels in told) == [
+        ("none", "allowed"),
+        ("none", "denied"),
+        ("none", "denied"),
+        ("ns[a]-policy[b]-rule[0]", "asked"),
+    ]

@@ -16,6 +16,7 @@ NOT_CARRIED_OUT = "LAT0007"  # a file lateen recognises and does not act on
 PROJECT_FAULT = "LAT0008"  # lateen.yaml is wrong
 NO_PODS = "LAT0009"  # a Service that selects no pods
 NO_SUCH_PORT_NAME = "LAT0010"  # a Service's targetPort names a port no container has
+PATHS_READ = "LAT0030"  # how paths are read before a policy's are compared with them
 NOBODY = "LAT0011"  # a policy names an identity no pod has
 UNDECLARED_NAMESPACE = "LAT0012"  # an object in a namespace nobody declared; it is made
 NOT_BUILT = "LAT0013"  # a changed source that cannot be built anew; the older build goes on

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from lateen.api.extensionproviders import ExtensionProvider
 from lateen.api.fields import Api, Informative, NotYet, dec_hook
 from lateen.api.proxydefaults import ANNOTATION, ProxyDefaults
 from lateen.api.shape import Fault, FaultKind, shape
@@ -26,12 +27,23 @@ class OutboundTrafficPolicy(Api, frozen=True, kw_only=True):
     mode: str = "ALLOW_ANY"
 
 
+class ProxyPathNormalization(Api, frozen=True, kw_only=True):
+    """How paths are read before anything goes by them: see `NORMALIZATIONS`."""
+
+    normalization: str = "DEFAULT"
+
+
+NORMALIZATIONS = ("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")
+
+
 class MeshConfig(Api, frozen=True, kw_only=True):
     """What holds where nothing closer says otherwise."""
 
     outbound_traffic_policy: OutboundTrafficPolicy | None = None
     default_http_retry_policy: HTTPRetry | None = None
     default_config: ProxyDefaults | None = None
+    extension_providers: tuple[ExtensionProvider, ...] = ()
+    path_normalization: ProxyPathNormalization | None = None
     root_namespace: Informative = None
     access_log_encoding: NotYet = None
     access_log_file: NotYet = None
@@ -47,7 +59,6 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     enable_envoy_access_log_service: NotYet = None
     enable_prometheus_merge: NotYet = None
     enable_tracing: NotYet = None
-    extension_providers: NotYet = None
     h2_upgrade_policy: NotYet = None
     inbound_traffic_policy: NotYet = None
     ingress_class: NotYet = None
@@ -57,7 +68,6 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     locality_lb_setting: NotYet = None
     mesh_m_tls: NotYet = msgspec.field(default=None, name="meshMTLS")
     outbound_cluster_stat_name: NotYet = None
-    path_normalization: NotYet = None
     protocol_detection_timeout: NotYet = None
     proxy_http_port: NotYet = None
     proxy_listen_port: NotYet = None

@@ -102,15 +102,21 @@ class Rule(Api, frozen=True, kw_only=True):
     when: tuple[Condition, ...] = ()
 
 
+class Provider(Api, frozen=True, kw_only=True):
+    """An external authorizer: an extension provider of the mesh's settings, by name."""
+
+    name: str = ""
+
+
 class AuthorizationPolicySpec(Api, frozen=True, kw_only=True):
     """`action`: ALLOW (the default), DENY, AUDIT, CUSTOM. ALLOW with no rule allows nothing."""
 
     selector: WorkloadSelector | None = None
     action: str = "ALLOW"
     rules: tuple[Rule, ...] = ()
+    provider: Provider | None = None
     target_ref: NotYet = None
     target_refs: NotYet = None
-    provider: NotYet = None
 
 
 class AuthorizationPolicy(Api, frozen=True, kw_only=True):

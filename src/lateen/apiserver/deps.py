@@ -199,6 +199,8 @@ class ApiDeps:
     `config_dump`  Envoy's config_dump (with include_eds) of a pod, by namespace and name; raises
                    NotFound.
     `traffic`      {"edges": [...], "proxies": [...]}, request counters since each proxy started.
+    `decisions`    {"hops": [...]} of the request with that id, or ("") of those refused lately: who let it
+                   in or refused it at each proxy. Raises ValueError for what is no request id.
     `metrics`      the whole mesh as one Prometheus text page.
     `uses`         what each running pod uses, by its uid.
     `open_stream`  a stream into a pod; raises EnvironmentFault when its node does not answer.
@@ -217,6 +219,7 @@ class ApiDeps:
     config_dump: Callable[[str, str], Awaitable[Any]]
     traffic: Callable[[], Awaitable[Any]]
     metrics: Callable[[], Awaitable[str]]
+    decisions: Callable[[str], Awaitable[dict[str, Any]]]
     uses: Callable[[], Mapping[str, PodUse]]
     open_stream: OpenPodStream
     drain: Callable[[], Awaitable[Any]]

@@ -60,6 +60,13 @@ def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.Rout
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         return web.Response(body=text.encode(), headers=headers)
 
+    async def decisions(request: web.Request) -> web.Response:
+        id = request.query.get("id", "")
+        try:
+            return json_response(await deps.decisions(id))
+        except ValueError:
+            raise ApiFault(400, f"{id[:40]!r} is no request id") from None
+
     async def shown(_: web.Request) -> web.Response:
         objects = (o for group, kind in _SHOWN_KINDS for o in store.list(group=group, kind=kind))
         return json_response(overview(objects, now=clock.now(), revision=store.revision))
@@ -78,6 +85,7 @@ def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.Rout
         "/certificates": certificates,
         "/traffic": traffic,
         "/metrics": metrics,
+        "/decisions": decisions,
         "/overview": shown,
         "/events": events,
     }

@@ -6,6 +6,7 @@ Before: app/control.py      After: apiserver/deps.py
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from lateen.api.objects import Obj
 from lateen.app.certifying import Certifying
 from lateen.app.doors import addresses, closed_doors, door_problems
 from lateen.app.news import News
+from lateen.app.refusals import hops, is_request_id
 from lateen.app.settings import Settings
 from lateen.app.status import phase_of, pod_json, problem_json
 from lateen.base import layout
@@ -128,6 +130,13 @@ class Reporting:
         levels = list(Level)
         ordered = sorted(found, key=lambda p: (levels.index(p.level), str(p)))
         return {"problems": [problem_json(problem) for problem in ordered]}
+
+    async def decisions(self, id: str) -> dict[str, Any]:
+        """Who let a request in or refused it, or ("") what was refused lately; see app/refusals.py."""
+        if id and not is_request_id(id):
+            raise ValueError(id)
+        logs = self.settings().state_dir / "logs" / "pods"
+        return {"hops": await asyncio.to_thread(hops, logs, id, tuple(self._plans()))}
 
     def proxies(self) -> dict[str, Any]:
         """Each proxy: what it has, what it refused, how long its certificate lives."""

@@ -15,6 +15,7 @@ from lateen.api.config import ConfigMap, Secret, ServiceAccount
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.fields import Labels
 from lateen.api.gateway import Gateway
+from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod, PodSpec
 from lateen.api.service import Service
@@ -79,6 +80,7 @@ class Inventory:
     config_maps: Mapping[tuple[str, str], ConfigMap]
     accounts: frozenset[tuple[str, str]]
     namespaces: frozenset[str]
+    mesh: MeshConfig
 
     def host(self, host: str, namespace: str) -> Provided | None:
         """What provides a host as written in an object of that namespace."""
@@ -169,7 +171,15 @@ def inventory_of(
             o.key.namespace or o.key.name for o in objects if o.key.namespace or _is_namespace(o)
         )
         | {w.namespace for w in extra_workloads},
+        mesh=_mesh_of(objects),
     )
+
+
+def _mesh_of(objects: Sequence[Obj]) -> MeshConfig:
+    for obj in objects:
+        if isinstance(obj.typed, ConfigMap) and _pair(obj) == (NAMESPACE, NAME):
+            return read_mesh_config(obj.typed.data.get(KEY, ""))[0]
+    return MeshConfig()
 
 
 def _egress_ports(gateways: Iterable[Gateway], workloads: Sequence[Workload]) -> frozenset[int]:

@@ -10,10 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.config import ConfigMap
+from lateen.api.extensionproviders import (
+    STATUSES,
+    EnvoyExternalAuthorizationHttpProvider,
+    ExtensionProvider,
+)
 from lateen.api.meshconfig import (
     KEY,
     NAME,
     NAMESPACE,
+    NORMALIZATIONS,
     MeshConfig,
     read_mesh_config,
     read_proxy_annotation,
@@ -66,8 +72,62 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
         yield at.error("defaultHttpRetryPolicy.attempts cannot be negative")
     if mesh.default_config:
         yield from _metadata(mesh.default_config, "defaultConfig.", at)
+    reads = mesh.path_normalization
+    if reads and reads.normalization not in NORMALIZATIONS:
+        known = ", ".join(NORMALIZATIONS)
+        yield at.error(f"pathNormalization.normalization: wanted one of {known}")
+    names = [provider.name for provider in mesh.extension_providers]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield at.error(f"extensionProviders: two of them are called {name!r}")
+    for index, provider in enumerate(mesh.extension_providers):
+        yield from _provider(provider, f"extensionProviders[{index}]", at)
 
 
 def _metadata(config: ProxyDefaults, path: str, at: At) -> Iterator[Problem]:
     for name, words in metadata_faults(config.proxy_metadata):
         yield at.error(f"{path}proxyMetadata.{name}: {words}")
+
+
+def _provider(provider: ExtensionProvider, path: str, at: At) -> Iterator[Problem]:
+    """Source: Istio validateExtensionProviderEnvoyExtAuthzHTTP and …Grpc."""
+    if not provider.name:
+        yield at.error(f"{path}.name: empty extension provider name")
+    http, grpc = provider.envoy_ext_authz_http, provider.envoy_ext_authz_grpc
+    if http and grpc:
+        yield at.error(f"{path}: wanted only one of envoyExtAuthzHttp and envoyExtAuthzGrpc")
+    said = http or grpc
+    if said is None:
+        return
+    path += ".envoyExtAuthzHttp" if http else ".envoyExtAuthzGrpc"
+    host = said.service.rpartition("/")[2]
+    if not host or "*" in host or "." not in host:
+        yield at.error(f"{path}.service: wanted [NAMESPACE/]HOST in full, got {said.service!r}")
+    if not 1 <= said.port <= 65535:
+        yield at.error(f"{path}.port: must be in range 1..65535, got {said.port}")
+    if said.status_on_error and said.status_on_error not in STATUSES:
+        yield at.error(f"{path}.statusOnError: {said.status_on_error!r} is no HTTP status")
+    if said.timeout and said.timeout.seconds < 0.001:
+        yield at.error(f"{path}.timeout: duration must be greater than 1ms")
+    body = said.include_request_body_in_check
+    if body and body.max_request_bytes <= 0:
+        yield at.error(f"{path}.includeRequestBodyInCheck.maxRequestBytes: must be positive")
+    if http and http.path_prefix and not http.path_prefix.startswith("/"):
+        yield at.error(f"{path}.pathPrefix: must begin with /")
+    if http:
+        yield from _header_names(http, path, at)
+
+
+def _header_names(
+    http: EnvoyExternalAuthorizationHttpProvider, path: str, at: At
+) -> Iterator[Problem]:
+    for field, names in (
+        ("includeHeadersInCheck", http.include_headers_in_check),
+        ("includeRequestHeadersInCheck", http.include_request_headers_in_check),
+        ("headersToUpstreamOnAllow", http.headers_to_upstream_on_allow),
+        ("headersToDownstreamOnDeny", http.headers_to_downstream_on_deny),
+        ("headersToDownstreamOnAllow", http.headers_to_downstream_on_allow),
+    ):
+        for name in names:
+            if not name or "*" in name[1:-1] or (name.count("*") > 1):
+                words = f"{name!r}: a * may only stand for the beginning or the end of a name"
+                yield at.error(f"{path}.{field}: {words}")

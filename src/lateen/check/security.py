@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 
-from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.security import (
     AuthorizationPolicy,
     Condition,
@@ -37,7 +36,7 @@ _OPERATION_LISTS = (
     *("hosts", "not_hosts", "ports", "not_ports"),
     *("methods", "not_methods", "paths", "not_paths"),
 )
-_KEYS = frozenset(
+KEYS = frozenset(
     {
         "source.ip",
         "remote.ip",
@@ -82,12 +81,11 @@ def check_authorization_policy(policy: AuthorizationPolicy, at: At) -> Iterator[
     spec, at = policy.spec, at.key("spec")
     yield from one_of(at.key("action"), spec.action, ACTIONS)
     if spec.action == "CUSTOM":
-        # To store a policy that then protects nothing would be worse than to refuse it.
-        words = "action CUSTOM is not yet honoured by lateen"
-        yield at.key("action").error(words, "ALLOW and DENY are")
-    if spec.action == "AUDIT":
-        words = "action AUDIT is not yet honoured by lateen: it has no effect here"
-        yield at.key("action").warning(words, code=NOT_YET_HONOURED)
+        if not spec.rules:
+            words = "CUSTOM action without `rules` is meaningless as it will never be triggered"
+            yield at.key("rules").error(words, "rules: [{}]")
+        if not (spec.provider and spec.provider.name):
+            yield at.key("provider", "name").error("`provider.name` must not be empty")
     if spec.provider is not None and spec.action != "CUSTOM":
         words = f"`provider` must not be with non CUSTOM action, found {spec.action}"
         yield at.key("provider").error(words)
@@ -228,8 +226,8 @@ def _condition(condition: Condition, at: At) -> Iterator[Problem]:
         return
     if not (condition.values or condition.not_values):
         yield at.error(f"at least one of `values` or `notValues` must be set for key {key}")
-    if key not in _KEYS and not any(form.fullmatch(key) for form in _KEY_FORMS):
-        wanted = ", ".join(sorted((*_KEYS, "request.headers[NAME]", "request.auth.claims[NAME]")))
+    if key not in KEYS and not any(form.fullmatch(key) for form in _KEY_FORMS):
+        wanted = ", ".join(sorted((*KEYS, "request.headers[NAME]", "request.auth.claims[NAME]")))
         yield at.key("key").error(f"unknown attribute: {key}", wanted)
     for name, values in (("values", condition.values), ("notValues", condition.not_values)):
         here = at.key(name)

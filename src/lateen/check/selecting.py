@@ -13,6 +13,7 @@ from lateen.api.codes import (
     NO_SUCH_PORT_NAME,
     NO_WORKLOADS,
     NOBODY,
+    PATHS_READ,
     REFERENCE_NOT_FOUND,
 )
 from lateen.api.pod import Container, PodSpec
@@ -21,6 +22,12 @@ from lateen.api.service import Service
 from lateen.base.problem import Problem
 from lateen.check.at import At
 from lateen.check.inventory import ROOT_NAMESPACE, Inventory
+
+_LOOSE = {
+    "NONE": "/./, //, %61, \\ or %2F",
+    "BASE": "// or %2F",
+    "MERGE_SLASHES": "%2F, where the app reads it as a slash",
+}
 
 
 def check_selector(
@@ -56,6 +63,43 @@ def check_identities(
                     words = f'no pod runs as "{principal}": no request can match it'
                     fix = f"give a pod of namespace {who[0]} serviceAccountName: {who[1]}"
                     yield here.key("principals").item(place).warning(words, fix, NOBODY)
+
+
+def check_mesh_settings(
+    policy: AuthorizationPolicy, at: At, inventory: Inventory
+) -> Iterator[Problem]:
+    """What a policy needs of the mesh's settings: its authorizer, and how paths are read."""
+    spec, mesh = policy.spec, inventory.mesh
+    if spec.provider and spec.action == "CUSTOM":
+        known = {p.name for p in mesh.extension_providers if p.authorizes}
+        if spec.provider.name not in known:
+            words = f'no authorizer "{spec.provider.name}" in the mesh\'s settings: what these rules match is refused'
+            fix = "extensionProviders of ConfigMap istio in istio-system"
+            yield at.key("spec", "provider", "name").error(words, fix, REFERENCE_NOT_FOUND)
+    reads = mesh.path_normalization.normalization if mesh.path_normalization else "DEFAULT"
+    compared = (
+        at.key("spec", "rules").item(index).key("to").item(number).key("operation")
+        for index, rule in enumerate(spec.rules)
+        for number, to in enumerate(rule.to)
+        if to.operation.paths or to.operation.not_paths
+    )
+    if first := next(compared, None):
+        yield from _read_as(reads, first)
+
+
+def _read_as(reads: str, at: At) -> Iterator[Problem]:
+    """How the paths of a request are read before these are compared with them."""
+    if reads == "DEFAULT":
+        words = (
+            "paths are compared with slashes merged and %2F read as a slash, as with"
+            " DECODE_AND_MERGE_SLASHES; Istio's own default, BASE, does neither"
+        )
+        fix = "pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES} has Istio do the same"
+        yield at.info(words, fix, code=PATHS_READ)
+    elif reads in _LOOSE:
+        words = f"with pathNormalization {reads} a request gets past these paths by {_LOOSE[reads]}"
+        fix = "normalization: DECODE_AND_MERGE_SLASHES"
+        yield at.warning(words, fix, code=PATHS_READ)
 
 
 def _identity(principal: str) -> tuple[str, str] | None:

@@ -38,6 +38,7 @@ from lateen.check.routing import (
 )
 from lateen.check.selecting import (
     check_identities,
+    check_mesh_settings,
     check_pod_references,
     check_selector,
     check_service_pods,
@@ -91,6 +92,7 @@ def _references(obj: Obj, inventory: Inventory) -> Iterator[Problem]:
         case AuthorizationPolicy() as typed:
             yield from check_selector(typed.spec.selector, at, inventory)
             yield from check_identities(typed, at, inventory)
+            yield from check_mesh_settings(typed, at, inventory)
         case PeerAuthentication() | RequestAuthentication() as typed:
             yield from check_selector(typed.spec.selector, at, inventory)
         case Service() as typed:

@@ -1,4 +1,4 @@
-"""The command line: `lateen up`, `status`, `logs`, `proxy`, `down`.
+"""The command line: `lateen up`, `status`, `logs`, `why-denied`, `proxy`, `down`.
 
 In: arguments.    Out: text or JSON, and an exit status: 0 well, 1 not well, 2 wrong usage.
 Before: -         After: cli/up.py, cli/show.py
@@ -276,6 +276,35 @@ def certs_rotate(
     from lateen.cli.certs import run_rotate
 
     raise typer.Exit(run_rotate(name, wait=wait))
+
+
+@app.command(
+    "why-denied",
+    short_help="Show which policy refused a request, or let it in.",
+    epilog=examples(
+        "lateen why-denied                                      what was refused lately",
+        "lateen why-denied 6f1f3c1e-9f0b-4b52-8f6e-2f7a1d0c9b11    at each proxy it passed",
+    ),
+)
+def why_denied(
+    id: Annotated[
+        str,
+        typer.Argument(
+            metavar="REQUEST_ID",
+            help="The request's x-request-id, as apps and access logs have it.",
+            show_default=False,
+        ),
+    ] = "",
+    output: Form = Output.TEXT,
+    name: Name = "default",
+) -> None:
+    """Show which policy refused a request, or which rule let it in, at each proxy that saw it.
+
+    Without an id: what was refused lately. Exit status 1 when nothing is found.
+    """
+    from lateen.cli.why import run_why_denied
+
+    raise typer.Exit(run_why_denied(name, id, as_json=output is Output.JSON))
 
 
 @proxy.command(

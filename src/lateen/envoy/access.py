@@ -10,7 +10,7 @@ The peer's labels at the destination are in its certificate's subject, which it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from google.protobuf.wrappers_pb2 import UInt64Value
 
@@ -19,6 +19,8 @@ from lateen.envoy.pb.envoy.config.accesslog.v3.accesslog_pb2 import (
     AccessLog,
     AccessLogFilter,
     LogTypeFilter,
+    MetadataFilter,
+    ResponseFlagFilter,
 )
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import DataSource
 from lateen.envoy.pb.envoy.config.core.v3.substitution_format_string_pb2 import (
@@ -27,8 +29,10 @@ from lateen.envoy.pb.envoy.config.core.v3.substitution_format_string_pb2 import 
 from lateen.envoy.pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from lateen.envoy.pb.envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
 from lateen.envoy.pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
+from lateen.envoy.pb.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
+from lateen.envoy.pb.envoy.type.matcher.v3.value_pb2 import ValueMatcher
 from lateen.envoy.pb.envoy.type.v3.scope_pb2 import Scope
-from lateen.envoy.wire import packed, u32
+from lateen.envoy.wire import FALSE, packed, u32
 from lateen.ir.plan import Proxy
 
 # Istio's default text format.
@@ -39,8 +43,10 @@ LINE = (
     '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" '
     '"%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% '
     "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% "
-    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%\n"
+    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%"
 )
+# What the policies of a place noted, as JSON; where a rule refused, RESPONSE_CODE_DETAILS names it, too.
+_NOTED = f" %DYNAMIC_METADATA({names.HTTP_RBAC})%"
 _SCOPE = Scope(
     max_counters=u32(4000),
     max_histograms=u32(4000),
@@ -48,11 +54,19 @@ _SCOPE = Scope(
 )
 
 
-def line_log() -> AccessLog:
-    """A line of text on standard output, in Istio's format."""
-    text = SubstitutionFormatString(text_format_source=DataSource(inline_string=LINE))
+def line_log(*, judged: bool = False) -> AccessLog:
+    """A line of text on standard output, in Istio's format; `judged`: with what policies noted."""
+    line = f"{LINE}{_NOTED if judged else ''}\n"
+    text = SubstitutionFormatString(text_format_source=DataSource(inline_string=line))
     config = FileAccessLog(path="/dev/stdout", log_format=text)
     return AccessLog(name="envoy.access_loggers.file", typed_config=packed(config))
+
+
+def closed_log() -> AccessLog:
+    """The same line for a connection that no filter chain takes: plaintext under STRICT."""
+    made = line_log()
+    made.filter.response_flag_filter.CopyFrom(ResponseFlagFilter(flags=["NR"]))
+    return made
 
 
 def _own(proxy: Proxy, side: str) -> dict[str, str]:
@@ -116,8 +130,8 @@ def _stats(config: Config, *types: AccessLogType.ValueType) -> AccessLog:
     return made
 
 
-def http_logs(tags: Mapping[str, str]) -> list[AccessLog]:
-    """A line and Istio's HTTP metrics for each request."""
+def http_logs(tags: Mapping[str, str], noted: Sequence[str] = ()) -> list[AccessLog]:
+    """A line and Istio's HTTP metrics for each request, and what policies noted of it."""
     full = {
         **tags,
         "request_protocol": "%PROTOCOL%",
@@ -138,11 +152,50 @@ def http_logs(tags: Mapping[str, str]) -> list[AccessLog]:
             for name, unit, value in histograms
         ],
     )
-    return [line_log(), _stats(config)]
+    return [line_log(judged=bool(noted)), _stats(config), *_decisions(tags, noted)]
 
 
-def tcp_logs(tags: Mapping[str, str]) -> list[AccessLog]:
-    """A line and Istio's TCP metrics for each connection."""
+# What a place's policies note, by the beginning of the key they note it under, and how it is counted.
+_RESULTS = {
+    names.ENFORCED: f"%DYNAMIC_METADATA({names.HTTP_RBAC}:{names.ENFORCED}engine_result)%",
+    names.ASKED: "asked",
+    names.AUDITED: "audited",
+    names.DRY_DENY: "would be denied",
+    names.DRY_ALLOW: "would be allowed",
+}
+
+
+def _decisions(tags: Mapping[str, str], noted: Iterable[str]) -> Iterator[AccessLog]:
+    """Requests counted by the rule that decided, and by those that only noted them."""
+    for prefix in noted:
+        key = prefix if prefix == names.ENFORCED else f"{prefix}shadow_"
+        policy = f"%DYNAMIC_METADATA({names.HTTP_RBAC}:{key}effective_policy_id)%"
+        counter = _decision({**tags, "policy": policy, "result": _RESULTS[prefix]})
+        made = _stats(Config(counters=[counter]))
+        # What no rule decided is counted where it is enforced, and else was not noted at all.
+        present = "engine_result" if prefix == names.ENFORCED else "effective_policy_id"
+        matcher = MetadataMatcher(
+            filter=names.HTTP_RBAC,
+            path=[MetadataMatcher.PathSegment(key=f"{key}{present}")],
+            value=ValueMatcher(present_match=True),
+        )
+        made.filter.metadata_filter.CopyFrom(
+            MetadataFilter(matcher=matcher, match_if_key_not_found=FALSE)
+        )
+        yield made
+
+
+def _decision(tags: Mapping[str, str]) -> Config.Counter:
+    return Config.Counter(
+        stat=_stat("lateen_policy_decisions_total", tags), value_fixed=UInt64Value(value=1)
+    )
+
+
+def tcp_logs(tags: Mapping[str, str], *, judged: bool = False) -> list[AccessLog]:
+    """A line and Istio's TCP metrics for each connection; `judged`: where policies hold.
+
+    What refused a connection stands in how it ended, which telemetry/istio.py makes a label of.
+    """
     full = {**tags, "request_protocol": "tcp", "response_flags": "%RESPONSE_FLAGS%"}
     one = UInt64Value(value=1)
     opened = Config(
@@ -161,6 +214,9 @@ def tcp_logs(tags: Mapping[str, str]) -> list[AccessLog]:
             ),
         ]
     )
+    if judged:
+        ended = "%CONNECTION_TERMINATION_DETAILS%"
+        closed.counters.append(_decision({**tags, "policy": ended}))
     return [
         line_log(),
         _stats(opened, AccessLogType.TcpUpstreamConnected),

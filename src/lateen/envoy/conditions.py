@@ -137,7 +137,7 @@ def _permission_matchers(
                 [Permission(destination_ip=cidr(each)) for each in condition.none_of],
             )
         case TextCondition():
-            refuses = judge.verdict is Verdict.DENY
+            refuses = judge.verdict.refuses
             make = _REQUEST[condition.trait]
             return (
                 [make(each, refuses) for each in condition.any_of],

@@ -155,7 +155,7 @@ def _listeners(plan: ProxyPlan, memo: Memo, gateway_socket: str) -> Iterator[Res
     proxy = labelled(plan.proxy)
     backends = {backend.id: backend for backend in plan.backends}
     elsewhere = elsewhere_of(plan, backends)
-    for listener in outbound_listeners(plan.outbound, backends, elsewhere):
+    for listener in outbound_listeners(plan, backends, elsewhere):
         yield memo.once(_outbound, listener, proxy)
     if plan.proxy.role is Role.SIDECAR:
         yield memo.once(_virtual_outbound, proxy, elsewhere)

@@ -12,7 +12,8 @@ from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
 from lateen.envoy.access import labels
 from lateen.envoy.filters.kind import HttpSite, Side
-from lateen.envoy.http import gates, http_manager
+from lateen.envoy.gates import gates
+from lateen.envoy.http import http_manager
 from lateen.envoy.listeners_out import TcpTarget, raw_filters
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import OUTBOUND
 from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (

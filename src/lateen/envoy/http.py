@@ -1,4 +1,4 @@
-"""Write the network filters: an HTTP connection manager, a TCP proxy, and the gate before it.
+"""Write the network filters: an HTTP connection manager, a TCP proxy.
 
 In: HttpSite, route table or cluster, labels.      Out: network filters.
 Before: filters/, access.py                        After: listeners_out.py, listeners_in.py, gateway.py
@@ -23,17 +23,16 @@ from lateen.envoy.pb.envoy.extensions.filters.common.set_filter_state.v3.value_p
 from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as pb,
 )
-from lateen.envoy.pb.envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC
 from lateen.envoy.pb.envoy.extensions.filters.network.set_filter_state.v3 import (
     set_filter_state_pb2,
 )
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from lateen.envoy.pb.envoy.type.v3.hash_policy_pb2 import HashPolicy
-from lateen.envoy.rbac import emit_rbac, looks_at_paths
+from lateen.envoy.rbac import noted_by
 from lateen.envoy.tls import ALPN_TCP
 from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed, u32
 from lateen.ir.backends import Tunnel
-from lateen.ir.policy import Authorization, Verdict
+from lateen.ir.policy import Paths
 
 _Manager = pb.HttpConnectionManager
 _SERVER = "istio-envoy"
@@ -51,28 +50,26 @@ def http_manager(
     """HTTP of any version, routed by a table fetched by name or given here.
 
     Only a sidecar's inbound side tells the app who called (x-forwarded-client-cert), and only of
-    verified certificates; whatever a client claims there itself is removed. Where a policy judges
-    by path, escaped slashes are undone first, so that what was judged is what the app reads.
+    verified certificates; whatever a client claims there itself is removed. What the app reads as
+    the path is what policies and routes went by.
     """
-    escaped = (
-        _Manager.UNESCAPE_AND_FORWARD
-        if looks_at_paths(site.authorization)
-        else _Manager.KEEP_UNCHANGED
-    )
+    paths = site.authorization.paths
     edge, inbound = site.side is Side.GATEWAY, site.side is Side.INBOUND
     manager = _Manager(
         codec_type=_Manager.AUTO,
         stat_prefix=stat,
         http_filters=filters.on_listener(site),
-        access_log=http_logs(tags),
+        access_log=http_logs(tags, noted_by(site.authorization)),
         server_name=_SERVER,
         use_remote_address=TRUE if edge else FALSE,
         skip_xff_append=edge,
         forward_client_cert_details=_Manager.APPEND_FORWARD if inbound else _Manager.SANITIZE,
         set_current_client_cert_details=_PEER if inbound else None,
-        normalize_path=TRUE,
-        merge_slashes=True,
-        path_with_escaped_slashes_action=escaped,
+        normalize_path=TRUE if paths.include(Paths.RESOLVED) else FALSE,
+        merge_slashes=paths.include(Paths.MERGED),
+        path_with_escaped_slashes_action=_Manager.UNESCAPE_AND_FORWARD
+        if paths.include(Paths.DECODED)
+        else _Manager.KEEP_UNCHANGED,
         proxy_100_continue=True,
         stream_idle_timeout=ZERO,
         upgrade_configs=[_Manager.UpgradeConfig(upgrade_type="websocket")],
@@ -95,15 +92,19 @@ def tcp_proxy(
     by_source: bool = False,
     tunnel: Tunnel | None = None,
     after_handshake: bool = False,
+    judged: bool = False,
 ) -> Filter:
-    """Bytes as they are, to one cluster or to several by share. `after_handshake`: the far side is dialled once the peer is verified."""
+    """Bytes as they are, to one cluster or to several by share.
+
+    `after_handshake`: the far side is dialled once the peer is verified; `judged`: policies hold here.
+    """
     connect = (
         tcp_proxy_pb2.ON_DOWNSTREAM_TLS_HANDSHAKE if after_handshake else tcp_proxy_pb2.IMMEDIATE
     )
     early = u32(_EARLY_BYTES) if after_handshake else None
     proxy = tcp_proxy_pb2.TcpProxy(
         stat_prefix=stat,
-        access_log=tcp_logs(tags),
+        access_log=tcp_logs(tags, judged=judged),
         idle_timeout=maybe_duration(idle_timeout),
         upstream_connect_mode=connect,
         max_early_data_bytes=early,
@@ -119,32 +120,6 @@ def tcp_proxy(
         for name, weight in cluster:
             proxy.weighted_clusters.clusters.add(name=name, weight=weight)
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
-
-
-def gates(authorization: Authorization, *, gateway_port: int = 0) -> list[Filter]:
-    """Who may connect: deny before allow; `gateway_port` is 0 in a sidecar."""
-    made = (
-        (verdict, _gate(authorization, verdict, gateway_port))
-        for verdict in (Verdict.DENY, Verdict.ALLOW)
-    )
-    return [
-        Filter(name=f"envoy.filters.network.rbac.{verdict}", typed_config=packed(gate))
-        for verdict, gate in made
-        if gate
-    ]
-
-
-def _gate(authorization: Authorization, verdict: Verdict, gateway_port: int) -> RBAC | None:
-    rules, shadow = (
-        emit_rbac(authorization, verdict, http=False, gateway_port=gateway_port, dry_run=dry_run)
-        for dry_run in (False, True)
-    )
-    if rules is None and shadow is None:
-        return None
-    prefix = f"istio_dry_run_{verdict}_" if shadow else ""
-    return RBAC(
-        rules=rules, stat_prefix="tcp.", shadow_rules=shadow, shadow_rules_stat_prefix=prefix
-    )
 
 
 def says_tcp() -> Filter:

@@ -16,9 +16,10 @@ from typing import assert_never
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
-from lateen.envoy.access import labels
+from lateen.envoy.access import closed_log, labels
 from lateen.envoy.filters.kind import HttpSite, Side
-from lateen.envoy.http import gates, http_manager, tcp_proxy
+from lateen.envoy.gates import gates
+from lateen.envoy.http import http_manager, tcp_proxy
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import INBOUND
 from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
@@ -131,7 +132,13 @@ def _filters(site: _Site, kind: _Kind, inbound: Inbound, proxy: Proxy) -> list[F
     if kind.http:
         place = HttpSite(side=Side.INBOUND, authorization=inbound.authorization)
         return [http_manager(place, stat=stat, table=_table(site), tags=tags)]
-    raw = tcp_proxy(stat=stat, cluster=site.cluster, tags=tags, after_handshake=kind.mesh)
+    raw = tcp_proxy(
+        stat=stat,
+        cluster=site.cluster,
+        tags=tags,
+        after_handshake=kind.mesh,
+        judged=bool(inbound.authorization.policies),
+    )
     return [*gates(inbound.authorization), raw]
 
 
@@ -238,4 +245,5 @@ def emit_inbound(inbound: Inbound, proxy: Proxy) -> Listener:
         listener_filters_timeout=INBOUND_WAIT,
         continue_on_listener_filters_timeout=True,
         filter_chains=[_itself(proxy), *chains],
+        access_log=[closed_log()],
     )

@@ -33,6 +33,7 @@ from lateen.envoy.sniffing import (
 from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
 from lateen.ir.backends import Backend, BackendId, MeshMtls, Tunnel, Wire
 from lateen.ir.plan import HttpOut, Outbound, Proxy, ProxyPlan, SniffOut, SniOut, TcpOut
+from lateen.ir.policy import Authorization, Paths
 from lateen.ir.routes import Split
 
 
@@ -87,6 +88,7 @@ class ListenerOut:
     parts: tuple[Outbound, ...]
     targets: tuple[TcpTarget, ...]
     elsewhere: Elsewhere
+    reads: Paths | None = None
 
     def target(self, id: BackendId) -> TcpTarget:
         """The target of one of the parts' backends."""
@@ -105,11 +107,11 @@ def _backends_in(part: Outbound) -> tuple[BackendId, ...]:
 
 
 def outbound_listeners(
-    outbound: Iterable[Outbound], backends: Mapping[BackendId, Backend], elsewhere: Elsewhere
+    plan: ProxyPlan, backends: Mapping[BackendId, Backend], elsewhere: Elsewhere
 ) -> tuple[ListenerOut, ...]:
     """The plan's outbound values by listener: HTTP and TLS by SNI share a port's wildcard one."""
     places: dict[tuple[str, int], list[Outbound]] = {}
-    for part in outbound:
+    for part in plan.outbound:
         places.setdefault((part.address, part.port), []).append(part)
     return tuple(
         ListenerOut(
@@ -122,6 +124,7 @@ def outbound_listeners(
                 for id in dict.fromkeys(id for part in parts for id in _backends_in(part))
             ),
             elsewhere=elsewhere,
+            reads=plan.reads,
         )
         for (address, port), parts in places.items()
     )
@@ -170,7 +173,8 @@ def raw_filters(
 
 def _http(listener: ListenerOut, table: str, tags: Mapping[str, str]) -> Filter:
     stat = f"outbound_{listener.address}_{listener.port}"
-    return http_manager(HttpSite(side=Side.OUTBOUND), stat=stat, table=table, tags=tags)
+    site = HttpSite(side=Side.OUTBOUND, authorization=Authorization(reads=listener.reads))
+    return http_manager(site, stat=stat, table=table, tags=tags)
 
 
 def _sni_chains(

@@ -28,6 +28,12 @@ TUNNEL_DESTINATION = "destination"  # ... and its key: `host:port`
 SECRET_OWN = "default"  # noqa: S105 - Istio's SDS name of the workload's certificate
 SECRET_ROOT = "ROOTCA"  # noqa: S105 - Istio's SDS name of the mesh's root
 
+HTTP_RBAC = "envoy.filters.http.rbac"  # where these filters leave what their rules said ...
+TCP_RBAC = "envoy.filters.network.rbac"
+ENFORCED = "enforced_"
+ASKED = "istio_ext_authz_"  # ... and what its keys begin with: policies of action CUSTOM,
+AUDITED = "istio_audit_"  # and of action AUDIT;
+DRY_DENY, DRY_ALLOW = "istio_dry_run_deny_", "istio_dry_run_allow_"  # and those only tried
 JWT_FILTER = "envoy.filters.http.jwt_authn"
 JWT_PAYLOAD = "payload"  # where that filter leaves the claims of an accepted token
 

@@ -10,12 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lateen.envoy import names
 from lateen.envoy.conditions import Judge, permissions_of, principals_of
 from lateen.envoy.pb.envoy.config.rbac.v3.rbac_pb2 import RBAC
 from lateen.envoy.pb.envoy.config.rbac.v3.rbac_pb2 import Policy as EnvoyPolicy
-from lateen.ir.policy import Authorization, Policy, TextCondition, Trait, Verdict
+from lateen.ir.policy import Authorization, Policy, Verdict
 
-_ACTION = {Verdict.DENY: RBAC.DENY, Verdict.ALLOW: RBAC.ALLOW}
+_ACTION = {
+    Verdict.CUSTOM: RBAC.DENY,  # in the shadow: what it matches is put to the authorizer
+    Verdict.AUDIT: RBAC.ALLOW,  # in the shadow: what it matches is marked
+    Verdict.DENY: RBAC.DENY,
+    Verdict.ALLOW: RBAC.ALLOW,
+}
+
+_KEYS = {
+    (Verdict.CUSTOM, False): names.ASKED,
+    (Verdict.AUDIT, False): names.AUDITED,
+    (Verdict.DENY, False): names.ENFORCED,
+    (Verdict.ALLOW, False): names.ENFORCED,
+    (Verdict.DENY, True): names.DRY_DENY,
+    (Verdict.ALLOW, True): names.DRY_ALLOW,
+}
 
 
 def _rules(policies: Iterable[Policy], judge: Judge) -> dict[str, EnvoyPolicy]:
@@ -41,25 +56,25 @@ def emit_rbac(
     gateway_port: int = 0,
     dry_run: bool = False,
 ) -> RBAC | None:
-    """The policies of one verdict; None where they cannot refuse anything.
+    """The policies of one verdict; None where they cannot hold up anything.
 
     An ALLOW without any rule that can match refuses everything. `gateway_port` is the gateway's own
     port, 0 in a sidecar.
     """
-    every = authorization.deny if verdict is Verdict.DENY else authorization.allow
-    policies = [policy for policy in every if policy.dry_run is dry_run]
+    policies = [each for each in authorization.of(verdict) if each.dry_run is dry_run]
     judge = Judge(verdict=verdict, http=http, gateway_port=gateway_port)
     rules = _rules(policies, judge)
-    if not policies or (verdict is Verdict.DENY and not rules):
+    if not policies or (verdict is not Verdict.ALLOW and not rules):
         return None
     return RBAC(action=_ACTION[verdict], policies=rules)
 
 
-def looks_at_paths(authorization: Authorization) -> bool:
-    """Whether any policy judges by the path."""
-    return any(
-        isinstance(condition, TextCondition) and condition.trait is Trait.PATH
-        for policy in authorization.policies
-        for clause in policy.clauses
-        for condition in clause.conditions
-    )
+def noted_by(authorization: Authorization) -> tuple[str, ...]:
+    """What the keys begin with under which these policies note what they found of a request."""
+    kinds = {(policy.verdict, policy.dry_run) for policy in authorization.policies}
+    return tuple(dict.fromkeys(key for kind, key in _KEYS.items() if kind in kinds))
+
+
+def tried_as(verdict: Verdict) -> str:
+    """The same for policies of a verdict that are only tried."""
+    return _KEYS[verdict, True]

@@ -1,6 +1,6 @@
-"""Evaluate Envoy's RBAC.
+"""Evaluate Envoy's RBAC, and the filters that ask an authorizer about what it noted.
 
-In: RBAC, Request.                  Out: the refusal, or None.
+In: filters, RBAC, Request.         Out: the refusal, or None.
 Before: envoy/pb, envoy_match.py    After: walk_envoy.py
 """
 
@@ -9,10 +9,49 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
+from google.protobuf.any_pb2 import Any
+
+from lateen.envoy.names import ASKED
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import CidrRange
 from lateen.envoy.pb.envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Principal
+from lateen.envoy.pb.envoy.extensions.filters.http.ext_authz.v3 import (
+    ext_authz_pb2 as http_authz_pb2,
+)
+from lateen.envoy.pb.envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
+from lateen.envoy.pb.envoy.extensions.filters.network.ext_authz.v3 import (
+    ext_authz_pb2 as tcp_authz_pb2,
+)
+from lateen.envoy.pb.envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as tcp_rbac_pb2
 from lateen.explain.envoy_match import claim_holds, header_holds, text_holds, unknown
 from lateen.explain.request import Denied, Request
+
+
+def passed(configs: Iterable[Any], request: Request) -> Denied | None:
+    """What the filters that judge a request say, in their order; shadow rules only note."""
+    asked: str | None = None
+    for config in configs:
+        if config.Is(http_authz_pb2.ExtAuthz.DESCRIPTOR) or config.Is(
+            tcp_authz_pb2.ExtAuthz.DESCRIPTOR
+        ):
+            if asked and not request.authorizer:
+                return Denied(rule=asked)
+            continue
+        gate = _gate(config)
+        if gate is None:
+            continue
+        if gate.shadow_rules_stat_prefix == ASKED:
+            asked = next(iter(_holding(gate.shadow_rules, request)), None)
+        if gate.HasField("rules") and (denied := judged(gate.rules, request)):
+            return denied
+    return None
+
+
+def _gate(config: Any) -> http_rbac_pb2.RBAC | tcp_rbac_pb2.RBAC | None:
+    if config.Is(http_rbac_pb2.RBAC.DESCRIPTOR):
+        return http_rbac_pb2.RBAC.FromString(config.value)
+    if config.Is(tcp_rbac_pb2.RBAC.DESCRIPTOR):
+        return tcp_rbac_pb2.RBAC.FromString(config.value)
+    return None
 
 
 def judged(rules: RBAC, request: Request) -> Denied | None:

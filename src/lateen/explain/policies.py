@@ -12,15 +12,8 @@ from ipaddress import ip_address
 from typing import assert_never
 
 from lateen.explain.ir_match import claim_fits, matches
-from lateen.explain.request import UNVERIFIED, Denied, Request, Unverified
-from lateen.explain.tokens import (
-    Taker,
-    claims_by,
-    is_preflight,
-    taken,
-    tokens_at,
-    without_forged,
-)
+from lateen.explain.request import Denied, Request
+from lateen.ir.authorizers import GrpcAuthorizer
 from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch, Suffix
 from lateen.ir.policy import (
     AddressCondition,
@@ -43,13 +36,17 @@ from lateen.ir.policy import (
     Trait,
     Verdict,
 )
-from lateen.ir.tokens import GivenKeys, TokenRule
 
 _SPIFFE = "spiffe://"
 
 
 def judged(authorization: Authorization, request: Request, *, http: bool) -> Denied | None:
     """The refusal of a request, or None if it may pass. Without `http`, as a TCP connection."""
+    custom = authorization.custom
+    asked = _first(custom.policies, request, http) if custom else None
+    asks = http or (custom is not None and isinstance(custom.authorizer, GrpcAuthorizer))
+    if asked and not (asks and request.authorizer):
+        return Denied(rule=asked)
     denied = _first(authorization.deny, request, http)
     if denied:
         return Denied(rule=denied)
@@ -57,34 +54,6 @@ def judged(authorization: Authorization, request: Request, *, http: bool) -> Den
     if allowing and _first(authorization.allow, request, http) is None:
         return Denied(rule="none")
     return None
-
-
-def presented(authorization: Authorization, request: Request) -> Request | Unverified:
-    """The request with the claims of its token, if a rule accepts it; as it is if it shows none."""
-    takers = [_taker(rule) for rule in authorization.tokens]
-    if not takers or is_preflight(request):
-        return request
-    clean = without_forged(takers, request)
-    for taker in takers:
-        claims = claims_by(taker, clean)
-        if claims is not None:
-            return taken(taker, clean, claims)
-    return UNVERIFIED if any(tokens_at(taker, clean) for taker in takers) else clean
-
-
-def _taker(rule: TokenRule) -> Taker:
-    return Taker(
-        issuer=rule.issuer,
-        audiences=rule.audiences,
-        jwks=rule.keys.jwks if isinstance(rule.keys, GivenKeys) else "",
-        headers=tuple((each.name, each.prefix) for each in rule.headers),
-        params=rule.params,
-        cookies=rule.cookies,
-        forward=rule.forward,
-        payload_header=rule.payload_header,
-        claim_headers=rule.claim_headers,
-        spaced=rule.spaced,
-    )
 
 
 def _first(policies: tuple[Policy, ...], request: Request, http: bool) -> str | None:
@@ -179,7 +148,7 @@ def _identity(identity: Identity, peer: str) -> str | None:
 
 def _text_holds(condition: TextCondition, verdict: Verdict, request: Request) -> bool:
     value = _asked(condition.trait, request)
-    refuses = verdict is Verdict.DENY
+    refuses = verdict.refuses
 
     def one_of(wanted: Texts, refuses: bool) -> bool:
         return any(_holds(condition.trait, each, value, refuses) for each in wanted)

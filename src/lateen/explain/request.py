@@ -30,7 +30,7 @@ class Request:
     TLS. `sni` is the server name as policies see it, `source` the address of the connection's other
     end, `client` that of the original client where a trusted proxy told of another. `at` is the moment
     by which its tokens are judged, in seconds since 1970, 0 for one at which they are valid; `claims`
-    are those of a token that was accepted.
+    are those of a token that was accepted. `authorizer` is what an external one answers, if asked.
     """
 
     way: Way
@@ -48,6 +48,7 @@ class Request:
     client: str = ""
     at: float = 0.0
     claims: Mapping[str, Any] | None = None
+    authorizer: bool = True
 
     @property
     def scheme(self) -> str:
@@ -101,7 +102,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denied:
-    """Refused with 403 by this rule; `none` if no ALLOW rule matched."""
+    """Refused (with 403, or as an authorizer wants) by this rule; `none` if no ALLOW rule matched."""
 
     rule: str
 

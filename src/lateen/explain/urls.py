@@ -16,16 +16,18 @@ _UNRESERVED = re.compile(
 _SLASH = re.compile(r"%2f|%5c", re.IGNORECASE)
 
 
-def normalized(path: str, *, unescape_slashes: bool) -> str:
+def normalized(path: str, *, resolve: bool, merge: bool, unescape: bool) -> str:
     """A path as the proxy reads it: escapes of plain letters undone, dots resolved, slashes merged.
 
     Source: Envoy's `normalize_path`, `merge_slashes` and `path_with_escaped_slashes_action`.
     """
     bare, mark, query = path.partition("?")
-    if unescape_slashes:
+    if unescape:
         bare = _SLASH.sub(lambda found: "/" if found[0].lower() == "%2f" else "\\", bare)
-    bare = _UNRESERVED.sub(lambda found: unquote(found[0]), bare).replace("\\", "/")
-    return re.sub("/+", "/", _without_dots(bare)) + mark + query
+    if resolve:
+        bare = _UNRESERVED.sub(lambda found: unquote(found[0]), bare).replace("\\", "/")
+        bare = _without_dots(bare)
+    return (re.sub("/+", "/", bare) if merge else bare) + mark + query
 
 
 def _without_dots(path: str) -> str:

@@ -26,11 +26,9 @@ from lateen.envoy.pb.envoy.extensions.filters.http.fault.v3.fault_pb2 import HTT
 from lateen.envoy.pb.envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import (
     JwtAuthentication,
 )
-from lateen.envoy.pb.envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
 from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2,
 )
-from lateen.envoy.pb.envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as tcp_rbac_pb2
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from lateen.envoy.pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
     DownstreamTlsContext,
@@ -40,14 +38,13 @@ from lateen.envoy.sniffing import HTTP_NAMES
 from lateen.envoy.tls import ALPN_HTTP
 from lateen.explain.envoy_jwt import presented
 from lateen.explain.envoy_match import origin_of, route_holds, text_holds
-from lateen.explain.envoy_rbac import judged
+from lateen.explain.envoy_rbac import passed
 from lateen.explain.request import (
     NO_CHAIN,
     NO_HOST,
     NO_LISTENER,
     NO_ROUTE,
     Answered,
-    Denied,
     Forwarded,
     Outcome,
     Redirected,
@@ -309,21 +306,21 @@ def _table(manager: _Manager, resources: Resources) -> RouteConfiguration:
 
 def _http(config: Any, request: Request, resources: Resources) -> Outcome:
     manager = _Manager.FromString(config.value)
-    seen = request
-    if manager.normalize_path.value:
-        unescape = manager.path_with_escaped_slashes_action == _Manager.UNESCAPE_AND_FORWARD
-        seen = replace(request, path=normalized(request.path, unescape_slashes=unescape))
+    path = normalized(
+        request.path,
+        resolve=manager.normalize_path.value,
+        merge=manager.merge_slashes,
+        unescape=manager.path_with_escaped_slashes_action == _Manager.UNESCAPE_AND_FORWARD,
+    )
+    seen = replace(request, path=path)
     for each in manager.http_filters:
         if each.typed_config.Is(JwtAuthentication.DESCRIPTOR):
             shown = presented(JwtAuthentication.FromString(each.typed_config.value), seen)
             if isinstance(shown, Unverified):
                 return shown
             seen = shown
-        if each.typed_config.Is(http_rbac_pb2.RBAC.DESCRIPTOR):
-            denied = _refused(http_rbac_pb2.RBAC.FromString(each.typed_config.value), seen)
-            if denied:
-                return denied
-    return _routed(_table(manager, resources), seen)
+    denied = passed((each.typed_config for each in manager.http_filters), seen)
+    return denied or _routed(_table(manager, resources), seen)
 
 
 def _opaque(request: Request) -> bool:
@@ -337,11 +334,6 @@ def _shares(proxy: TcpProxy) -> tuple[tuple[str, int], ...]:
     return tuple((each.name, each.weight) for each in proxy.weighted_clusters.clusters)
 
 
-def _refused(gate: http_rbac_pb2.RBAC | tcp_rbac_pb2.RBAC, request: Request) -> Denied | None:
-    """What a filter says; its shadow rules only count."""
-    return judged(gate.rules, request) if gate.HasField("rules") else None
-
-
 def _through(chain: FilterChain, request: Request, resources: Resources) -> Outcome:
     for each in chain.filters:
         config = each.typed_config
@@ -349,12 +341,9 @@ def _through(chain: FilterChain, request: Request, resources: Resources) -> Outc
             return NO_CHAIN
         if config.Is(_Manager.DESCRIPTOR):
             return _http(config, request, resources)
-        if config.Is(tcp_rbac_pb2.RBAC.DESCRIPTOR):
-            denied = _refused(tcp_rbac_pb2.RBAC.FromString(config.value), request)
-            if denied:
-                return denied
         if config.Is(TcpProxy.DESCRIPTOR):
-            return Forwarded(
+            denied = passed((before.typed_config for before in chain.filters), request)
+            return denied or Forwarded(
                 route="",
                 origin=origin_of(chain.metadata),
                 shares=_shares(TcpProxy.FromString(config.value)),

@@ -13,11 +13,11 @@ from typing import assert_never
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
-from lateen.envoy.rbac import looks_at_paths
 from lateen.envoy.routes import BLACK_HOLE_STATUS
 from lateen.envoy.wire import origin_text
 from lateen.explain.ir_match import matches, request_matches
-from lateen.explain.policies import judged, presented
+from lateen.explain.policies import judged
+from lateen.explain.presenting import as_read, presented
 from lateen.explain.request import (
     NO_CHAIN,
     NO_HOST,
@@ -31,7 +31,7 @@ from lateen.explain.request import (
     Unverified,
     Way,
 )
-from lateen.explain.urls import best_domain, location, normalized, replaced, with_query_of
+from lateen.explain.urls import best_domain, location, replaced, with_query_of
 from lateen.ir.match import Exact, Prefix, Present, Regex
 from lateen.ir.networks import narrowest
 from lateen.ir.plan import (
@@ -48,7 +48,7 @@ from lateen.ir.plan import (
     Speech,
     TcpOut,
 )
-from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
+from lateen.ir.policy import Paths
 from lateen.ir.routes import (
     CookieHash,
     Elsewhere,
@@ -206,12 +206,6 @@ def _route(plan: ProxyPlan, table: str, request: Request) -> Outcome:
     return NO_ROUTE
 
 
-def _seen(request: Request, authorization: Authorization) -> Request:
-    """The request with its path as the proxy reads it."""
-    path = normalized(request.path, unescape_slashes=looks_at_paths(authorization))
-    return replace(request, path=path)
-
-
 def _inbound(inbound: Inbound, request: Request) -> Outcome:
     port = next((each for each in inbound.ports if each.port == request.port), None)
     mtls, speech = (port.mtls, port.speech) if port else (inbound.otherwise, Speech.UNKNOWN)
@@ -223,7 +217,7 @@ def _inbound(inbound: Inbound, request: Request) -> Outcome:
     http = speech is not Speech.TCP
     seen: Request | Unverified = known
     if http:
-        seen = presented(inbound.authorization, _seen(known, inbound.authorization))
+        seen = presented(inbound.authorization, as_read(known, inbound.authorization.paths))
     if isinstance(seen, Unverified):
         return seen
     denied = judged(inbound.authorization, seen, http=http)
@@ -295,7 +289,7 @@ def _taken(plan: ProxyPlan, here: list[Outbound], request: Request) -> Outcome:
                 else NO_CHAIN
             )
         case HttpOut() | SniffOut():
-            return _route(plan, other.table, _seen(request, EVERYTHING_ALLOWED))
+            return _route(plan, other.table, as_read(request, plan.reads or Paths.MERGED))
         case _ if named and named.address != names.ANY_ADDRESS:
             return NO_CHAIN
     return _raw(((_elsewhere(plan), 100),), BUILT_IN, request)
@@ -344,7 +338,7 @@ def _gateway_tls(plan: ProxyPlan, port: GatewayPort, request: Request) -> Outcom
 
 
 def _gateway_http(plan: ProxyPlan, table: str, request: Request) -> Outcome:
-    seen = presented(plan.authorization, _seen(request, plan.authorization))
+    seen = presented(plan.authorization, as_read(request, plan.authorization.paths))
     if isinstance(seen, Unverified):
         return seen
     return judged(plan.authorization, seen, http=True) or _route(plan, table, seen)

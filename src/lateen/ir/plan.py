@@ -12,7 +12,7 @@ from enum import StrEnum
 from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
 from lateen.ir.backends import Backend, BackendId, EndpointSet, Limits, Wire
-from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
+from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization, Paths
 from lateen.ir.routes import RouteTable, Split
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - a listener's address inside a pod, as Istio names it
@@ -265,6 +265,7 @@ class ProxyPlan:
     """The whole of one proxy's configuration, in the words of traffic.
 
     A sidecar has `outbound` and `inbound`; a gateway has `gateway` (and `authorization` on it).
+    `reads`: how paths of outbound requests are read, None for merged.
     `allow_any`: traffic to unknown hosts leaves by the border, or by way of `egress_proxy`;
     otherwise it is refused.
     """
@@ -282,3 +283,4 @@ class ProxyPlan:
     allow_any: bool = True
     egress_proxy: BackendId | None = None
     trust_domain: str = "cluster.local"
+    reads: Paths | None = None

@@ -3,8 +3,8 @@
 In: -    Out: Policy, Clause, Condition (union), Authorization.
 Before: ir/match.py       After: translate/policy.py, envoy/rbac.py, explain/
 
-DENY policies are looked at first, then ALLOW; with any ALLOW policy present, what none allows is
-refused. A policy with no clause matches nothing; a clause with no condition matches everything.
+What a CUSTOM policy matches is put to its authorizer first. DENY policies are looked at next, then
+ALLOW; with any ALLOW policy present, what none allows is refused. AUDIT policies only mark. A policy with no clause matches nothing; a clause with no condition matches everything.
 Source: Istio AuthorizationPolicy, "Authorization Policy evaluation" and "Conditions".
 """
 
@@ -18,6 +18,7 @@ from itertools import chain
 from typing import TypeVar, assert_never
 
 from lateen.base.origin import Origin
+from lateen.ir.authorizers import Authorizer
 from lateen.ir.match import StringMatch
 from lateen.ir.tokens import TokenRule
 
@@ -27,6 +28,27 @@ class Verdict(StrEnum):
 
     ALLOW = "allow"
     DENY = "deny"
+    CUSTOM = "custom"
+    AUDIT = "audit"
+
+    @property
+    def refuses(self) -> bool:
+        """Whether to match is to be held up, so that what is unclear must match."""
+        return self in (Verdict.DENY, Verdict.CUSTOM)
+
+
+class Paths(StrEnum):
+    """How a request's path is read before anything goes by it; each does what those before it do."""
+
+    AS_SENT = "as sent"
+    RESOLVED = "resolved"  # `.` and `..`, escapes of plain letters, `\\` as `/` (RFC 3986)
+    MERGED = "merged"  # slashes next to one another are one
+    DECODED = "decoded"  # %2F and %5C are slashes
+
+    def include(self, other: Paths) -> bool:
+        """Whether what another way of reading does is done here, too."""
+        ways = tuple(Paths)
+        return ways.index(self) >= ways.index(other)
 
 
 class Identity(StrEnum):
@@ -172,11 +194,11 @@ class Clause:
         """What is left of it on a connection that is not HTTP; None if it then never matches.
 
         As in Istio, a rule of an ALLOW policy that needs HTTP allows nothing, and a rule of a DENY
-        policy loses what needs HTTP, so that it denies more.
+        or CUSTOM policy loses what needs HTTP, so that it holds up more.
         """
         if not any(map(needs_http, self.conditions)):
             return self
-        if verdict is Verdict.ALLOW:
+        if not verdict.refuses:
             return None
         return Clause(
             sources=tuple(_without_http(group) for group in self.sources),
@@ -213,17 +235,50 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Custom:
+    """What these policies match is put to an authorizer."""
+
+    authorizer: Authorizer
+    policies: tuple[Policy, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """All policies of one workload, in order of name, and whose tokens it takes."""
+    """All policies of one workload, in order of name, and whose tokens it takes.
+
+    `reads`: how paths are read; None for merged, and decoded where a policy goes by the path.
+    """
 
     tokens: tuple[TokenRule, ...] = ()
+    custom: Custom | None = None
+    audit: tuple[Policy, ...] = ()
     deny: tuple[Policy, ...] = ()
     allow: tuple[Policy, ...] = ()
+    reads: Paths | None = None
 
     @property
     def policies(self) -> tuple[Policy, ...]:
         """In the order they are looked at."""
-        return self.deny + self.allow
+        return (self.custom.policies if self.custom else ()) + self.audit + self.deny + self.allow
+
+    def of(self, verdict: Verdict) -> tuple[Policy, ...]:
+        """The policies of one verdict."""
+        return tuple(policy for policy in self.policies if policy.verdict is verdict)
+
+    @property
+    def paths(self) -> Paths:
+        """How paths are read where these policies stand."""
+        return self.reads or (Paths.DECODED if self.looks_at_paths else Paths.MERGED)
+
+    @property
+    def looks_at_paths(self) -> bool:
+        """Whether any policy judges by the path."""
+        return any(
+            isinstance(condition, TextCondition) and condition.trait is Trait.PATH
+            for policy in self.policies
+            for clause in policy.clauses
+            for condition in clause.conditions
+        )
 
 
 EVERYTHING_ALLOWED = Authorization()

@@ -147,6 +147,8 @@ def proxy_spec(pod: PodRun, proxy: ProxyRun, paths: SandboxPaths, envoy: EnvoyBi
         *("--log-level", "warning"),
         *("--drain-time-s", str(_DRAIN_SECONDS)),
         "--disable-hot-restart",
+        # What was written down of a request is looked for a moment later, not ten seconds.
+        *("--file-flush-interval-msec", "500"),
     )
     return Spec(
         argv=argv,

@@ -32,7 +32,7 @@ from lateen.telemetry.traffic import edges
 AT_ONCE = 8
 PATIENCE = 2.0  # seconds for one proxy's page
 FRESH = 1.0  # seconds in which a second asker gets the same answer
-ISTIO_PAGE = f"/stats/prometheus?usedonly&filter={istio.FILTER}"
+ISTIO_PAGE = f"/stats/prometheus?usedonly&filter={quote(istio.FILTER, safe='')}"
 COUNTERS_PAGE = f"/stats?usedonly&filter={quote(counters.FILTER, safe='')}"
 
 Ask = Callable[[Path, str], Awaitable[str]]

@@ -9,6 +9,7 @@ subject (`source_subject`), and whether it had one in `tls_version`; both become
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -18,9 +19,10 @@ PeerOf = Callable[[str], Mapping[str, str]]
 """Reads a certificate's subject: workload, namespace, app, version; {} if it is not a pod's."""
 
 UNKNOWN = "unknown"
-FILTER = "istio_"
-_PREFIX = "envoy_istio_"
+FILTER = "(istio|lateen)_"
+_PREFIXES = ("envoy_istio_", "envoy_lateen_")
 _EMPTY = ("", "-")
+_ENDED = re.compile(r"rbac_access_denied_matched_policy\[(.*)\]")
 _PEER_LABELS = {
     "source_workload": "workload",
     "source_workload_namespace": "namespace",
@@ -34,7 +36,7 @@ _PROTOCOLS = {"HTTP/1.0": "http", "HTTP/1.1": "http", "HTTP/2": "http", "HTTP/3"
 def istio_families(
     families: Iterable[Family], peer_of: PeerOf, target: Mapping[str, str]
 ) -> tuple[Family, ...]:
-    """Only Istio's own metrics, renamed; `target` labels (namespace, pod) say whose they are."""
+    """Only Istio's own metrics and decisions of policies, renamed; `target` labels (namespace, pod) say whose they are."""
     return tuple(
         Family(
             name=_renamed(family.name),
@@ -43,7 +45,7 @@ def istio_families(
             help=family.help,
         )
         for family in families
-        if family.name.startswith(_PREFIX)
+        if family.name.startswith(_PREFIXES)
     )
 
 
@@ -61,6 +63,8 @@ def _istio_labels(given: dict[str, str], peer_of: PeerOf) -> dict[str, str]:
     if "request_protocol" in labels:
         protocol = labels["request_protocol"]
         labels["request_protocol"] = _PROTOCOLS.get(protocol, protocol)
+    if "policy" in labels:
+        labels |= _decision(given["policy"], given.get("result"))
     for absent_as_empty in ("response_flags", "grpc_response_status"):
         if given.get(absent_as_empty) in _EMPTY:
             labels[absent_as_empty] = "-" if absent_as_empty == "response_flags" else ""
@@ -72,6 +76,14 @@ def _istio_labels(given: dict[str, str], peer_of: PeerOf) -> dict[str, str]:
     labels["connection_security_policy"] = "mutual_tls" if mutual else "none"
     peer = peer_of(subject) if mutual else {}
     return labels | {label: peer.get(part) or UNKNOWN for label, part in _PEER_LABELS.items()}
+
+
+def _decision(policy: str, result: str | None) -> dict[str, str]:
+    """Which rule decided, `none` where none did. Of connections only how they ended is told."""
+    ended = _ENDED.fullmatch(policy)
+    if ended:
+        return {"policy": ended[1], "result": "denied"}
+    return {"policy": "none" if policy in _EMPTY else policy, "result": result or "allowed"}
 
 
 def _sorted(labels: Mapping[str, str]) -> Labels:

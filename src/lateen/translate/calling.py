@@ -1,4 +1,4 @@
-"""What a proxy calls by itself on behalf of a policy: key sets of issuers.
+"""What a proxy calls by itself on behalf of a policy: key sets of issuers, authorizers.
 
 In: an URL, Sight.                 Out: BackendId, Backend.
 Before: translate/used.py          After: translate/tokens.py, translate/plan.py
@@ -27,7 +27,7 @@ from lateen.ir.tokens import FetchedKeys
 from lateen.translate.backends import ServiceBackends
 from lateen.translate.used import used_backends
 from lateen.translate.views import Sight
-from lateen.world.model import Service
+from lateen.world.model import CLUSTER_DOMAIN, Service
 
 # No subset that a user can write is called so.
 _TLS, _PLAIN = "~https", "~http"
@@ -40,6 +40,8 @@ def called(sight: Sight, url: str) -> BackendId | str:
     host, tls = parts.hostname or "", parts.scheme == "https"
     port = parts.port or _PORTS[parts.scheme]
     service = sight.service(host)
+    if service is None and host.endswith(f".svc.{CLUSTER_DOMAIN}"):
+        return f"no service {host}"
     if service is None or (service.is_entry and tls):
         return BackendId(host=host, port=port, subset=_TLS if tls else _PLAIN)
     if service.port(port) is None:
@@ -57,9 +59,10 @@ def _originates(sight: Sight, service: Service, port: int) -> bool:
 
 def callees(authorization: Authorization) -> set[BackendId]:
     """The backends that a workload's policies have called."""
-    return {
-        rule.keys.backend for rule in authorization.tokens if isinstance(rule.keys, FetchedKeys)
-    }
+    keys = (rule.keys for rule in authorization.tokens)
+    found = {each.backend for each in keys if isinstance(each, FetchedKeys)}
+    custom = authorization.custom
+    return found | {custom.authorizer.asking.backend} if custom else found
 
 
 def called_backends(

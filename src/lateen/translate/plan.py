@@ -17,7 +17,7 @@ from lateen.translate.calling import called_backends
 from lateen.translate.gateways import gateway_view
 from lateen.translate.inbound import inbound_of
 from lateen.translate.outbound import OutboundView, View, outbound_view, view_of
-from lateen.translate.policy import authorization_of
+from lateen.translate.policy import authorization_of, reads_of
 from lateen.translate.scope import chosen_for
 from lateen.translate.views import Index, Sight, index_of
 from lateen.world.model import CLUSTER_DOMAIN, Injection, Workload, World
@@ -108,6 +108,7 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         allow_any=shared.view.allow_any,
         egress_proxy=egress_proxy.backend if egress_proxy and shared.view.allow_any else None,
         trust_domain=index.world.trust_domain,
+        reads=reads_of(index.world.mesh),
     )
     found = dict.fromkeys([*shared.problems, *problems, *further.problems])
     return Planned(plan=plan, problems=tuple(found))
@@ -138,5 +139,6 @@ def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
         roots=view.roots,
         allow_any=False,
         trust_domain=index.world.trust_domain,
+        reads=reads_of(index.world.mesh),
     )
     return Planned(plan=plan, problems=tuple(dict.fromkeys([*problems, *found, *further.problems])))

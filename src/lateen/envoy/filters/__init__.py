@@ -13,11 +13,12 @@ from collections.abc import Mapping
 
 from google.protobuf.any_pb2 import Any
 
+from lateen.envoy.filters.authorizer import AUTHORIZER
 from lateen.envoy.filters.cors import CORS
 from lateen.envoy.filters.fault import FAULT
 from lateen.envoy.filters.jwt import JWT
 from lateen.envoy.filters.kind import HttpFilter, HttpSite
-from lateen.envoy.filters.rbac import ALLOW, DENY
+from lateen.envoy.filters.rbac import ALLOW, AUDIT, CUSTOM, DENY
 from lateen.envoy.filters.router import ROUTER
 from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2,
@@ -25,7 +26,17 @@ from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3
 from lateen.envoy.wire import packed
 from lateen.ir.routes import Route
 
-HTTP_FILTERS: tuple[HttpFilter, ...] = (JWT, DENY, ALLOW, FAULT, CORS, ROUTER)
+HTTP_FILTERS: tuple[HttpFilter, ...] = (
+    JWT,
+    CUSTOM,
+    AUTHORIZER,
+    AUDIT,
+    DENY,
+    ALLOW,
+    FAULT,
+    CORS,
+    ROUTER,
+)
 
 
 def on_listener(site: HttpSite) -> list[http_connection_manager_pb2.HttpFilter]:
