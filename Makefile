@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.lateen-run
 DEV_STAMP := .venv/.lateen-dev
 
-.PHONY: help setup demo smoke test e2e check bench bench-api fuzz soak-certificates format lock clean
+.PHONY: help setup demo smoke test e2e check bench bench-api bench-scale bench-hop fuzz soak-certificates format lock clean
 
 help:
 	@echo 'make demo    set up, build and run examples/polyglot, with a live view'
@@ -14,7 +14,9 @@ help:
 	@echo 'make test    unit, golden and end-to-end tests'
 	@echo 'make check   format, lint, types, layers'
 	@echo 'make bench   the figures of docs/benchmarks.md, measured here'
-	@echo 'make bench-api  only those of the API with 10,000 objects'
+	@echo 'make bench-api    only those of the API with 10,000 objects'
+	@echo 'make bench-scale  only those of 1,000 services and 1,000 pretended proxies'
+	@echo 'make bench-hop    only what a hop through two proxies adds'
 	@echo 'make soak-certificates  five minutes of requests, certificates of ten seconds, a new root half way'
 	@echo 'make fuzz    100,000 hostile requests to the API'
 	@echo 'make setup   only .venv, with .venv/bin/lateen'
@@ -56,11 +58,17 @@ check: $(DEV_STAMP)
 	$(BIN)/mypy src tests tools
 	$(BIN)/lint-imports
 
-bench: setup bench-api
+bench: setup bench-api bench-scale bench-hop
 	$(BIN)/python tools/bench.py
 
 bench-api: setup
 	$(BIN)/python -m tools.bench_api
+
+bench-scale: setup
+	$(BIN)/python -m tools.bench_scale
+
+bench-hop: $(DEV_STAMP)
+	$(BIN)/python -m tools.bench_hop
 
 soak-certificates: $(DEV_STAMP)
 	$(BIN)/python -m tools.soak_certificates

@@ -174,4 +174,4 @@ def test_only_settings_are_followed() -> None:
     table = Resource(name="80", version="1", body=b"", origins=(service, rule))
     uses = uses_of({"web": {ROUTES: {"80": table}}})
     assert uses.keys() == {rule}
-    assert [(use.proxy, use.name) for use in uses[rule]] == [("web", "80")]
+    assert [(use.proxies, use.resources) for use in uses[rule]] == [(("web",), (table,))]

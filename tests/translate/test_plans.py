@@ -114,8 +114,8 @@ def test_a_wildcard_covers_what_ends_like_it(pattern: str, host: str, held: bool
 
 
 def test_wildcards_are_tried_from_the_narrowest() -> None:
-    assert wild_candidates("a.b.c") == ["*.b.c", "*.c", "*"]
-    assert wild_candidates("*.b.c") == ["*.b.c", "*.c", "*"]
+    assert wild_candidates("a.b.c") == ("*.b.c", "*.c", "*")
+    assert wild_candidates("*.b.c") == ("*.b.c", "*.c", "*")
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,11 @@ from lateen.app.measuring import Measuring
 from lateen.app.news import News
 from lateen.app.opening import MakeConsole, Opened, opened
 from lateen.app.reporting import Reporting
+from lateen.app.rounds import Rounds
 from lateen.app.settings import Settings, load_settings
 from lateen.app.status import applied_json
 from lateen.base import layout
-from lateen.base.clock import SystemClock
+from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import EnvironmentFault
 from lateen.base.locality import parse_locality
 from lateen.base.origin import ObjectKey
@@ -42,8 +43,6 @@ from lateen.base.tasks import named
 from lateen.cluster.booting import forget_boot
 from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
-from lateen.envoy.border import emit_border
-from lateen.envoy.names import BORDER_NODE
 from lateen.node.protocol import ToControl, Use
 from lateen.stages.accounting import Accounting
 from lateen.stages.attesting import Attesting
@@ -52,10 +51,10 @@ from lateen.stages.bootstrapping import Bootstraps
 from lateen.stages.bordering import Bordering, addresses_of_this_host
 from lateen.stages.building import Building
 from lateen.stages.draining import all_programmed, end_all_pods, within
-from lateen.stages.editions import Traffic, editions_of
+from lateen.stages.editions import editions_of
 from lateen.stages.following import Following
 from lateen.stages.nodes import NodeLink
-from lateen.stages.planning import Planning, directory_of
+from lateen.stages.planning import Planning
 from lateen.stages.programming import Programming, remembered
 from lateen.stages.quarantining import Quarantine
 from lateen.stages.reclaiming import reclaimed
@@ -73,6 +72,7 @@ from lateen.xds.tokens import TokenKey
 
 log = logging.getLogger(__name__)
 ROUND_PAUSE = 0.004  # seconds in which changes are gathered into one round
+TIDY_EVERY = 600.0  # seconds
 DRAIN_PATIENCE = 15.0  # seconds for all pods to end
 
 
@@ -103,7 +103,7 @@ class ControlPlane:
         self.programming = Programming(
             store=self.store,
             clock=self.clock,
-            resources=lambda: self.planning.latest.resources if self.planning.latest else {},
+            resources=lambda: self.planning.whole.resources if self.planning.whole else {},
             acked=self.ads.ledger.last_good,
             refused=self.quarantine.refused,
         )
@@ -163,8 +163,20 @@ class ControlPlane:
             certificates=self.certifying.seconds,
         )
         self.ads.ledger.listen(self.measuring.hear)
-        self._traffic = True
-        self.bordering = Bordering(run_dir=settings.run_dir, own_addresses=addresses_of_this_host())
+        self.rounds = Rounds(
+            store=self.store,
+            ads=self.ads,
+            planning=self.planning,
+            securing=self.securing,
+            attesting=self.attesting,
+            origin_of=self.reporting.origin_of,
+            quarantine=self.quarantine,
+            programming=self.programming,
+            running=self.running,
+            bootstraps=self.bootstraps,
+            bordering=Bordering(run_dir=settings.run_dir, own_addresses=addresses_of_this_host()),
+            ports=lambda: self.settings.ports,
+        )
         self._draining = False
         self._controllers: asyncio.Task[None] | None = None
 
@@ -235,6 +247,7 @@ class ControlPlane:
             named("autoscaling", self.autoscaling.autoscaling()),
             named("sizing", self.sizing.sizing()),
             named("statuses", self.programming.programming()),
+            named("tidying", _tidying(self.clock)),
             named("ending", _wait(ending)),
         ]
         # What start-up made stays: collecting it over and over would only cost time.
@@ -276,11 +289,10 @@ class ControlPlane:
         self.store.write_note("boot", boot)
 
     async def _watching(self) -> None:
-        watch, traffic = self.store.watch(), Traffic()
+        watch = self.store.watch()
         try:
             async for event in watch:
-                if traffic.changes(event):
-                    self._traffic = True
+                self.rounds.note(event)
                 if folder := reclaimed(event, Path(self._volumes)):
                     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
                 self._wake.set()
@@ -294,40 +306,24 @@ class ControlPlane:
             await asyncio.sleep(ROUND_PAUSE)
             self._wake.clear()
             try:
-                self._round()
+                self.rounds.step()
                 self.reporting.fault = ""
             except Exception as fault:
                 # A bug of ours met by one object must not take the API and all other objects along:
                 # what the proxies have keeps serving, and the status says that it is not the newest.
                 log.exception("a round failed")
-                self._traffic = True  # it is tried again, and the fault said until it succeeds
+                self.rounds.plan_anew()  # it is tried again, and the fault said until it succeeds
                 self.reporting.fault = f"{type(fault).__name__}: {fault}"
 
-    def _round(self) -> None:
-        if self._traffic:
-            self._traffic = False
-            planned = self.planning.step(self.store.list(), self.quarantine.keys())
-            self.securing.put(planned.plans.values(), planned.resources)
-            self.securing.follow(planned.world, self.reporting.origin_of)
-            self.quarantine.made(planned.resources)
-            self.programming.look()
-            self.running.put_directory(directory_of(planned.world))
-            self.bootstraps.keep_only(planned.world)
-            self.attesting.put(self.store.list(group="", kind="Pod"), planned.world)
-            self.ads.put(
-                BORDER_NODE, emit_border(self.bordering.step(planned, self.settings.ports))
-            )
-        self.running.step()
-
     def _wake_traffic(self) -> None:
-        self._traffic = True
+        self.rounds.plan_anew()
         self._wake.set()
 
     async def _settled(self, seconds: float) -> bool:
         """Whether every connected proxy acknowledged the newest within that time."""
         ledger = self.ads.ledger
         return await within(
-            seconds, self.clock, lambda: not self._traffic and all_programmed(ledger)
+            seconds, self.clock, lambda: not self.rounds.due and all_programmed(ledger)
         )
 
     def _request(self) -> Request:
@@ -397,6 +393,15 @@ class ControlPlane:
     def _shutdown(self) -> None:
         """Ask the supervisor, our parent, to end everything."""
         os.kill(os.getppid(), signal.SIGTERM)
+
+
+async def _tidying(clock: Clock) -> None:
+    """Let go now and then of what rounds have kept from being collected."""
+    while True:
+        await clock.sleep(TIDY_EVERY)
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
 
 
 async def _wait(event: asyncio.Event) -> None:

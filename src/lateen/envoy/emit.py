@@ -33,10 +33,16 @@ from lateen.envoy.listeners_out import (
     target_of,
 )
 from lateen.envoy.memo import Memo
-from lateen.envoy.resources import Resource, Resources, ResourceType, version_of
-from lateen.envoy.routes import emit_table
+from lateen.envoy.resources import (
+    Extended,
+    Resource,
+    Resources,
+    ResourceType,
+    version_of,
+)
+from lateen.envoy.routes import emit_host, emit_table
 from lateen.envoy.tls import emit_root, emit_secret
-from lateen.ir.backends import Backend, EndpointSet
+from lateen.ir.backends import Backend, BackendId, EndpointSet
 from lateen.ir.plan import (
     GatewayPort,
     Inbound,
@@ -48,7 +54,7 @@ from lateen.ir.plan import (
     TlsSecret,
 )
 from lateen.ir.policy import Authorization
-from lateen.ir.routes import RouteTable
+from lateen.ir.routes import RouteTable, VirtualHost
 
 SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 PORT = "{port}"  # what stands for the port in a `gateway_socket`
@@ -95,12 +101,23 @@ def _fixed(inbound: bool) -> tuple[Resource, ...]:
     return tuple(resource(cluster.name, cluster) for cluster in emit_fixed(inbound))
 
 
-def _endpoints(endpoints: EndpointSet) -> Resource:
+def emit_endpoint_set(endpoints: EndpointSet) -> Resource:
+    """The endpoints of one backend."""
     return resource(names.outbound_cluster(endpoints.id), emit_endpoints(endpoints))
 
 
-def _table(table: RouteTable, edge: bool) -> Resource:
-    return resource(table.name, emit_table(table, edge), table)
+def _host(host: VirtualHost) -> tuple[bytes, frozenset[ObjectKey]]:
+    return emit_host(host).SerializeToString(deterministic=True), origins_in(host)
+
+
+def _table(memo: Memo, table: RouteTable, edge: bool) -> Resource:
+    hosts = [memo.shared(_host, host) for host in table.hosts]
+    frame = emit_table(table, edge).SerializeToString(deterministic=True)
+    body = b"".join((frame, *(part for part, _ in hosts)))
+    origins = frozenset().union(*(origins for _, origins in hosts))
+    return Resource(
+        name=table.name, version=version_of(body), body=body, origins=tuple(sorted(origins))
+    )
 
 
 def _outbound(listener: ListenerOut, proxy: Proxy) -> Resource:
@@ -143,17 +160,49 @@ def _by_name(resources: Iterable[Resource]) -> dict[str, Resource]:
     return {each.name: each for each in sorted(resources, key=lambda each: each.name)}
 
 
-def _clusters(plan: ProxyPlan, memo: Memo, system_roots: str) -> Iterator[Resource]:
-    yield from memo.once(_fixed, plan.inbound is not None)
-    for backend in plan.backends:
-        yield memo.once(_backend, backend, system_roots)
-    for port in plan.inbound.ports if plan.inbound else ():
-        yield memo.once(_inbound_port, port)
+def _outbound_clusters(
+    memo: Memo, backends: tuple[Backend, ...], system_roots: str
+) -> dict[str, Resource]:
+    return _by_name(memo.once(_backend, each, system_roots) for each in backends)
+
+
+def _clusters(plan: ProxyPlan, memo: Memo, system_roots: str) -> Extended:
+    ports = plan.inbound.ports if plan.inbound else ()
+    own = [
+        *memo.once(_fixed, plan.inbound is not None),
+        *(memo.once(_inbound_port, port) for port in ports),
+    ]
+    return Extended(
+        _by_name(own), memo.shared(_outbound_clusters, memo, plan.backends, system_roots)
+    )
+
+
+def _endpoint_sets(memo: Memo, endpoints: tuple[EndpointSet, ...]) -> dict[str, Resource]:
+    return _by_name(memo.once(emit_endpoint_set, each) for each in endpoints)
+
+
+def _tables(memo: Memo, tables: tuple[RouteTable, ...], edge: bool) -> dict[str, Resource]:
+    return _by_name(_table(memo, each, edge) for each in tables)
+
+
+def _secrets(
+    memo: Memo, secrets: tuple[TlsSecret, ...], roots: tuple[RootSecret, ...]
+) -> dict[str, Resource]:
+    return _by_name(
+        [
+            *(memo.once(_secret, each) for each in secrets),
+            *(memo.once(_root, each) for each in roots),
+        ]
+    )
+
+
+def _by_id(backends: tuple[Backend, ...]) -> dict[BackendId, Backend]:
+    return {backend.id: backend for backend in backends}
 
 
 def _listeners(plan: ProxyPlan, memo: Memo, gateway_socket: str) -> Iterator[Resource]:
     proxy = labelled(plan.proxy)
-    backends = {backend.id: backend for backend in plan.backends}
+    backends = memo.shared(_by_id, plan.backends)
     elsewhere = elsewhere_of(plan, backends)
     for listener in outbound_listeners(plan, backends, elsewhere):
         yield memo.once(_outbound, listener, proxy)
@@ -185,14 +234,9 @@ def emit(
     memo = memo or Memo()
     edge = plan.proxy.role is Role.GATEWAY
     return {
-        ResourceType.CLUSTER: _by_name(_clusters(plan, memo, system_roots)),
-        ResourceType.ENDPOINTS: _by_name(memo.once(_endpoints, each) for each in plan.endpoints),
+        ResourceType.CLUSTER: _clusters(plan, memo, system_roots),
+        ResourceType.ENDPOINTS: memo.shared(_endpoint_sets, memo, plan.endpoints),
         ResourceType.LISTENER: _by_name(_listeners(plan, memo, gateway_socket)),
-        ResourceType.ROUTES: _by_name(memo.once(_table, each, edge) for each in plan.tables),
-        ResourceType.SECRET: _by_name(
-            [
-                *(memo.once(_secret, each) for each in plan.secrets),
-                *(memo.once(_root, each) for each in plan.roots),
-            ]
-        ),
+        ResourceType.ROUTES: memo.shared(_tables, memo, plan.tables, edge),
+        ResourceType.SECRET: memo.shared(_secrets, memo, plan.secrets, plan.roots),
     }

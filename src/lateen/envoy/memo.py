@@ -45,6 +45,13 @@ class Memo:
         self._now[key] = made
         return cast("T", made)
 
+    def shared(self, make: Callable[[*Args], T], *args: *Args) -> T:
+        """`make(*args)`, remembered in this round for the very same objects: nothing is hashed."""
+        ids = (id(make), *map(id, args))
+        if (known := self._same.get(ids)) is None:
+            known = self._same[ids] = (make(*args), (make, *args))
+        return cast("T", known[0])
+
     def turn(self) -> None:
         """End a round: forget what was not asked for since the last `turn`."""
         self._before, self._now = self._now, {}

@@ -50,6 +50,27 @@ class Resource:
         return f"Resource({self.name}, {self.version}, {len(self.body)} bytes)"
 
 
+class Extended(dict[str, Resource]):
+    """A proxy's own resources of a type, and those it shares with others, which are remembered.
+
+    So who goes through all proxies goes through what they share once. Not to be changed.
+    """
+
+    __slots__ = ("own", "shared")
+
+    def __init__(self, own: Mapping[str, Resource], shared: Mapping[str, Resource]) -> None:
+        super().__init__(own)
+        self.update(shared)
+        self.own, self.shared = own, shared
+
+
+def parts_of(resources: Mapping[str, Resource]) -> tuple[Mapping[str, Resource], ...]:
+    """What it was put together from; most often itself alone."""
+    if isinstance(resources, Extended):
+        return resources.own, resources.shared
+    return (resources,)
+
+
 Resources = Mapping[ResourceType, Mapping[str, Resource]]
 
 

@@ -249,15 +249,19 @@ def _virtual_host(host: VirtualHost) -> pb.VirtualHost:
     )
 
 
+def emit_host(host: VirtualHost) -> RouteConfiguration:
+    """A part of a table: one virtual host. A table's bytes are those of its parts, one after another."""
+    return RouteConfiguration(virtual_hosts=[_virtual_host(host)])
+
+
 def emit_table(table: RouteTable, edge: bool) -> RouteConfiguration:
-    """`80`, `http.8080`. At the edge (a gateway) the client's address is added to x-forwarded-for.
+    """`80`, `http.8080`, without its hosts. At the edge (a gateway) the client's address is added to x-forwarded-for.
 
     Envoy's own way of adding it would put the proxy's address in for a client on the loopback,
     which is what most clients of a mesh on one machine are.
     """
     made = RouteConfiguration(
         name=table.name,
-        virtual_hosts=[_virtual_host(host) for host in table.hosts],
         validate_clusters=BoolValue(value=False),
         max_direct_response_body_size_bytes=_MOST_BODY,
         ignore_port_in_host_matching=True,

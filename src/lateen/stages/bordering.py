@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lateen.base import layout
-from lateen.ir.backends import Outside
+from lateen.ir.backends import Backend, Outside
 from lateen.ir.border import BorderPlan, Door, Exit
-from lateen.ir.plan import ProxyPlan, Role
+from lateen.ir.plan import Role
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import slot_of
 from lateen.world.model import Workload
@@ -38,9 +38,14 @@ class Bordering:
             slot_of(workloads[plan.proxy.namespace, plan.proxy.pod].uid): plan
             for plan in planned.plans.values()
         }
+        outside = {id(p.backends): p.backends for p in plans.values()}  # most proxies share them
+        allowed = {key: _destinations(backends) for key, backends in outside.items()}
         return BorderPlan(
             doors=tuple(self._doors(planned, ports)),
-            exits=tuple(self._exit(slot, plans.get(slot)) for slot in sorted(slots)),
+            exits=tuple(
+                self._exit(slot, allowed[id(plans[slot].backends)] if slot in plans else ())
+                for slot in sorted(slots)
+            ),
             own_addresses=self.own_addresses,
         )
 
@@ -54,15 +59,19 @@ class Bordering:
                 port=ports.get(opening.port, opening.port), sockets=tuple(sorted(map(str, sockets)))
             )
 
-    def _exit(self, slot: str, plan: ProxyPlan | None) -> Exit:
-        backends = plan.backends if plan else ()
-        named = (b.discovery.destinations for b in backends if isinstance(b.discovery, Outside))
+    def _exit(self, slot: str, allowed: tuple[tuple[str, int], ...]) -> Exit:
         return Exit(
             slot=slot,
             socket=str(layout.exit_socket(self.run_dir, slot)),
             by_number=str(layout.exit_by_address(self.run_dir, slot)),
-            allowed=tuple(sorted({(each.host, each.port) for some in named for each in some})),
+            allowed=allowed,
         )
+
+
+def _destinations(backends: tuple[Backend, ...]) -> tuple[tuple[str, int], ...]:
+    """What these name outside of the mesh, sorted."""
+    named = (b.discovery.destinations for b in backends if isinstance(b.discovery, Outside))
+    return tuple(sorted({(each.host, each.port) for some in named for each in some}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from lateen.base.origin import ObjectKey
 from lateen.base.problem import Problem
 from lateen.envoy.emit import PORT, emit
 from lateen.envoy.memo import Memo
-from lateen.envoy.resources import Resources
+from lateen.envoy.resources import Extended, Resource, Resources
 from lateen.ir.plan import Proxy, ProxyPlan
 from lateen.node.protocol import Directory, Name, ServiceAddress
 from lateen.stages.resolving import slot_of
@@ -69,6 +69,7 @@ class Planning:
     drop: Callable[[str], None]
     system_roots: str = field(default_factory=roots_of_this_system)
     latest: Planned | None = None
+    whole: Planned | None = None  # the last one planned from the ground up, see stages/moving.py
     _memo: Memo = field(default_factory=Memo)
 
     def step(self, objects: tuple[Obj, ...], set_aside: frozenset[ObjectKey]) -> Planned:
@@ -81,19 +82,27 @@ class Planning:
         for node, resources in planned.resources.items():
             if before.get(node) != resources:
                 self.put(node, resources)
-        self.latest = planned
+        self.latest = self.whole = planned
         return planned
+
+    def take(self, planned: Planned) -> None:
+        """Hand over what was made of the latest plan; the proxies are the same."""
+        for node, resources in planned.resources.items():
+            if self.latest is None or self.latest.resources[node] is not resources:
+                self.put(node, resources)
+        self.latest = planned
 
     def _plan(self, world: World) -> Planned:
         plans: dict[str, ProxyPlan] = {}
-        resources: dict[str, Resources] = {}
+        made_now: dict[str, Resources] = {}
         problems: dict[Problem, None] = {}
         for made in plans_of(world):
             proxy = made.plan.proxy
             problems.update(dict.fromkeys(made.problems))
             plans[proxy.id] = made.plan
-            resources[proxy.id] = self._emit(proxy, made.plan, world)
+            made_now[proxy.id] = self._emit(proxy, made.plan, world)
         self._memo.turn()
+        resources = _kept(self.latest.resources if self.latest else {}, made_now)
         return Planned(world=world, plans=plans, resources=resources, problems=tuple(problems))
 
     def _emit(self, proxy: Proxy, plan: ProxyPlan, world: World) -> Resources:
@@ -104,6 +113,31 @@ class Planning:
             gateway_socket=str(layout.gateway_socket(self.run_dir, slot, PORT)),
             system_roots=self.system_roots,
         )
+
+
+def _kept(before: Mapping[str, Resources], now: Mapping[str, Resources]) -> Mapping[str, Resources]:
+    """What there is now, with sets that are equal to those of before as the very objects of before."""
+    known: dict[tuple[int, int], Mapping[str, Resource]] = {}
+
+    def kept(old: Mapping[str, Resource], new: Mapping[str, Resource]) -> Mapping[str, Resource]:
+        key = (id(old), id(new))
+        if key not in known:
+            known[key] = old if _equal(old, new) else new
+        return known[key]
+
+    def _equal(old: Mapping[str, Resource], new: Mapping[str, Resource]) -> bool:
+        if isinstance(old, Extended) and isinstance(new, Extended):
+            shared = kept(old.shared, new.shared)
+            return shared is old.shared and old.own == new.own
+        return old == new
+
+    made: dict[str, Resources] = {}
+    for node, some in now.items():
+        old = before.get(node, {})
+        made[node] = {
+            type_: kept(old[type_], new) if type_ in old else new for type_, new in some.items()
+        }
+    return made
 
 
 def directory_of(world: World) -> Directory:

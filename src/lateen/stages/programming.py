@@ -10,7 +10,7 @@ what was refused stays out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
 from lateen.cluster.actions import OWN
 from lateen.cluster.statuses import timestamp
-from lateen.envoy.resources import Resource, Resources, ResourceType
+from lateen.envoy.resources import Resource, Resources, ResourceType, parts_of
 from lateen.stages.editions import SETTINGS, Edition, edition_of
 from lateen.store.interface import Store, Writer
 from lateen.xds.events import Acked, Event, Kept, Nacked
@@ -28,43 +28,52 @@ PROGRAMMED = "Programmed"  # the condition's type, and its reason when it is Tru
 PENDING = "Pending"
 REFUSED = "RefusedByProxy"
 GATHER = 0.1  # seconds in which what proxies say is gathered into one look at the statuses
+EASE = 10  # a look is followed by a pause of so many times its own length
+Confirmed = Callable[[str, ResourceType, Resource], bool]  # whether a proxy has acknowledged it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """One resource of one proxy, in which an object has a part."""
+    """Resources in which an object has a part, and the proxies that have these very resources."""
 
-    proxy: str
+    proxies: tuple[str, ...]
     type: ResourceType
-    name: str
-    version: str
+    resources: tuple[Resource, ...]
 
 
 def uses_of(resources: Mapping[str, Resources]) -> Mapping[ObjectKey, tuple[Use, ...]]:
-    """Where each of Istio's settings ends up."""
-    uses: dict[ObjectKey, list[Use]] = {}
+    """Where each of Istio's settings ends up; what proxies share is looked through once."""
+    holders: dict[int, tuple[ResourceType, Mapping[str, Resource], list[str]]] = {}
     for proxy, some in resources.items():
-        for type_, resource in _each(some):
+        for type_, by_name in some.items():
+            for part in parts_of(by_name):
+                holders.setdefault(id(part), (type_, part, []))[2].append(proxy)
+    uses: dict[ObjectKey, list[Use]] = {}
+    for type_, part, proxies in holders.values():
+        of: dict[ObjectKey, list[Resource]] = {}
+        for resource in part.values():
             for key in resource.origins:
                 if key.kind in SETTINGS:
-                    use = Use(proxy=proxy, type=type_, name=resource.name, version=resource.version)
-                    uses.setdefault(key, []).append(use)
+                    of.setdefault(key, []).append(resource)
+        for key, some_of in of.items():
+            use = Use(proxies=tuple(proxies), type=type_, resources=tuple(some_of))
+            uses.setdefault(key, []).append(use)
     return {key: tuple(some) for key, some in uses.items()}
 
 
-def _each(resources: Resources) -> Iterator[tuple[ResourceType, Resource]]:
-    for type_, by_name in resources.items():
-        for resource in by_name.values():
-            yield type_, resource
-
-
-def condition_of(
-    obj: Obj, uses: Iterable[Use], *, acked: Callable[[Use], bool], refused: str | None
-) -> dict[str, Any]:
-    """The condition `Programmed`, without a time. `refused`: Envoy's words, if it is set aside."""
+def waiting_for(uses: Iterable[Use], acked: Confirmed) -> Mapping[str, bool]:
+    """The proxies an object is for, and whether some of it is not acknowledged there yet."""
     waiting: dict[str, bool] = {}
     for use in uses:
-        waiting[use.proxy] = waiting.get(use.proxy, False) or not acked(use)
+        for proxy in use.proxies:
+            waiting[proxy] = waiting.get(proxy, False) or not all(
+                acked(proxy, use.type, resource) for resource in use.resources
+            )
+    return waiting
+
+
+def condition_of(obj: Obj, waiting: Mapping[str, bool], *, refused: str | None) -> dict[str, Any]:
+    """The condition `Programmed`, without a time. `refused`: Envoy's words, if it is set aside."""
     done = sum(not still for still in waiting.values())
     count = f"{done}/{len(waiting)} prox{'y' if len(waiting) == 1 else 'ies'}"
     if refused is not None:
@@ -139,8 +148,8 @@ class Programming:
     _heard: set[str] = field(default_factory=set)
 
     def hear(self, event: Event) -> None:
-        """Look again when a proxy has answered."""
-        if isinstance(event, Acked | Kept | Nacked):
+        """Look again when a proxy has answered; endpoints come from none of these objects."""
+        if isinstance(event, Acked | Kept | Nacked) and event.type is not ResourceType.ENDPOINTS:
             self._heard.add(event.proxy)
             self.look()
 
@@ -150,11 +159,14 @@ class Programming:
 
     async def programming(self) -> None:
         """Go on until cancelled."""
+        pause = 0.0
         while True:
             await self._due.wait()
-            await self.clock.sleep(GATHER)
+            await self.clock.sleep(max(GATHER, pause))
             self._due.clear()
+            began = self.clock.monotonic()
             self.step()
+            pause = EASE * (self.clock.monotonic() - began)
 
     def step(self) -> None:
         """Write the statuses that are not true any more."""
@@ -172,15 +184,15 @@ class Programming:
                 if self._too_early(obj, uses):
                     continue
                 words = refused.get(obj.key)
-                condition = condition_of(obj, uses, acked=self._is_acked, refused=words)
-                status = with_condition(obj, condition, now)
+                waiting = waiting_for(uses, self._is_acked)
+                status = with_condition(obj, condition_of(obj, waiting, refused=words), now)
                 self.store.put_status(obj.key, status, writer=Writer(name=OWN))
 
-    def _is_acked(self, use: Use) -> bool:
-        acked = self.acked(use.proxy, use.type, use.name)
-        return acked is not None and acked.version == use.version
+    def _is_acked(self, proxy: str, type_: ResourceType, resource: Resource) -> bool:
+        acked = self.acked(proxy, type_, resource.name)
+        return acked is not None and acked.version == resource.version
 
     def _too_early(self, obj: Obj, uses: Iterable[Use]) -> bool:
         """Whether a proxy has yet to come (back), and what was said of the object still holds."""
         holds = said_of(obj).get("observedGeneration") == obj.meta.generation
-        return holds and any(use.proxy not in self._heard for use in uses)
+        return holds and any(proxy not in self._heard for use in uses for proxy in use.proxies)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
-from lateen.envoy.resources import Resource, Resources, ResourceType
+from lateen.envoy.resources import Resource, Resources, ResourceType, parts_of
 from lateen.stages.editions import SETTINGS, Edition
 from lateen.xds.events import Acked, Connected, Disconnected, Event, Kept, Nacked
 from lateen.xds.quarantine import blame, editions_in
@@ -63,7 +63,8 @@ class Quarantine:
     _made: dict[_Made, tuple[int, Mapping[ObjectKey, Edition]]] = field(default_factory=dict)
     _good: dict[_What, dict[ObjectKey, Edition]] = field(default_factory=dict)
     _recalled: Mapping[ObjectKey, Edition] = field(default_factory=dict)
-    _acked: dict[str, dict[_What, str]] = field(default_factory=dict)  # of connected proxies
+    # Of connected proxies; there are many, so dicts of nothing but texts, which no collector visits.
+    _acked: dict[str, dict[ResourceType, dict[str, str]]] = field(default_factory=dict)
     _beyond: dict[_Where, tuple[Resource, str]] = field(default_factory=dict)
 
     def recall(
@@ -92,10 +93,14 @@ class Quarantine:
         seen: set[int] = set()
         for some in resources.values():
             for kind, by_name in some.items():
-                for resource in by_name.values():
-                    if id(resource) not in seen:  # proxies share most
-                        seen.add(id(resource))
-                        self._write_down(kind, resource, now)
+                for part in parts_of(by_name):
+                    if id(part) in seen:  # proxies share most
+                        continue
+                    seen.add(id(part))
+                    for resource in part.values():
+                        if resource.origins and id(resource) not in seen:
+                            seen.add(id(resource))
+                            self._write_down(kind, resource, now)
         oldest = self._round - _REMEMBERED
         self._made = {k: known for k, known in self._made.items() if known[0] > oldest}
         names = {(kind, name) for kind, name, _ in self._made}
@@ -103,6 +108,10 @@ class Quarantine:
         self._beyond = {w: why for w, why in self._beyond.items() if self._version(w)}
         self._tried = True
         self._judge()
+
+    def moved(self, resources: Mapping[str, Resources]) -> None:
+        """Take in other endpoints, which come from no object that could be left out."""
+        self._resources = resources
 
     def _write_down(
         self, kind: ResourceType, resource: Resource, now: Mapping[ObjectKey, Edition]
@@ -131,7 +140,7 @@ class Quarantine:
 
     def _accept(self, where: _Where, resource: Resource) -> None:
         proxy, kind, name = where
-        self._acked.setdefault(proxy, {})[kind, name] = resource.version
+        self._acked.setdefault(proxy, {}).setdefault(kind, {})[name] = resource.version
         self._beyond.pop(where, None)
         known = self._made.get((kind, name, resource.version))
         if known is not None:
@@ -141,7 +150,7 @@ class Quarantine:
         if self._version(where) != resource.version:
             return  # what has taken its place will be answered, too
         _, kind, name = where
-        made = self._made[kind, name, resource.version][1]
+        made = self._made.get((kind, name, resource.version), (0, {}))[1]
         good = {**self._recalled, **self._good.get((kind, name), {})}
         for key, held in self._held.items():
             if held.on_trial:
@@ -222,7 +231,7 @@ class Quarantine:
         """Whether the proxy has acknowledged the newest of it, or will not answer at all."""
         proxy, kind, name = where
         version, acked = self._version(where), self._acked.get(proxy)
-        return version is None or acked is None or acked.get((kind, name)) == version
+        return version is None or acked is None or acked.get(kind, {}).get(name) == version
 
     @property
     def undecided(self) -> bool:

@@ -67,6 +67,14 @@ def _source_keys(rule: VirtualService) -> set[str]:
     return {key for each in labels for key in each}
 
 
+def looks_at_source(rule: VirtualService) -> bool:
+    """Whether its HTTP rules differ between the pods that send; those of a delegate may."""
+    return any(
+        http.delegate or any(m.source_labels or m.source_namespace for m in http.match)
+        for http in rule.spec.http
+    )
+
+
 def _breadth(rule: Owned[VirtualService]) -> int:
     """How widely a rule is exported: to its own namespace, to some, to all."""
     to = rule.typed.spec.export_to

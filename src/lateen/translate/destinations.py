@@ -134,6 +134,11 @@ class DestinationIndex:
     by_namespace: Mapping[str, Mapping[str, tuple[Group, ...]]]
     source_keys: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    for_some: bool = False  # whether a rule is for chosen namespaces or pods
+
+    def same_for_most(self, client: str) -> bool:
+        """Whether clients of a namespace go by the rules that all without rules of their own go by."""
+        return not self.for_some and client not in self.by_namespace
 
     def find(self, service: Service, client: str, labels: Mapping[str, str]) -> Destinations:
         """The rules for a service, seen by a client of that namespace with those labels."""
@@ -165,8 +170,16 @@ def destination_index(rules: tuple[Owned[DestinationRule], ...]) -> DestinationI
         for namespace, hosts in sorted(groups.items())
     }
     return DestinationIndex(
-        by_namespace=merged, source_keys=tuple(sorted(keys)), problems=tuple(problems)
+        by_namespace=merged,
+        source_keys=tuple(sorted(keys)),
+        problems=tuple(problems),
+        for_some=any(_for_some(rule) for rule in rules),
     )
+
+
+def _for_some(rule: Owned[DestinationRule]) -> bool:
+    to = rule.typed.spec.export_to
+    return bool(_selector(rule)) or not (not to or "*" in to)
 
 
 def _selector(rule: Owned[DestinationRule]) -> tuple[tuple[str, str], ...]:

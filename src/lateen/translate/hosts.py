@@ -9,6 +9,8 @@ name is taken as it is, so `reviews.shop` is not a service.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from lateen.world.model import CLUSTER_DOMAIN, Service, Shape, World
 
 _SVC = f".svc.{CLUSTER_DOMAIN}"
@@ -42,11 +44,12 @@ def covers(pattern: str, host: str) -> bool:
     return host.removeprefix("*").endswith(pattern[1:])
 
 
-def wild_candidates(host: str) -> list[str]:
+@lru_cache(maxsize=1 << 16)
+def wild_candidates(host: str) -> tuple[str, ...]:
     """The wildcards that could cover a host, most specific first: `*.a.b`, `*.b`, `*`."""
     labels = host.removeprefix("*.").split(".") if is_wild(host) else host.split(".")[1:]
     found = ["*." + ".".join(labels[at:]) for at in range(len(labels))]
-    return [*found, "*"]
+    return (*found, "*")
 
 
 def resolve(world: World, host: str, namespace: str) -> Service | None:

@@ -73,8 +73,13 @@ def outbound_view(index: Index, view: View) -> OutboundView:
     backends: list[Backend] = []
     endpoints: list[EndpointSet] = []
     for service in dict.fromkeys(service for each in ways for service in each.services):
-        made = service_backends(
-            index.world, service, sight.rules(service), index.mtls, Role.SIDECAR
+        made = index.once(
+            service_backends,
+            index.world,
+            service,
+            sight.rules(service),
+            index.mtls,
+            Role.SIDECAR,
         )
         backends.extend(made.backends)
         endpoints.extend(made.endpoints)

@@ -10,8 +10,10 @@ object in all their plans, so that later stages can tell by identity what they h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from lateen.base.problem import Problem
+from lateen.ir.backends import Backend, EndpointSet
 from lateen.ir.plan import Outbound, Proxy, ProxyPlan, Role, SniffOut, TcpOut
 from lateen.translate.calling import called_backends
 from lateen.translate.gateways import gateway_view
@@ -21,6 +23,8 @@ from lateen.translate.policy import authorization_of, reads_of
 from lateen.translate.scope import chosen_for
 from lateen.translate.views import Index, Sight, index_of
 from lateen.world.model import CLUSTER_DOMAIN, Injection, Workload, World
+
+T = TypeVar("T", bound=Backend | EndpointSet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +105,8 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         outbound=_without_self(shared.outbound, proxy.address),
         inbound=inbound,
         tables=shared.tables,
-        backends=shared.backends + further.backends,
-        endpoints=shared.endpoints + further.endpoints,
+        backends=_with(shared.backends, further.backends),
+        endpoints=_with(shared.endpoints, further.endpoints),
         secrets=shared.secrets,
         roots=shared.roots,
         allow_any=shared.view.allow_any,
@@ -112,6 +116,11 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
     )
     found = dict.fromkeys([*shared.problems, *problems, *further.problems])
     return Planned(plan=plan, problems=tuple(found))
+
+
+def _with(shared: tuple[T, ...], further: tuple[T, ...]) -> tuple[T, ...]:
+    """Both, in order of their ids; what is shared stays the same object where nothing comes on top."""
+    return tuple(sorted(shared + further, key=lambda each: each.id)) if further else shared
 
 
 def _without_self(outbound: tuple[Outbound, ...], address: str) -> tuple[Outbound, ...]:
@@ -133,8 +142,8 @@ def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
         gateway=view.ports,
         authorization=authorization,
         tables=view.tables,
-        backends=view.backends + further.backends,
-        endpoints=view.endpoints + further.endpoints,
+        backends=_with(view.backends, further.backends),
+        endpoints=_with(view.endpoints, further.endpoints),
         secrets=view.secrets,
         roots=view.roots,
         allow_any=False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from lateen.api.meshconfig import MeshConfig
 from lateen.api.virtualservice import (
     Destination,
     Headers,
@@ -34,9 +35,11 @@ from lateen.translate.actions import (
     translate_rewrite,
 )
 from lateen.translate.delegates import Find, Written, written_rules
+from lateen.translate.destinations import Destinations
 from lateen.translate.faults import not_carried, not_found
 from lateen.translate.hosts import MESH, full_host, hint
 from lateen.translate.matches import Place, concerns, is_catch_all, translate_match
+from lateen.translate.settings import hash_of
 from lateen.world.model import Owned, Service
 
 _CODES = (301, 302, 303, 307, 308)
@@ -65,15 +68,17 @@ class Translated:
     problems: tuple[Problem, ...] = ()
 
 
-def default_route(service: Service, port: int, known: Known) -> Route:
+def default_route(
+    service: Service, port: int, rules: Destinations, mesh: MeshConfig
+) -> tuple[Route, ...]:
     """Where requests go that no VirtualService speaks of."""
     origin = service.origin
     id = BackendId(host=service.host, port=port)
     split = Split(backend=id, weight=100, origin=origin)
-    by = known.hashed(service, port, "")
-    retries = translate_retries(known.retries, BUILT_IN, sticky=False)
+    by = hash_of(rules, port, "")
+    retries = translate_retries(mesh.default_http_retry_policy, BUILT_IN, sticky=False)
     action = Forward(splits=(split,), retries=retries, hashed=(by,) if by else ())
-    return Route(name="default", match=ANY_REQUEST, action=action, origin=origin)
+    return (Route(name="default", match=ANY_REQUEST, action=action, origin=origin),)
 
 
 def gateway_name(name: str, namespace: str) -> str:

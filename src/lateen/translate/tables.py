@@ -14,7 +14,7 @@ from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
 from lateen.ir.match import ANY_REQUEST
 from lateen.ir.routes import Action, Elsewhere, Forward, Route, RouteTable, Split, VirtualHost
-from lateen.translate.claims import MeshRules
+from lateen.translate.claims import MeshRules, looks_at_source
 from lateen.translate.hosts import covers, host_forms, is_wild
 from lateen.translate.matches import Place
 from lateen.translate.routes import Translated, default_route, translate_routes
@@ -49,12 +49,12 @@ class TableMaker:
                 matched.append(rule)
             made = domains.new(self._domains(service), service.host)
             if made:
-                hosts.append(_host(f"{service.host}:{port}", made, routes, origin))
+                hosts.append(self._host(f"{service.host}:{port}", made, routes, origin))
         for host, rule in self._foreign(port, services, matched):
             routes = self._translated(rule, port, done).routes
             made = domains.new([host], host)
             if made and routes:
-                hosts.append(_host(f"{host}:{port}", made, routes, rule.origin("spec.hosts")))
+                hosts.append(self._host(f"{host}:{port}", made, routes, rule.origin("spec.hosts")))
         for translated in done.values():
             problems.extend(translated.problems)
         hosts.sort(key=lambda h: h.name)
@@ -68,7 +68,7 @@ class TableMaker:
         _, routes, origin = self._routes(service, port, done)
         name = f"{service.host}:{port}"
         found = [p for translated in done.values() for p in translated.problems]
-        return RouteTable(name=name, hosts=(_host(name, ("*",), routes, origin),)), found
+        return RouteTable(name=name, hosts=(self._host(name, ("*",), routes, origin),)), found
 
     def _routes(
         self, service: Service, port: int, done: dict[int, Translated]
@@ -77,20 +77,45 @@ class TableMaker:
             made = self._translated(rule, port, done)
             if made.routes:
                 return rule, made.routes, rule.origin("spec.hosts")
-        return (
-            None,
-            (default_route(service, port, self.sight.known(service.namespace)),),
-            service.origin,
+        index = self.sight.index
+        routes = index.once(
+            default_route, service, port, self.sight.rules(service), index.world.mesh
         )
+        return None, routes, service.origin
 
     def _translated(
         self, rule: Owned[VirtualService], port: int, done: dict[int, Translated]
     ) -> Translated:
         """The routes of one rule on this port, worked out once however many hosts it has."""
         if id(rule) not in done:
-            place = Place(port=port, namespace=self.sight.namespace, labels=self.labels)
-            done[id(rule)] = translate_routes(rule, place, self.sight.known(rule.namespace))
+            done[id(rule)] = self._shared(rule, port) or self._own(rule, port)
         return done[id(rule)]
+
+    def _own(self, rule: Owned[VirtualService], port: int) -> Translated:
+        place = Place(port=port, namespace=self.sight.namespace, labels=self.labels)
+        return translate_routes(rule, place, self.sight.known(rule.namespace))
+
+    def _shared(self, rule: Owned[VirtualService], port: int) -> Translated | None:
+        """What is the same for most proxies, worked out once for all of them; None for the others."""
+        index = self.sight.index
+        if looks_at_source(rule.typed) or not index.destinations.same_for_most(
+            self.sight.namespace
+        ):
+            return None
+        key = (id(rule), port)
+        if key not in index.routes:
+            index.routes[key] = self._own(rule, port)
+        return index.routes[key]
+
+    def _host(
+        self, name: str, domains: tuple[str, ...], routes: tuple[Route, ...], origin: Origin
+    ) -> VirtualHost:
+        """A virtual host, the same object in all tables that have it with these very routes."""
+        hosts = self.sight.index.hosts
+        key = (name, domains, id(routes))
+        if key not in hosts:
+            hosts[key] = VirtualHost(name=name, domains=domains, routes=routes, origin=origin)
+        return hosts[key]
 
     def _foreign(
         self,
@@ -158,12 +183,6 @@ def aliases_of(sight: Sight) -> dict[str, tuple[str, ...]]:
             if target:
                 found.setdefault(target.host, []).append(host)
     return {host: tuple(sorted(names)) for host, names in found.items()}
-
-
-def _host(
-    name: str, domains: tuple[str, ...], routes: tuple[Route, ...], origin: Origin
-) -> VirtualHost:
-    return VirtualHost(name=name, domains=domains, routes=routes, origin=origin)
 
 
 def _catch_all(allow_any: bool, egress_proxy: Split | None) -> VirtualHost:

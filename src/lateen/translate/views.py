@@ -7,15 +7,17 @@ Before: translate/destinations.py, translate/mtls.py     After: translate/outbou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lateen.api.virtualservice import VirtualService
 from lateen.base.problem import Problem
+from lateen.ir.routes import VirtualHost
 from lateen.translate.claims import MeshRules, mesh_rules, visible
 from lateen.translate.destinations import DestinationIndex, Destinations, destination_index
 from lateen.translate.hosts import resolve
 from lateen.translate.mtls import MtlsIndex, mtls_index
-from lateen.translate.routes import Known
+from lateen.translate.once import Once
+from lateen.translate.routes import Known, Translated
 from lateen.translate.scope import ALL_OF_IT, Scope
 from lateen.translate.settings import hash_of
 from lateen.world.model import Owned, Service, Shape, World
@@ -30,6 +32,12 @@ class Index:
     mtls: MtlsIndex
     mesh: MeshRules
     delegates: Mapping[tuple[str, str], Owned[VirtualService]]
+    once: Once = field(default_factory=Once, compare=False)
+    # What is the same in the tables of most proxies: by rule and port; by name, domains and routes.
+    routes: dict[tuple[int, int], Translated] = field(default_factory=dict, compare=False)
+    hosts: dict[tuple[str, tuple[str, ...], int], VirtualHost] = field(
+        default_factory=dict, compare=False
+    )
 
     def delegate(self, owner: str, name: str, namespace: str) -> Owned[VirtualService] | None:
         """The VirtualService without hosts of that name, if rules of `namespace` may name it."""

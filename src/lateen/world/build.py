@@ -9,7 +9,7 @@ One pass sorts the objects by kind, one over each kind indexes it; nothing here 
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, cast
 
@@ -62,7 +62,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         instances=instances_by_service(
             sorted(by_kind.get("EndpointSlice", ()), key=lambda o: o.key),
             lambda namespace, name: workloads.get((namespace, name)),
-            _by_address(workloads.values()),
+            by_address(workloads),
         ),
         entry_instances=selected_pods(entry_objects, by_kind.get("Pod", ()), workloads),
         workloads=workloads,
@@ -96,8 +96,9 @@ def _owned(objects: Iterable[Obj], kind: type[T]) -> tuple[Owned[T], ...]:
     return tuple(sorted(owned, key=lambda o: o.age))
 
 
-def _by_address(workloads: Iterable[Workload]) -> dict[str, Workload]:
-    return {w.address: w for w in workloads if w.address and not w.ended}
+def by_address(workloads: Mapping[tuple[str, str], Workload]) -> dict[str, Workload]:
+    """The pods that have an address and have not ended."""
+    return {w.address: w for w in workloads.values() if w.address and not w.ended}
 
 
 def _by_namespace(services: Iterable[Service]) -> dict[str, tuple[Service, ...]]:

@@ -76,15 +76,19 @@ def _ready(world: World, service: Service) -> tuple[Instance, ...]:
 
 def service_addresses(world: World) -> tuple[AddressRecord, ...]:
     """Every cluster IP and port with its ready endpoints, for pods that have no proxy."""
+    services = (service for some in world.services_in.values() for service in some)
+    return tuple(sorted(record for each in services for record in addresses_of(world, each)))
+
+
+def addresses_of(world: World, service: Service) -> tuple[AddressRecord, ...]:
+    """Those of one Service."""
+    ready = _ready(world, service)
     found: list[AddressRecord] = []
-    for services in world.services_in.values():
-        for service in services:
-            ready = _ready(world, service)
-            for port in service.ports:
-                at = ((i.address, i.port(port.name)) for i in ready)
-                endpoints = tuple((address, number) for address, number in at if number)
-                found.extend(
-                    AddressRecord(address=address, port=port.number, endpoints=endpoints)
-                    for address in service.addresses
-                )
-    return tuple(sorted(found))
+    for port in service.ports:
+        at = ((i.address, i.port(port.name)) for i in ready)
+        endpoints = tuple((address, number) for address, number in at if number)
+        found.extend(
+            AddressRecord(address=address, port=port.number, endpoints=endpoints)
+            for address in service.addresses
+        )
+    return tuple(found)

@@ -138,6 +138,11 @@ def entry_services(obj: Obj, trust_domain: str) -> tuple[Service, ...]:
     )
 
 
+def owner_of(piece: Obj) -> str:
+    """The Service whose endpoints an EndpointSlice lists; "" if it names none."""
+    return piece.meta.labels.get(_OWNER_LABEL, "")
+
+
 def instances_by_service(
     slices: Iterable[Obj],
     workload_at: Callable[[str, str], Workload | None],
@@ -149,7 +154,7 @@ def instances_by_service(
     """
     found: dict[tuple[str, str], dict[str, Instance]] = {}
     for obj in slices:
-        owner = obj.meta.labels.get(_OWNER_LABEL)
+        owner = owner_of(obj)
         if not owner:
             continue
         known = found.setdefault((obj.key.namespace, owner), {})

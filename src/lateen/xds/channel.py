@@ -5,6 +5,9 @@ Before: xds/messages.py, xds/refusal.py       After: xds/stream.py
 
 Versions are kept per resource name. `sent` is what the proxy has been told and not refused, `acked`
 what it confirmed; a name told to be absent has the version ABSENT in both.
+
+Proxies share most of what there is, so what two snapshots differ in is worked out once for all of them
+(`Changes`), and a channel looks only at those names and at the ones of which it has heard since.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from lateen.envoy.resources import Resource, ResourceType
+from lateen.xds.changes import Changes
 from lateen.xds.messages import WILDCARD, DeltaRequest
 from lateen.xds.refusal import refused_among
 
@@ -58,8 +62,12 @@ class Verdict:
 class Channel:
     """The state of one type on one stream."""
 
-    def __init__(self, type_: ResourceType) -> None:
+    def __init__(self, type_: ResourceType, changes: Changes | None = None) -> None:
         self.type = type_
+        self._changes = changes or Changes()
+        self._looked: Mapping[str, Resource] | None = None  # compared with what was told, but for
+        self._heard: set[str] = set()  # these names
+        self._open: set[str] = set()  # told and not confirmed
         self.subscribed = False
         self.wildcard = False
         self.names: set[str] = set()
@@ -85,6 +93,7 @@ class Channel:
             self.had_some = bool(held)
             self.sent.update(held)
             self.acked.update(held)
+            self._looked = None
             self.wildcard = self.type in _WILDCARD_TYPES and not request.subscribe
             self.answer_due = self.wildcard and not held
             self.subscribed = self.fresh = self.dirty = True
@@ -92,17 +101,24 @@ class Channel:
             self._unsubscribe(name)
         for name in request.subscribe:
             if name == WILDCARD:
-                self.wildcard = True
+                self.wildcard, self._looked = True, None
             else:
                 self.names.add(name)
+                self._heard.add(name)
                 if not first:
                     self.owed.add(name)
             self.dirty = True
 
+    def owe(self, names: Collection[str]) -> None:
+        """Send these again, whatever the proxy has of them."""
+        self.owed.update(names)
+        self._heard.update(names)
+        self.dirty = True
+
     def _unsubscribe(self, name: str) -> None:
         self.dirty = True
         if name == WILDCARD:
-            self.wildcard = False
+            self.wildcard, self._looked = False, None
             for held in self.sent.keys() - self.names:
                 self._forget(held)
             return
@@ -115,8 +131,16 @@ class Channel:
     def _forget(self, name: str) -> None:
         for versions in (self.sent, self.acked, self.refused):
             versions.pop(name, None)
-        self.owed.discard(name)
-        self._alone.discard(name)
+        for names in (self.owed, self._alone, self._open):
+            names.discard(name)
+        self._heard.add(name)
+
+    def _compare(self, name: str) -> None:
+        """Keep `_open` true after what was told or confirmed of a name changed."""
+        if self.sent.get(name) == self.acked.get(name):
+            self._open.discard(name)
+        else:
+            self._open.add(name)
 
     def due(self, have: Mapping[str, Resource], skip: Collection[str] = ()) -> Due:
         """What differs between what there is and what the proxy was told.
@@ -128,10 +152,11 @@ class Channel:
         for name, version in tuple(self.refused.items()):
             if name not in have or have[name].version != version:
                 del self.refused[name]  # what was refused is no longer wanted
+                self._heard.add(name)
         resources = []
         unknown = []
         gone = []
-        for name in self._wanted(have):
+        for name in self._to_look_at(have):
             if name in skip:
                 continue
             resource = have.get(name)
@@ -143,8 +168,19 @@ class Channel:
                     gone.append(name)
             elif name in self.owed or (resource.version != told and name not in self.refused):
                 resources.append(resource)
-        self.dirty = bool(resources or unknown or gone)
+        self._looked = have
+        self._heard = {*(r.name for r in resources), *unknown, *gone}
+        self.dirty = bool(self._heard)
         return Due(resources=tuple(resources), unknown=tuple(unknown), gone=tuple(gone))
+
+    def _to_look_at(self, have: Mapping[str, Resource]) -> list[str]:
+        """The names of which something may be due; all that are wanted, when nothing is known yet."""
+        if self._looked is None or self.type is ResourceType.SECRET:  # looked up anew each time
+            return self._wanted(have)
+        names = self._changes.between(self._looked, have) | self._heard
+        if not self.wildcard:
+            return sorted(names & self.names)
+        return [*sorted(names & have.keys()), *sorted(names - have.keys())]
 
     def _wanted(self, have: Mapping[str, Resource]) -> list[str]:
         if not self.wildcard:
@@ -178,11 +214,14 @@ class Channel:
         self.answer_due = False
         self.flying[nonce] = batch
         for resource in batch.resources:
-            self.sent[resource.name] = resource.version
-            self.owed.discard(resource.name)
+            self._tell(resource.name, resource.version)
         for name in batch.removed:
-            self.sent[name] = ABSENT
-            self.owed.discard(name)
+            self._tell(name, ABSENT)
+
+    def _tell(self, name: str, version: str) -> None:
+        self.sent[name] = version
+        self.owed.discard(name)
+        self._compare(name)
 
     def accept(self, nonce: str) -> Batch | None:
         """Take an ACK; None for a nonce that is unknown or already answered."""
@@ -195,13 +234,17 @@ class Channel:
         for resource in resources:
             if resource.name in self.sent:
                 self.acked[resource.name] = resource.version
-                self.refused.pop(resource.name, None)
+                self._compare(resource.name)
+                if self.refused.pop(resource.name, None) is not None:
+                    self._heard.add(resource.name)
             self._alone.discard(resource.name)
         for name in removed:
             if self.sent.get(name) != ABSENT:
                 self.acked.pop(name, None)
+                self._compare(name)
             elif name in self.names:
                 self.acked[name] = ABSENT
+                self._compare(name)
             else:
                 self._forget(name)
 
@@ -250,10 +293,15 @@ class Channel:
                 self.sent[name] = self.acked[name]
             else:
                 del self.sent[name]
+            self._compare(name)
+            self._heard.add(name)
 
     def unsettled(self, have: Mapping[str, Resource]) -> frozenset[tuple[str, str]]:
         """Name and version of each resource there is and the proxy wants, but has not ACKed."""
         wanted = have if self.wildcard or not self.subscribed else self.names & have.keys()
+        if self._looked is have and self.subscribed:
+            told = (*self._heard, *self._open, *self.refused)
+            wanted = {name for name in told if name in wanted and name in have}
         return frozenset(
             (name, have[name].version)
             for name in wanted
@@ -263,7 +311,4 @@ class Channel:
     @property
     def settled(self) -> bool:
         """Whether all it was told is ACKed, and nothing is due, refused or without an answer."""
-        return (
-            not (self.dirty or self.flying or self.refused or self.answer_due)
-            and self.sent == self.acked
-        )
+        return not (self.dirty or self.flying or self.refused or self.answer_due or self._open)

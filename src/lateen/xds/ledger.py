@@ -121,7 +121,7 @@ class Ledger:
 
     def want(self, proxy: str, resources: Resources) -> None:
         """The proxy should have this snapshot."""
-        known = self._proxies.setdefault(proxy, _Proxy())
+        known = self._of(proxy)
         known.wanted = resources
         for type_, row in known.rows.items():
             have = resources.get(type_, _NOTHING)
@@ -129,6 +129,12 @@ class Ledger:
                 if name in have and have[name].version == refusal.version:
                     continue
                 del row.nacked[name]
+
+    def _of(self, proxy: str) -> _Proxy:
+        known = self._proxies.get(proxy)
+        if known is None:
+            known = self._proxies[proxy] = _Proxy()
+        return known
 
     def forget(self, proxy: str) -> None:
         """The proxy is gone for good."""
@@ -141,8 +147,7 @@ class Ledger:
 
     def note(self, event: Event) -> None:
         """Write an event down and tell the listeners."""
-        known = self._proxies.setdefault(event.proxy, _Proxy())
-        self._write(known, event)
+        self._write(self._of(event.proxy), event)
         for heard in tuple(self._listeners):
             heard(event)
 

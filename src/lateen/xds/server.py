@@ -25,6 +25,7 @@ from lateen.base.clock import Clock
 from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
 from lateen.envoy.resources import Resources
+from lateen.xds.changes import Changes
 from lateen.xds.events import Connected, Disconnected
 from lateen.xds.ledger import Ledger
 from lateen.xds.messages import DeltaRequest, SecretSource
@@ -66,6 +67,7 @@ class Ads:
         self._clock = clock
         self._ack_wait = ack_wait
         self._encoder = Encoder()
+        self._changes = Changes()
         self._snapshots: dict[str, Resources] = {}
         self._sessions: dict[str, _Session] = {}
         self._server: Any = None
@@ -135,7 +137,7 @@ class Ads:
         if node_id is None:
             await call.abort(grpc.StatusCode.UNAUTHENTICATED, "no valid token")
             return
-        stream = Stream(node_id, self._secrets, ack_wait=self._ack_wait)
+        stream = Stream(node_id, self._secrets, ack_wait=self._ack_wait, changes=self._changes)
         session = _Session(stream, self.ledger, self._clock, self._encoder)
         if superseded := self._sessions.get(node_id):
             superseded.close()

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lateen.envoy.resources import Resource, Resources, ResourceType
+from lateen.xds.changes import Changes
 from lateen.xds.channel import Batch, Channel, Due
 from lateen.xds.events import Acked, Event, GaveUpWaiting, Kept, Nacked, Programmed, Pushed
 from lateen.xds.messages import DeltaRequest, DeltaResponse, SecretSource
@@ -60,13 +61,15 @@ class Stream:
         *,
         ack_wait: float = ACK_WAIT,
         response_limit: int = RESPONSE_LIMIT,
+        changes: Changes | None = None,
     ) -> None:
         self.node_id = node_id
         self.timer: Timer | None = None
         self._secrets = secrets
         self._ack_wait = ack_wait
         self._limit = response_limit
-        self._channels = {type_: Channel(type_) for type_ in ResourceType}
+        changes = changes or Changes()
+        self._channels = {type_: Channel(type_, changes) for type_ in ResourceType}
         self._target: Resources | None = None
         self._kept_secrets: set[str] = set()
         self._nonce = 0
@@ -226,8 +229,7 @@ class Stream:
         endpoints = self._channels[ResourceType.ENDPOINTS]
         again = endpoints.names.intersection(r.name for r in due.resources)
         if again:
-            endpoints.owed |= again
-            endpoints.dirty = True
+            endpoints.owe(again)
         return due
 
     def _push_endpoints(self) -> Due:
@@ -292,6 +294,8 @@ class Stream:
     def _send(
         self, channel: Channel, resources: tuple[Resource, ...], removed: tuple[str, ...]
     ) -> None:
+        if not (resources or removed or channel.answer_due):
+            return
         batches = list(channel.group(Batch(resources=resources, removed=removed), self._limit))
         if not batches and channel.answer_due:
             batches = [Batch()]

@@ -1,0 +1,273 @@
+"""Measure what a hop through two of lateen's proxies adds, against two Envoys with next to no configuration.
+
+In: --requests, --strict.    Out: latencies direct, by hand-written mTLS, by lateen's mTLS, and their ratio.
+Before: -        After: docs/benchmarks.md
+
+All of it is on the loopback, one request at a time on a connection that stays open, the three ways in
+turn, so that whatever else the machine does meets them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import socketserver
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.envoy import pki, plans, real
+from tests.envoy.apps import free_port
+from tests.envoy.test_accepted import bootstrap
+from tools.bench import Figure, missed
+
+from lateen.envoy import names
+from lateen.envoy.emit import emit
+from lateen.envoy.tls import emit_root, emit_secret
+from lateen.ir.backends import Backend, BackendId, Endpoint, EndpointSet, InMesh, MeshMtls, Wire
+from lateen.ir.plan import HttpOut, Inbound, InboundPort, Mtls, ProxyPlan, Speech
+from lateen.ir.routes import RouteTable, VirtualHost
+
+Json = dict[str, Any]
+CALLER, CALLEE = "spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/api"
+ASKED = b"GET / HTTP/1.1\r\nhost: web\r\n\r\n"
+SAID = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+WARM_UP = 300  # requests of each way that are not counted
+_TYPE = "type.googleapis.com/envoy.extensions."
+
+
+class App(socketserver.BaseRequestHandler):
+    """Says `ok` to whatever comes."""
+
+    def handle(self) -> None:
+        """Serve one connection."""
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        got = b""
+        while part := self.request.recv(65536):
+            got += part
+            while b"\r\n\r\n" in got:
+                got = got.partition(b"\r\n\r\n")[2]
+                self.request.sendall(SAID)
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Ends with the process."""
+
+    daemon_threads = True
+
+
+class Client:
+    """One connection that stays open."""
+
+    def __init__(self, port: int) -> None:
+        self._link = socket.create_connection(("127.0.0.1", port), 10)
+        self._link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self) -> float:
+        """Microseconds for one request."""
+        began = time.perf_counter()
+        self._link.sendall(ASKED)
+        got = self._link.recv(65536)
+        while not got.endswith(b"ok"):
+            part = self._link.recv(65536)
+            if not part:
+                raise SystemExit("the connection was closed")
+            got += part
+        took = time.perf_counter() - began
+        if not got.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(got.decode(errors="replace"))
+        return took * 1e6
+
+    def close(self) -> None:
+        """End the connection."""
+        self._link.close()
+
+
+def by_hand(folder: Path, listen: int, to: int, tls: Mapping[str, Json]) -> Json:
+    """A bootstrap with one HTTP listener and one cluster; `tls`: transport sockets of either."""
+    router = {"name": "router", "typed_config": {"@type": _TYPE + "filters.http.router.v3.Router"}}
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "next"}}
+    manager = {
+        "@type": _TYPE + "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "in",
+        "route_config": {"virtual_hosts": [{"name": "x", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [router],
+    }
+    chain: Json = {"filters": [{"name": "http", "typed_config": manager}]}
+    cluster = {
+        "name": "next",
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": "next",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(to)}}]}],
+        },
+    }
+    if "listener" in tls:
+        chain["transport_socket"] = tls["listener"]
+    if "cluster" in tls:
+        cluster["transport_socket"] = tls["cluster"]
+    listener = {"name": "in", "address": _address(listen), "filter_chains": [chain]}
+    return {
+        "admin": {"address": {"pipe": {"path": str(folder / "a.sock"), "mode": 384}}},
+        "static_resources": {"listeners": [listener], "clusters": [cluster]},
+    }
+
+
+def _address(port: int) -> Json:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _tls(kind: str, authority: pki.Authority, identity: str, **more: Any) -> Json:
+    pair = authority.identity(identity)
+    common = {
+        "tls_params": {
+            "tls_minimum_protocol_version": "TLSv1_3",
+            "tls_maximum_protocol_version": "TLSv1_3",
+        },
+        "tls_certificates": [
+            {
+                "certificate_chain": {"inline_string": pair.certificate.decode()},
+                "private_key": {"inline_string": pair.key.decode()},
+            }
+        ],
+        "validation_context": {"trusted_ca": {"inline_string": authority.root.decode()}},
+    }
+    made = {"@type": f"{_TYPE}transport_sockets.tls.v3.{kind}", "common_tls_context": common}
+    return {"name": "tls", "typed_config": made | more}
+
+
+@contextmanager
+def pair_by_hand(folder: Path, authority: pki.Authority, app: int) -> Iterator[int]:
+    """Two Envoys that do mTLS and nothing else; gives the caller's port."""
+    front, between = free_port(), free_port()
+    theirs = _tls("DownstreamTlsContext", authority, CALLEE, require_client_certificate=True)
+    ours = _tls("UpstreamTlsContext", authority, CALLER, sni="web")
+    with ExitStack() as stack:
+        for name, config in (
+            ("callee", by_hand(folder / "callee", between, app, {"listener": theirs})),
+            ("caller", by_hand(folder / "caller", front, between, {"cluster": ours})),
+        ):
+            stack.enter_context(real.running(config, folder / name))
+        yield front
+
+
+@contextmanager
+def pair_of_lateen(folder: Path, authority: pki.Authority, app: int) -> Iterator[int]:
+    """Two Envoys as lateen configures the proxies of two pods; gives the caller's port."""
+    front, between = free_port(), free_port()
+    web = BackendId(host="web", port=80)
+    backend = Backend(
+        id=web,
+        discovery=InMesh(),
+        wire=Wire.HTTP1,
+        security=MeshMtls(identities=(CALLEE,), sni="web"),
+        origin=plans.SERVICE,
+    )
+    endpoint = Endpoint(address="127.0.0.1", port=between, mtls=True, workload="api")
+    routes = (plans.route("web", plans.forward(web)),)
+    host = VirtualHost(name="web:80", domains=("web",), routes=routes, origin=plans.RULES)
+    caller = ProxyPlan(
+        proxy=plans.SIDECAR,
+        outbound=(HttpOut(port=80, table="80", origin=plans.SERVICE),),
+        tables=(RouteTable(name="80", hosts=(host,)),),
+        backends=(backend,),
+        endpoints=(EndpointSet(id=web, endpoints=(endpoint,)),),
+    )
+    port = InboundPort(port=between, speech=Speech.HTTP, mtls=Mtls.STRICT, origin=plans.SERVICE)
+    callee = ProxyPlan(proxy=plans.SIDECAR, inbound=Inbound(ports=(port,), otherwise=Mtls.STRICT))
+    with ExitStack() as stack:
+        for name, plan, identity, ports, apps in (
+            ("callee", callee, CALLEE, {names.VIRTUAL_INBOUND: between}, {names.inbound_cluster(between): app}),
+            ("caller", caller, CALLER, {"0.0.0.0_80": front}, {}),
+        ):  # fmt: skip
+            own = authority.identity(identity)
+            secrets = (
+                emit_secret(names.SECRET_OWN, own.certificate, own.key),
+                emit_root(names.SECRET_ROOT, authority.root),
+            )
+            (folder / name).mkdir(parents=True)
+            config = real.add_static(bootstrap(plans.SIDECAR, folder / name), emit(plan), *secrets)
+            stack.enter_context(real.running(real.on_loopback(config, ports, apps), folder / name))
+        yield front
+
+
+def measure(ways: Mapping[str, int], requests: int) -> dict[str, list[float]]:
+    """Microseconds of each request by each way, sorted."""
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    with ExitStack() as stack:
+        clients = {n: stack.enter_context(closing(Client(port))) for n, port in ways.items()}
+        for number in range(-WARM_UP, requests):
+            for name, client in clients.items():
+                micros = client.ask()
+                if number >= 0:
+                    took[name].append(micros)
+    return {name: sorted(each) for name, each in took.items()}
+
+
+def part(ordered: list[float], share: float) -> float:
+    """The value below which that share of them is."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def show(took: Mapping[str, list[float]]) -> tuple[Figure, ...]:
+    """Print the table."""
+    figures = []
+    for name, each in took.items():
+        print(
+            f"{name:<32} p50 {part(each, 0.5):6.0f} us, p99 {part(each, 0.99):6.0f} us, "
+            f"mean {statistics.fmean(each):6.0f} us"
+        )
+    direct, hand, ours = took.values()
+    for word, share in (("p50", 0.5), ("p99", 0.99)):
+        added = [part(each, share) - part(direct, share) for each in (hand, ours)]
+        print(
+            f"a hop adds, {word}: by hand {added[0]:.0f} us, lateen {added[1]:.0f} us, "
+            f"ratio {added[1] / added[0]:.2f}"
+        )
+        figures.append(
+            Figure(what=f"added by a hop, {word}", measured=added[1] / added[0], aim=1.1, unit="x")
+        )
+    return tuple(figures)
+
+
+def main() -> int:
+    """Start both pairs and an app, and measure."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    options.add_argument("--requests", type=int, default=10_000)
+    options.add_argument("--strict", action="store_true", help="exit with 1 when an aim is missed")
+    given = options.parse_args()
+    authority = pki.Authority()
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lth", dir="/tmp")))
+        app = stack.enter_context(Server(("127.0.0.1", 0), App))
+        threading.Thread(target=app.serve_forever, daemon=True).start()
+        stack.callback(app.shutdown)
+        port = app.server_address[1]
+        (home / "hand").mkdir()
+        took = measure(
+            {
+                "direct": int(port),
+                "two Envoys, mTLS by hand": stack.enter_context(
+                    pair_by_hand(home / "hand", authority, int(port))
+                ),
+                "two Envoys of lateen": stack.enter_context(
+                    pair_of_lateen(home / "lateen", authority, int(port))
+                ),
+            },
+            given.requests,
+        )
+    figures = show(took)
+    late = missed(figures) if given.strict else ()
+    for figure in late:
+        print(f"aim missed: {figure}")
+    return 1 if late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
