@@ -89,9 +89,15 @@ def _text(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
 
 
-def listener(authorization: Authorization, at: Place, shown: tuple[str, ...] = ()) -> Json:
+def listener(
+    authorization: Authorization,
+    at: Place,
+    shown: tuple[str, ...] = (),
+    *,
+    side: Side = Side.INBOUND,
+) -> Json:
     """A listener for HTTP at a Unix socket; of what would reach the app it tells the headers `shown`."""
-    site = HttpSite(side=Side.INBOUND, authorization=authorization)
+    site = HttpSite(side=side, authorization=authorization)
     manager = http_manager(site, stat="x", table=_answer(shown), tags={})
     return _listener([_json(manager)], at)
 
@@ -147,7 +153,7 @@ def _context(peer: str, folder: Path) -> ssl.SSLContext:
     return context
 
 
-def _connected(at: Place, request: Request) -> socket.socket:
+def connected(at: Place, request: Request) -> socket.socket:
     """A connection that tells of other addresses than its own; with TLS where the caller has a name."""
     link = _dialled(at, request.source)
     to = f"{request.address or DESTINATION} 40000 {request.port}"
@@ -180,7 +186,7 @@ class Answer:
 
 def connects(at: Place, request: Request) -> bool:
     """Whether a raw connection is let in."""
-    with _connected(at, request) as link:
+    with connected(at, request) as link:
         try:
             link.sendall(_WORDS)
             return link.recv(len(_WORDS)) == _WORDS
@@ -190,7 +196,7 @@ def connects(at: Place, request: Request) -> bool:
 
 def ask(at: Place, request: Request, body: bytes = b"") -> Answer:
     """The answer of the real Envoy."""
-    with _connected(at, request) as link:
+    with connected(at, request) as link:
         asked = http.client.HTTPConnection("envoy")
         asked.sock = link
         asked.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)

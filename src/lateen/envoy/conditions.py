@@ -225,19 +225,24 @@ def _path(wanted: StringMatch, _: bool) -> Permission:
     return Permission(url_path=PathMatcher(path=text_matcher(text)))
 
 
-def _host(wanted: StringMatch, _: bool) -> Permission:
-    return Permission(header=header_matcher(":authority", host_pattern(wanted)))
+def _host(wanted: StringMatch, refuses: bool) -> Permission:
+    return Permission(header=header_matcher(":authority", host_pattern(wanted, refuses)))
 
 
-def host_pattern(wanted: StringMatch) -> StringMatch:
-    """A condition on a host as one on the authority of a request."""
+def host_pattern(wanted: StringMatch, refuses: bool = False) -> StringMatch:
+    """A condition on a host as one on the authority of a request.
+
+    Of several hosts in one request, which Envoy joins by commas, and of one behind a user's name, an
+    app may read any; who is to be refused is refused by each.
+    """
+    before, after = (r"(?:.*[,@]\s*)?", r"(?:,.*)?") if refuses else ("", "")
     match wanted:
         case Exact(text):
-            return Regex(f"(?i){re.escape(text)}{_port_after(text)}")
+            return Regex(f"(?i){before}{re.escape(text)}{_port_after(text)}{after}")
         case Suffix(text):
-            return Regex(f"(?i).*{re.escape(text)}{_port_after(text)}")
+            return Regex(f"(?i).*{re.escape(text)}{_port_after(text)}{after}")
         case Prefix(text):
-            return Regex(f"(?i){re.escape(text)}.*")
+            return Regex(f"(?i){before}{re.escape(text)}.*")
         case Regex() | Present():
             return wanted
     assert_never(wanted)

@@ -63,7 +63,7 @@ def http_manager(
         server_name=_SERVER,
         use_remote_address=TRUE if edge else FALSE,
         skip_xff_append=edge,
-        forward_client_cert_details=_Manager.APPEND_FORWARD if inbound else _Manager.SANITIZE,
+        forward_client_cert_details=_Manager.SANITIZE_SET if inbound else _Manager.SANITIZE,
         set_current_client_cert_details=_PEER if inbound else None,
         normalize_path=TRUE if paths.include(Paths.RESOLVED) else FALSE,
         merge_slashes=paths.include(Paths.MERGED),

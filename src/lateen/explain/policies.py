@@ -176,16 +176,25 @@ def _holds(trait: Trait, match: StringMatch, value: str, refuses: bool) -> bool:
     if trait is Trait.METHOD and refuses:
         return matches(_lower(match), value.lower() if _folds(match) else value)
     if trait is Trait.HOST and not isinstance(match, Regex):
-        wanted = _lower(match)
-        bare = re.sub(r"\.?(?::[0-9]*)?\Z", "", value.lower())
-        return matches(wanted, value.lower()) or (
-            isinstance(wanted, Exact | Suffix) and matches(wanted, bare)
-        )
+        named = _each_host(value.lower()) if refuses else (value.lower(),)
+        return any(_is_host(_lower(match), host) for host in named)
     if trait in (Trait.SNI, Trait.PATH) and isinstance(match, Present):
         return value != ""
     if trait is Trait.SNI:
         return matches(_lower(match), value.lower() if _folds(match) else value)
     return matches(match, value)
+
+
+def _is_host(wanted: StringMatch, host: str) -> bool:
+    bare = re.sub(r"\.?(?::[0-9]*)?\Z", "", host)
+    return matches(wanted, host) or (isinstance(wanted, Exact | Suffix) and matches(wanted, bare))
+
+
+def _each_host(authority: str) -> tuple[str, ...]:
+    """Every host that an app may read in an authority: of several, and without a user's name."""
+    parts = authority.split(",")
+    named = [part.rpartition("@")[2].lstrip() for part in parts]
+    return (authority, *named)
 
 
 def _folds(match: StringMatch) -> bool:
