@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from lateen.apiserver.serving import TlsListener, tls_context
 from lateen.app import access
 from lateen.app.access import LIFE, RENEW_BEFORE, open_access
-from lateen.base.clock import FakeClock
+from lateen.base.clock import FakeClock, SystemClock
 from lateen.cluster.ownapi import API_NAMES
 
 
@@ -69,3 +71,19 @@ def test_a_key_that_others_could_read_is_not_used_again(tmp_path: Path) -> None:
     second = open_access(tmp_path / "access", FakeClock())
     assert second.key != first.key
     assert (tmp_path / "access/api.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_verifiers_that_take_the_rules_strictly_believe_it(tmp_path: Path) -> None:
+    """As Python's do from 3.13 on."""
+    made = open_access(tmp_path / "access", SystemClock())
+    trusting = ssl.create_default_context(cadata=made.certificate)
+    trusting.verify_flags |= ssl.VERIFY_X509_STRICT
+    serving = tls_context(TlsListener(port=0, certificate=made.certificate, key=made.key))
+    for name in ("127.0.0.1", "198.19.0.1", "kubernetes.default.svc"):
+        there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = serving.wrap_bio(there, back, server_side=True)
+        client = trusting.wrap_bio(back, there, server_hostname=name)
+        for side in (client, server, client, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+        assert client.getpeercert()

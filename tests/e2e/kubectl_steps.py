@@ -225,6 +225,7 @@ ASKING = (
     step("cp web.yaml lone:/tmp/copied.yaml"),
     step("exec lone -- cat /tmp/copied.yaml", "kind: Deployment"),
     step("debug lone --image=busybox --target=lone -c looker -- cat /proc/1/cmdline", since=23),
+    step("describe pod lone", "serviceaccount from kube-api-access-"),
     step("logs lone -c looker", "main.py", until=True, since=23),
     step("describe pod lone", r"Ephemeral Containers:\s+looker:[\s\S]+Exit Code: +0", since=23),
     step("cp lone:/tmp/copied.yaml /dev/null"),

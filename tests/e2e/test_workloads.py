@@ -157,5 +157,5 @@ def test_a_pod_larger_than_the_machine_waits_and_says_why(work: Mesh) -> None:
     (pod,) = pods(work, "greedy")
     assert pod["status"]["phase"] == "Pending"
     (placed,) = (c for c in pod["status"]["conditions"] if c["type"] == "PodScheduled")
-    assert placed["message"] == "0/1 nodes are available: 1 Insufficient cpu."
+    assert placed["message"].startswith("0/1 nodes are available: 1 Insufficient cpu. preemption:")
     assert "FailedScheduling" in reasons(work, "Pod", "greedy")

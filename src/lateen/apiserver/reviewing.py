@@ -28,6 +28,7 @@ from lateen.apiserver.rbac import decide
 from lateen.apiserver.targets import Target
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
+from lateen.check.accounts import with_account
 from lateen.check.changes import broken_by_change, with_kept_addresses
 from lateen.check.ephemerals import FIELD
 from lateen.check.newcomers import secured, welcome
@@ -62,7 +63,10 @@ def review(
     newcomer = welcome(store, key, raw)
     if newcomer.refusal:
         raise _refused(target.kind, key, newcomer.refusal)
-    return Reviewed(raw=newcomer.raw, warnings=newcomer.warnings)
+    raw = newcomer.raw
+    if target.kind.kind == "Pod":
+        raw = with_account(raw, key, store.get)
+    return Reviewed(raw=raw, warnings=newcomer.warnings)
 
 
 def _refused(kind: Kind, key: ObjectKey, why: str) -> ApiFault:

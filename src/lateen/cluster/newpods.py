@@ -17,6 +17,7 @@ from lateen.api.defaults import with_defaults
 from lateen.api.kinds import kind_of
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
+from lateen.check.accounts import with_account
 from lateen.check.newcomers import welcome
 from lateen.check.policies import Judging, judged
 from lateen.cluster.actions import CONTROLLERS, Action, PutObject, Tell
@@ -52,7 +53,8 @@ def let_in(store: Store, actions: Iterable[Action]) -> Iterator[Action]:
                 why = newcomer.refusal or _denied(store, key, newcomer.raw)
                 refusal = _forbidden(raw, why) if why else ""
                 if not refusal:
-                    yield replace(action, raw=with_defaults("", "Pod", newcomer.raw))
+                    whole = with_defaults("", "Pod", newcomer.raw)
+                    yield replace(action, raw=with_account(whole, key, store.get))
             case Tell(reason=reason) if refusal and reason == _MADE:
                 yield _not_made(action, refusal)
                 refusal = ""

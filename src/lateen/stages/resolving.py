@@ -108,17 +108,26 @@ def pod_run(
             volumes=tuple(volume_run(v, pod, sources) for v in pod.spec.volumes),
             search=(f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"),
         )
-        account = account_volume(pod, sources)
+        account = account_volume(pod, sources) if _lacks_account(run) else None
     except BadReference as missing:
         return Waiting(reason="CreateContainerConfigError", message=str(missing))
     return run if account is None else _with_account(run, account)
+
+
+def _lacks_account(run: PodRun) -> bool:
+    """Whether it was not given the volume when it came, as a pod that came before its account."""
+    return not all(_has_account(c) for c in (*run.init_containers, *run.containers))
+
+
+def _has_account(container: ContainerRun) -> bool:
+    return any(target.path.rstrip("/") == ACCOUNT_PATH for target in container.volumes)
 
 
 def _with_account(run: PodRun, account: VolumeRun) -> PodRun:
     """Show each container the files of its service account, unless something else is there."""
 
     def shown(container: ContainerRun) -> ContainerRun:
-        if any(target.path.rstrip("/") == ACCOUNT_PATH for target in container.volumes):
+        if _has_account(container):
             return container
         target = VolumeTarget(name=account.name, path=ACCOUNT_PATH, read_only=True)
         return msgspec.structs.replace(container, volumes=(*container.volumes, target))
