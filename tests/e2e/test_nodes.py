@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lateen.api.quantity import exact
 from tests.e2e.harness import Mesh, eventually
 
 KUBECTL = os.environ.get("LATEEN_TEST_KUBECTL") or shutil.which("kubectl")
@@ -178,6 +179,31 @@ def test_a_pod_that_fits_nowhere_says_why_of_each_node(own: Mesh) -> None:
     kubectl(own, "label", "node", "lateen-2", "disk=ssd")
     assert eventually(lambda: "picky" in placed_on(own, "lateen-2"))
     kubectl(own, "uncordon", "lateen-3")
+
+
+def test_a_more_important_pod_takes_the_place_of_another(own: Mesh) -> None:
+    allocatable = own.api("/api/v1/nodes")["items"][0]["status"]["allocatable"]["cpu"]
+    most = f"{int(exact(allocatable) * 600)}m"  # so that no node has room for two
+    kubectl(own, "create", "priorityclass", "urgent", "--value=1000")
+    names = [f"calm-{number}" for number in range(len(NODES))]
+    for name in names:
+        kubectl(own, "run", name, "--image=test/echo:1.0", f"--overrides={sized(most)}")
+    kubectl(own, "wait", "--for=condition=Ready", "--timeout=30s", *(f"pod/{n}" for n in names))
+    urgent = f"--overrides={sized(most, priorityClassName='urgent')}"
+    kubectl(own, "run", "urgent", "--image=test/echo:1.0", urgent)
+    kubectl(own, "wait", "--for=condition=Ready", "--timeout=30s", "pod/urgent")
+    events = kubectl(own, "get", "events", "--field-selector=reason=Preempted")
+    assert re.search(r"pod/calm-\d\s+Preempted by pod \S+ on node lateen", events)
+    assert kubectl(own, "get", "pods", "-o", "name").count("pod/calm-") == 2
+    kubectl(own, "delete", "pod", "urgent", *names, "--ignore-not-found", "--wait=false")
+
+
+def sized(cpu: str, **spec: str) -> str:
+    """The overrides of a pod that asks for so much, and gets no sidecar."""
+    container = {"name": "app", "image": "test/echo:1.0", "resources": {"requests": {"cpu": cpu}}}
+    whole = {"containers": [container], "terminationGracePeriodSeconds": 1, **spec}
+    labels = {"sidecar.istio.io/inject": "false"}
+    return json.dumps({"metadata": {"labels": labels}, "spec": whole})
 
 
 def placed_on(mesh: Mesh, node: str) -> list[str]:

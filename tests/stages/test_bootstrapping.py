@@ -55,3 +55,14 @@ def test_what_a_gone_pod_had_is_forgotten() -> None:
     bootstraps.keep_only(round_.step(SHOP.replace("web-0:", "web-1:")).world)
     bootstraps.proxy_run(pod("web-0"), planned)
     assert mint.count == 2
+
+
+def test_a_proxy_that_is_said_to_be_elsewhere_is_not_started_anew() -> None:
+    round_, mint = Round(), Minted()
+    bootstraps = Bootstraps(run_dir=RUN, mint=mint)
+    pod_0 = "web-0: {ip: 198.18.0.20, labels: {app: web"
+    there = SHOP.replace(pod_0, f"{pod_0}, istio-locality: eu.ZONE")
+    first = bootstraps.proxy_run(pod("web-0"), round_.step(there.replace("ZONE", "a")))
+    assert isinstance(first, ProxyRun)
+    assert '"zone": "a"' in first.bootstrap
+    assert bootstraps.proxy_run(pod("web-0"), round_.step(there.replace("ZONE", "b"))) is first

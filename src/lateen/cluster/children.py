@@ -57,8 +57,8 @@ def new_names(owner: Obj, pods: Sequence[Obj], missing: int, now: datetime) -> t
     taken = {pod.key.name for pod in pods}
     salt = f"{owner.meta.uid}/{now.isoformat()}/{owner.revision}"
     made: list[str] = []
-    for _ in range(missing):
-        made.append(suffixed(owner.key.name, salt, taken))
+    for number in range(missing):
+        made.append(suffixed(owner.key.name, f"{salt}/{number}", taken))
         taken.add(made[-1])
     return tuple(made)
 

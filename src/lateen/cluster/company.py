@@ -94,6 +94,12 @@ def likings(pod: Obj, there: Iterable[Neighbour], namespaces: Namespaces) -> Cou
     return sums
 
 
+def is_sociable(pod: Obj) -> bool:
+    """Whether it has any wish about other pods."""
+    affinity = pod_of(pod).spec.affinity
+    return affinity is not None and bool(affinity.pod_affinity or affinity.pod_anti_affinity)
+
+
 def _beside(pod: Obj) -> PodAffinity:
     affinity = pod_of(pod).spec.affinity
     return (affinity.pod_affinity if affinity else None) or _NONE

@@ -56,13 +56,14 @@ def schedule(scene: Scene, now: datetime) -> tuple[Action, ...]:
     important = {p.meta.uid: importance_of(p, scene.classes) for p in scene.pods}
     ground = _ground(scene, important)
     free = free_addresses(PODS, (pod_of(pod).status.pod_ip for pod in scene.pods))
+    nominated = [pod for pod in new if pod_of(pod).status.nominated_node_name]
     actions: list[Action] = []
     for pod in sorted(new, key=lambda pod: _rank(pod, important[pod.meta.uid])):
         mine = important[pod.meta.uid]
         if pod_of(pod).spec.scheduling_gates:
             actions += _gated(pod, now)
             continue
-        found = _node_for(pod, ground, _promised(pod, new, important))
+        found = _node_for(pod, ground, _promised(pod, nominated, important))
         if isinstance(found, str):
             address = next(free, "") if found in ground.nodes else ""
             if address:
@@ -97,12 +98,12 @@ def _rank(pod: Obj, importance: Importance) -> tuple[int, str, str]:
 
 
 def _promised(
-    pod: Obj, new: Sequence[Obj], important: Mapping[str, Importance]
+    pod: Obj, nominated: Sequence[Obj], important: Mapping[str, Importance]
 ) -> Iterator[tuple[Obj, str, int]]:
     """Others for whom room is kept that this pod may not take: those at least as important."""
-    for other in new:
+    for other in nominated:
         value, node = important[other.meta.uid].value, pod_of(other).status.nominated_node_name
-        if node and other is not pod and value >= important[pod.meta.uid].value:
+        if other is not pod and value >= important[pod.meta.uid].value:
             yield other, node, value
 
 
@@ -113,9 +114,10 @@ def _node_for(
     spec, status = pod_of(pod).spec, pod_of(pod).status
     if spec.node_name:
         return spec.node_name
-    there = {s.obj.meta.uid for settlers in ground.settlers.values() for s in settlers}
-    kept = [settler_of(*who) for who in promised if who[0].meta.uid not in there]
-    reasons = against(pod, ground.joined(kept))
+    if kept := list(promised):
+        there = {s.obj.meta.uid for settlers in ground.settlers.values() for s in settlers}
+        ground = ground.joined(settler_of(*who) for who in kept if who[0].meta.uid not in there)
+    reasons = against(pod, ground)
     fitting = [name for name, some in reasons.items() if not some]
     if status.nominated_node_name in fitting:
         return status.nominated_node_name

@@ -13,16 +13,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lateen.api.objects import Obj
-from lateen.cluster.amounts import Amounts, allocatable, requests_of
+from lateen.cluster.amounts import Amounts, allocatable
 from lateen.cluster.company import likings
 from lateen.cluster.fitting import disliking, liking
-from lateen.cluster.grounds import Ground
+from lateen.cluster.grounds import Ground, settler_of
 from lateen.cluster.pods import pod_of
 from lateen.cluster.spreading import spread_of
 
 Scores = Mapping[str, float]
 _MOST = 100.0
-_USUAL = Amounts(cpu=100, memory=200 * 1024**2)  # of a pod that asks for nothing
 
 
 def best_node(pod: Obj, ground: Ground, names: Sequence[str]) -> str:
@@ -31,8 +30,8 @@ def best_node(pod: Obj, ground: Ground, names: Sequence[str]) -> str:
         return names[0]
     nodes = {name: ground.nodes[name] for name in names}
     spec = pod_of(pod).spec
-    spread = spread_of(pod, ground.nodes, ground.neighbours)
-    sums = likings(pod, ground.neighbours, ground.namespaces)
+    spread = spread_of(pod, ground.nodes, ground.neighbours, ground.kin)
+    sums = likings(pod, ground.company_for(pod), ground.namespaces)
     liked = {
         name: float(sum(sums[place] for place in node.metadata.labels.items()))
         for name, node in nodes.items()
@@ -72,10 +71,8 @@ def _between(raw: Scores) -> Scores:
 def _room(pod: Obj, ground: Ground, name: str) -> float:
     """How much of the node would stay free, of cpu and memory alike."""
     has = allocatable(ground.nodes[name])
-    held = [s.amounts for s in ground.on(name)] + [requests_of(pod_of(pod).spec)]
-    cpu = sum(a.cpu or _USUAL.cpu for a in held)
-    memory = sum(a.memory or _USUAL.memory for a in held)
-    return (_free(cpu, has.cpu) + _free(memory, has.memory)) / 2
+    after = ground.weighed.get(name, Amounts()) + settler_of(pod, name, 0).usual
+    return (_free(after.cpu, has.cpu) + _free(after.memory, has.memory)) / 2
 
 
 def _free(taken: int, there: int) -> float:

@@ -28,6 +28,7 @@ _SKEWED = Against("node(s) didn't match pod topology spread constraints")
 _UNLABELLED = Against(
     "node(s) didn't match pod topology spread constraints (missing required label)", hopeless=True
 )
+Kin = Mapping[tuple[str, str], int]  # pods by their owner and node
 _DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
 
 
@@ -71,12 +72,14 @@ class Spread:
         return sum(c.cost(labels[c.key]) for c in self.soft if c.key in labels)
 
 
-def spread_of(pod: Obj, nodes: Mapping[str, Node], there: Iterable[Neighbour]) -> Spread:
-    """Count the pods that matter once, for all nodes."""
-    there = tuple(there)
+def spread_of(
+    pod: Obj, nodes: Mapping[str, Node], there: Iterable[Neighbour], kin: Kin | None = None
+) -> Spread:
+    """Count the pods that matter once, for all nodes; `kin` is asked for by who has no constraints."""
     constraints = pod_of(pod).spec.topology_spread_constraints
     if not constraints:
-        return Spread(hard=(), soft=_default(pod, nodes, there))
+        return Spread(hard=(), soft=_default(pod, nodes, kin) if kin is not None else ())
+    there = tuple(there)
 
     def counted(wish: str) -> tuple[_Count, ...]:
         some = [c for c in constraints if c.when_unsatisfiable == wish]
@@ -84,6 +87,12 @@ def spread_of(pod: Obj, nodes: Mapping[str, Node], there: Iterable[Neighbour]) -
         return tuple(_counted(c, pod, nodes, there, keys) for c in some)
 
     return Spread(hard=counted("DoNotSchedule"), soft=counted("ScheduleAnyway"))
+
+
+def kin_of(pod: Obj) -> str:
+    """What the pods of one owner have in common; "" of a pod on its own, or on its way out."""
+    owners = (o.uid for o in pod.meta.owner_references if o.controller)
+    return "" if is_terminating(pod) else next(owners, "")
 
 
 def _counted(
@@ -119,18 +128,20 @@ def _counted(
     )
 
 
-def _default(
-    pod: Obj, nodes: Mapping[str, Node], there: tuple[Neighbour, ...]
-) -> tuple[_Count, ...]:
-    owners = {o.uid for o in pod.meta.owner_references if o.controller}
-
-    def like(other: Obj) -> bool:
-        return any(o.controller and o.uid in owners for o in other.meta.owner_references)
-
+def _default(pod: Obj, nodes: Mapping[str, Node], kin: Kin) -> tuple[_Count, ...]:
+    owner = kin_of(pod)
     return tuple(
-        _Count(key=key, most=most, pods=_by_value(key, nodes.values(), there, like), itself=1)
-        for key, most in (_DEFAULTS if owners else ())
+        _Count(key=key, most=most, pods=_kin_by_value(key, nodes, owner, kin), itself=1)
+        for key, most in (_DEFAULTS if owner else ())
     )
+
+
+def _kin_by_value(key: str, nodes: Mapping[str, Node], owner: str, kin: Kin) -> Mapping[str, int]:
+    pods: Counter[str] = Counter()
+    for name, node in nodes.items():
+        if key in node.metadata.labels:
+            pods[node.metadata.labels[key]] += kin.get((owner, name), 0)
+    return pods
 
 
 def _by_value(
