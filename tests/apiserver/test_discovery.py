@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -81,6 +82,16 @@ async def test_every_schema_that_is_named_is_there() -> None:
     swagger = openapi_v2()
     named = {r.removeprefix("#/definitions/") for r in references(swagger)}
     assert named <= set(swagger["definitions"])
+
+
+async def test_every_part_of_a_path_is_declared() -> None:
+    async with client_of(app_of()) as client:
+        _, index = await asked(client, "GET", "/openapi/v3")
+        for place in index["paths"].values():
+            _, document = await asked(client, "GET", place["serverRelativeURL"])
+            for path, item in document["paths"].items():
+                declared = {p["name"] for p in item["parameters"] if p["in"] == "path"}
+                assert declared == set(re.findall(r"{(\w+)}", path)), path
 
 
 def references(tree: Any) -> set[str]:

@@ -116,6 +116,20 @@ APPLYING = (
     step("apply --server-side -f web.yaml --force-conflicts", "web serverside-applied"),
     step("wait --for=condition=Available deploy/web --timeout=90s", "condition met"),
     step("apply view-last-applied configmap/settings", "COLOUR"),
+    step("apply -f policy.yaml", "validatingadmissionpolicybinding.*/tour created"),
+    step(
+        "create configmap refused --from-literal=forbidden=1",
+        "ValidatingAdmissionPolicy 'tour' with binding 'tour' denied request: not these keys: forbid",
+        fails=True,
+    ),
+    step("create configmap taken --from-literal=allowed=1", "configmap/taken created"),
+    step("delete -f policy.yaml", 'validatingadmissionpolicy.* "tour" deleted'),
+    step(
+        """patch deploy web -p '{"spec":{"selector":{"matchLabels":{"x":"y"}},"""
+        """"template":{"metadata":{"labels":{"x":"y"}}}}}'""",
+        "spec.selector: Invalid value: .*field is immutable",
+        fails=True,
+    ),
 )
 READING = (
     step("get pods -l app=web", r"web-\S+\s+2/2\s+Running", until=True),
@@ -232,7 +246,7 @@ ASKING = (
     step("delete pod lone --now", 'pod "lone" deleted'),
     step("top nodes", r"lateen\s+\d+m", until=True),
     step("top pods", r"(?s)MEMORY.*web-\S+\s+\d+m\s+\d+Mi", until=True),
-    step("top pods -l app=web --containers", r"echo\s+\d+m"),
+    step("top pods -l app=web --containers", r"echo\s+\d+m", until=True),
     step("get nodes", r"lateen\s+Ready"),
     step("get nodes -o wide", "OS-IMAGE"),
     step("describe node lateen", "Allocatable"),

@@ -163,7 +163,15 @@ def _paths(kind: Kind, version: str) -> dict[str, Any]:
             kind, version, action
         )
     collection = f"{root}{inside}/{kind.plural}"
-    return {collection: many, f"{collection}/{{name}}": one}
+    within = [_in_path("namespace")] if kind.namespaced else []
+    return {
+        collection: {**many, "parameters": within},
+        f"{collection}/{{name}}": {**one, "parameters": [_in_path("name"), *within]},
+    }
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 def _operation(kind: Kind, version: str, action: str) -> dict[str, Any]:
