@@ -256,7 +256,7 @@ def test_apply_waits_for_the_proxies_concerned_and_prints_envoys_words(
     file.write_text(FURTHER.replace("WHAT", "%NOTHING%"))
     done = mesh.lateen("apply", "--wait", "--timeout", "60", check=False)
     assert done.returncode == 1
-    (line,) = [line for line in done.stdout.splitlines() if "further.yaml:3" in line]
+    (line,) = [line for line in done.stdout.splitlines() if "further.yaml:1:" in line]
     assert "VirtualService shop/further" in line
     assert "Not supported field in StreamInfo: NOTHING" in line
     conditions = mesh.api(f"{group}/further")["status"]["conditions"]

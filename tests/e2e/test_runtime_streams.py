@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.e2e.harness import Mesh, eventually
 
 CHANGES = 20
-SECONDS = 6
+SECONDS = 8
 # In the table, among the listeners and among the clusters that the streams go through.
 UNRELATED = """\
 apiVersion: networking.istio.io/v1
@@ -76,7 +76,7 @@ def test_a_websocket_and_a_grpc_stream_outlive_changes_that_do_not_concern_them(
                     break
             echoed = json.loads(lasting.result(timeout=60))
         print(f"{number + 1} changes, echoes {echoed}")
-        assert number > 3
+        assert number >= 3
         assert echoed.keys() == {"81026869", "A"}
         assert echoed["A"] == echoed["81026869"] > 20
     finally:
