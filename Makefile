@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.lateen-run
 DEV_STAMP := .venv/.lateen-dev
 
-.PHONY: help setup demo smoke test e2e check bench bench-api bench-scale bench-hop fuzz soak-certificates format lock clean
+.PHONY: help setup demo smoke test e2e check bench bench-api bench-scale bench-hop soak fuzz soak-certificates format lock clean
 
 help:
 	@echo 'make demo    set up, build and run examples/polyglot, with a live view'
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench-scale  only those of 1,000 services and 1,000 pretended proxies'
 	@echo 'make bench-hop    only what a hop through two proxies adds'
 	@echo 'make soak-certificates  five minutes of requests, certificates of ten seconds, a new root half way'
+	@echo 'make soak    change routes, pods and the control plane under load, and count what fails'
 	@echo 'make fuzz    100,000 hostile requests to the API'
 	@echo 'make setup   only .venv, with .venv/bin/lateen'
 
@@ -72,6 +73,9 @@ bench-hop: $(DEV_STAMP)
 
 soak-certificates: $(DEV_STAMP)
 	$(BIN)/python -m tools.soak_certificates
+
+soak: $(DEV_STAMP)
+	$(BIN)/python -m tools.soak
 
 fuzz: $(DEV_STAMP)
 	$(BIN)/python -m tools.fuzz_api

@@ -223,3 +223,43 @@ def test_what_is_mended_goes_live_and_what_is_broken_again_leaves(running: Runni
     assert eventually(lambda: programmed(mesh))
     assert running.by_header("header.example.com") == "front", "the rule for all hosts has it"
     assert mesh.up(check=False).returncode == 1
+
+
+FURTHER = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: further, namespace: shop}
+spec:
+  hosts: [further.example.com]
+  gateways: [front]
+  http:
+    - route: [{destination: {host: web}}]
+      headers: {request: {set: {x-of: "WHAT"}}}
+"""
+
+
+def test_apply_waits_for_the_proxies_concerned_and_prints_envoys_words(
+    running: Running, tmp_path: Path
+) -> None:
+    mesh, file = running.mesh, tmp_path / "further.yaml"
+    file.write_text(FURTHER.replace("WHAT", "further"))
+    told = json.loads(mesh.lateen("apply", str(file), "--wait", "-o", "json", check=False).stdout)
+    assert running.by_header("further.example.com") == "further", "it is there when apply returns"
+    assert told["created"] == ["VirtualService shop/further"]
+    assert told["waited"]["complete"]
+    (row,) = told["waited"]["proxies"]
+    assert row["pod"].startswith("istio-ingressgateway"), "no sidecar has a part in it"
+    assert 0 < row["seconds"] < 10
+    assert told["refused"] == sorted(WORDS), "what the mesh had refused before is said again"
+
+    group = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices"
+    file.write_text(FURTHER.replace("WHAT", "%NOTHING%"))
+    done = mesh.lateen("apply", "--wait", "--timeout", "60", check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if "further.yaml:1:" in line]
+    assert "VirtualService shop/further" in line
+    assert "Not supported field in StreamInfo: NOTHING" in line
+    conditions = mesh.api(f"{group}/further")["status"]["conditions"]
+    (condition,) = [c for c in conditions if c["type"] == "Programmed"]
+    assert condition["reason"] == "RefusedByProxy"
+    assert running.by_header("any.example.com") == "front", "all else is served on"

@@ -406,3 +406,16 @@ def test_a_kept_certificate_asked_for_again_is_sent() -> None:
     proxy = Talk(SHOP, secrets=purse)
     assert proxy.asks(SDS, "default", held={"default": "old"}) == []
     assert proxy.asks(SDS, "default") == ["SDS +default"]
+
+
+def test_a_cluster_that_comes_back_while_it_goes_is_waited_for_like_a_new_one() -> None:
+    both, one = snapshot(cds="a b", rds="80=both"), snapshot(cds="a", rds="80=one")
+    talk = Talk()
+    talk.settled(both)
+    assert talk.put(one) == ["RDS +80"]
+    assert talk.acks(RDS) == ["CDS -b"]
+    assert talk.put(both) == ["CDS +b"], (
+        "the version confirmed before is that of a cluster that went"
+    )
+    assert talk.acks(CDS) == []
+    assert talk.acks(CDS) == ["RDS +80"]

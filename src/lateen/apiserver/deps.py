@@ -175,12 +175,17 @@ class Deletion(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What should run from now on: absolute paths (`-` means `stdin`), and the default namespace."""
+    """What should run from now on: absolute paths (`-` means `stdin`), and the default namespace.
+
+    `beside`: on top of what runs already. `wait`: seconds for the proxies to acknowledge; None: do not.
+    """
 
     paths: tuple[str, ...]
     stdin: str = ""
     folder: str = ""
     namespace: str = "default"
+    beside: bool = False
+    wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from aiohttp import web
 
@@ -25,6 +26,7 @@ from lateen.base.errors import NotFound, NotPossible
 PREFIX = "/lateen/v1"
 EVENT_PAUSE = 0.5  # seconds in which changes are gathered into one event
 HEARTBEAT = 15.0  # seconds
+LONGEST_WAIT = 3600.0  # seconds
 _SHOWN_KINDS = (
     ("", "Pod"),
     ("", "Service"),
@@ -148,9 +150,21 @@ async def _sources(request: web.Request) -> Sources:
     namespace = body.get("namespace") or "default"
     if not all(isinstance(word, str) for word in (*words.values(), namespace)):
         raise ApiFault(400, "stdin, folder and namespace are texts")
+    beside, wait = body.get("beside", False), body.get("wait")
+    if not isinstance(beside, bool) or not (wait is None or _is_seconds(wait)):
+        raise ApiFault(400, "beside is true or false, wait a number of seconds")
     return Sources(
-        paths=tuple(paths), stdin=words["stdin"], folder=words["folder"], namespace=namespace
+        paths=tuple(paths),
+        stdin=words["stdin"],
+        folder=words["folder"],
+        namespace=namespace,
+        beside=beside,
+        wait=wait,
     )
+
+
+def _is_seconds(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= cast("float", value) <= LONGEST_WAIT
 
 
 async def _events(request: web.Request, store: Objects) -> web.StreamResponse:

@@ -26,16 +26,17 @@ from lateen.api.objects import Obj
 from lateen.apiserver.crilog import log_reader
 from lateen.apiserver.deps import ApiDeps, Sources
 from lateen.apiserver.noting import note_managers
+from lateen.app.applying import Acknowledging, taken_in
 from lateen.app.certifying import Certifying
 from lateen.app.measuring import Measuring
 from lateen.app.news import News
 from lateen.app.opening import MakeConsole, Opened, opened
 from lateen.app.reporting import Reporting
-from lateen.app.rounds import Rounds
+from lateen.app.rounds import Rounds, tidying
 from lateen.app.settings import Settings, load_settings
 from lateen.app.status import applied_json
 from lateen.base import layout
-from lateen.base.clock import Clock, SystemClock
+from lateen.base.clock import SystemClock
 from lateen.base.errors import EnvironmentFault
 from lateen.base.locality import parse_locality
 from lateen.base.origin import ObjectKey
@@ -56,6 +57,7 @@ from lateen.stages.following import Following
 from lateen.stages.nodes import NodeLink
 from lateen.stages.planning import Planning
 from lateen.stages.programming import Programming, remembered
+from lateen.stages.proxyless import Proxyless
 from lateen.stages.quarantining import Quarantine
 from lateen.stages.reclaiming import reclaimed
 from lateen.stages.restarting import restart
@@ -72,7 +74,6 @@ from lateen.xds.tokens import TokenKey
 
 log = logging.getLogger(__name__)
 ROUND_PAUSE = 0.004  # seconds in which changes are gathered into one round
-TIDY_EVERY = 600.0  # seconds
 DRAIN_PATIENCE = 15.0  # seconds for all pods to end
 
 
@@ -94,7 +95,13 @@ class ControlPlane:
         self.bootstraps = Bootstraps(run_dir=settings.run_dir, mint=tokens.mint)
         self.securing = Securing.open(settings.state_dir / "ca", self.clock)
         self.attesting = Attesting.of(self.securing.authority, settings.run_dir, self.clock)
-        self.ads = Ads(key=tokens, secrets=self.securing, clock=self.clock)
+        self.proxyless = Proxyless(latest=lambda: self.planning.latest)
+        self.ads = Ads(
+            key=tokens,
+            secrets=self.securing,
+            clock=self.clock,
+            for_grpc=self.proxyless.resources,
+        )
         self.quarantine = Quarantine(
             changed=self._wake_traffic, editions=lambda: editions_of(self.store.list())
         )
@@ -143,6 +150,13 @@ class ControlPlane:
             store=self.store,
             clock=self.clock,
             tell=self.news.tell,
+        )
+        self.acknowledging = Acknowledging(
+            clock=self.clock,
+            ledger=self.ads.ledger,
+            quarantine=self.quarantine,
+            due=lambda: self.rounds.due,
+            proxies=lambda: self.planning.latest.proxies if self.planning.latest else {},
         )
         self.reporting = Reporting(
             settings=lambda: self.settings,
@@ -247,7 +261,7 @@ class ControlPlane:
             named("autoscaling", self.autoscaling.autoscaling()),
             named("sizing", self.sizing.sizing()),
             named("statuses", self.programming.programming()),
-            named("tidying", _tidying(self.clock)),
+            named("tidying", tidying(self.clock)),
             named("ending", _wait(ending)),
         ]
         # What start-up made stays: collecting it over and over would only cost time.
@@ -340,18 +354,22 @@ class ControlPlane:
             self.sourcing.read(self._request())
 
     async def _apply(self, sources: Sources) -> dict[str, Any]:
-        self.settings = msgspec.structs.replace(
-            self.settings,
-            paths=sources.paths,
-            stdin=sources.stdin,
-            folder=sources.folder,
-            namespace=sources.namespace,
-        )
+        self.settings = taken_in(self.settings, sources)
         self.settings.save()
-        applied = self.sourcing.read(self._request())
+        told: dict[str, Any] = {}
+
+        def read() -> None:
+            told.update(applied_json(self.sourcing.read(self._request())))
+
+        if sources.wait is None:
+            read()
+            await asyncio.sleep(ROUND_PAUSE * 3)
+        else:
+            told["waited"] = await self.acknowledging.change(read, sources.wait)
+            self.programming.step()  # so that the objects' conditions say the same at once
         self.following.look_elsewhere()
-        await asyncio.sleep(ROUND_PAUSE * 3)
-        return {**applied_json(applied), **self.reporting.problems()}
+        told["refused"] = self.reporting.refused()
+        return {**told, **self.reporting.problems()}
 
     async def _drain(self) -> dict[str, Any]:
         """End every pod, apps before their proxies; the controllers stop, so none is made anew."""
@@ -393,15 +411,6 @@ class ControlPlane:
     def _shutdown(self) -> None:
         """Ask the supervisor, our parent, to end everything."""
         os.kill(os.getppid(), signal.SIGTERM)
-
-
-async def _tidying(clock: Clock) -> None:
-    """Let go now and then of what rounds have kept from being collected."""
-    while True:
-        await clock.sleep(TIDY_EVERY)
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
 
 
 async def _wait(event: asyncio.Event) -> None:

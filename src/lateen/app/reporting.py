@@ -69,7 +69,6 @@ class Reporting:
             )
             for obj in self.store.list(group="", kind="Pod")
         ]
-        refused = {*self.sourcing.refused, *self.quarantine.refused()}
         return {
             "name": settings.name,
             "phase": phase_of(
@@ -83,11 +82,15 @@ class Reporting:
             "nodes": list(settings.nodes),
             "console": self.console,
             "kubeconfig": str(settings.run_dir / "kubeconfig"),
-            "refused": sorted(str(key) for key in refused),
+            "refused": self.refused(),
             "news": self.news.items(),
             "outputs": self.building.outputs(),
             **self.problems(),
         }
+
+    def refused(self) -> list[str]:
+        """The objects that are not carried out as they are now: ill-formed, or refused by Envoy."""
+        return sorted(str(key) for key in {*self.sourcing.refused, *self.quarantine.refused()})
 
     def _complete(self) -> bool:
         """Whether every workload has its pods, every proxy its resources, every refusal a cause.

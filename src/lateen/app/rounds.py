@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lateen.api.objects import Obj
+from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey, Origin
 from lateen.envoy.border import emit_border
 from lateen.envoy.names import BORDER_NODE
@@ -27,6 +28,8 @@ from lateen.stages.running import Running
 from lateen.stages.securing import Securing
 from lateen.store.interface import Event, Store
 from lateen.xds.server import Ads
+
+TIDY_EVERY = 600.0  # seconds
 
 
 @dataclass(kw_only=True)
@@ -72,6 +75,7 @@ class Rounds:
             services = self._moves.take(latest.world if latest else None)
             if services is None or not self._move(services):
                 self._plan()
+            self.ads.tell_grpc()
         self.running.step()
 
     def _move(self, services: frozenset[tuple[str, str]]) -> bool:
@@ -119,3 +123,12 @@ class Rounds:
 
     def _slices(self, namespace: str) -> Iterable[Obj]:
         return self.store.list(group="discovery.k8s.io", kind="EndpointSlice", namespace=namespace)
+
+
+async def tidying(clock: Clock) -> None:
+    """Let go now and then of what rounds have kept from being collected."""
+    while True:
+        await clock.sleep(TIDY_EVERY)
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()

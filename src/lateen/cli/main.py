@@ -1,4 +1,4 @@
-"""The command line: `lateen up`, `status`, `logs`, `why-denied`, `proxy`, `down`.
+"""The command line: `lateen up`, `apply`, `status`, `logs`, `why-denied`, `proxy`, `down`.
 
 In: arguments.    Out: text or JSON, and an exit status: 0 well, 1 not well, 2 wrong usage.
 Before: -         After: cli/up.py, cli/show.py
@@ -174,6 +174,55 @@ def up(
             nodes=nodes,
             zones=zones,
             timeout=timeout,
+        )
+    )
+
+
+@app.command(
+    short_help="Take in changed or further files; tell when the proxies have them.",
+    epilog=examples(
+        "lateen apply --wait                       what has changed in the files of the mesh",
+        "lateen apply canary.yaml --wait           a further file, beside those that run",
+        "lateen apply --wait -o json | jq '.waited.proxies[].seconds'",
+    ),
+)
+def apply(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Further files and folders of YAML; - for stdin. None: those the mesh has.",
+            metavar="PATH",
+            show_default=False,
+        ),
+    ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Return when every proxy concerned has acknowledged it."),
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", help="How long to wait at most.", min=0, metavar="SECONDS"),
+    ] = 30,
+    output: Form = Output.TEXT,
+    namespace: Namespace = "default",
+    name: Name = "default",
+) -> None:
+    """Read the files of a running mesh now, and further ones if given; apply the difference.
+
+    With --wait it says which proxies were sent something and how long each took. What Envoy refuses is
+    printed in its words with file and line; all else is live, and the object's status says it too.
+
+    Exit status: 0 well, 1 something was refused or a proxy has not acknowledged in time, 2 wrong usage.
+    """
+    from lateen.cli.applying import run_apply
+
+    raise typer.Exit(
+        run_apply(
+            name,
+            paths or [],
+            namespace=namespace,
+            wait=timeout if wait else None,
+            as_json=output is Output.JSON,
         )
     )
 
@@ -358,6 +407,33 @@ def proxy_config(
 
     as_json = output is Output.JSON
     raise typer.Exit(run_proxy_config(name, pod, part.value, namespace=namespace, as_json=as_json))
+
+
+@proxy.command(
+    "grpc-bootstrap",
+    short_help="Print what the gRPC library needs to find services itself.",
+    epilog=examples(
+        "lateen proxy grpc-bootstrap deployment/web --file xds.json",
+        "GRPC_XDS_BOOTSTRAP=xds.json python client.py      with xds:///api.shop.svc.cluster.local:80",
+    ),
+)
+def proxy_grpc_bootstrap(
+    pod: PodWord,
+    file: Annotated[
+        str,
+        typer.Option("--file", help="Write it there, readable by you alone.", metavar="PATH"),
+    ] = "",
+    namespace: PodNamespace = "",
+    name: Name = "default",
+) -> None:
+    """Print the bootstrap of the gRPC library's own xDS client, for a program that speaks for a pod.
+
+    It contains the token of the pod's proxy. The client is told what that proxy is told of HTTP
+    services; it speaks plaintext, which pods refuse that insist on mTLS.
+    """
+    from lateen.cli.bootstrapping import run_grpc_bootstrap
+
+    raise typer.Exit(run_grpc_bootstrap(name, pod, namespace=namespace, file=file))
 
 
 @app.command(epilog=examples('kubectl --kubeconfig "$(lateen kubeconfig)" get pods -A'))

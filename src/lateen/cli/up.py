@@ -59,8 +59,8 @@ def run_up(
         run=str(run),
         state=str(state),
         cache=str(cache),
-        paths=tuple(_absolute(path) for path in paths),
-        stdin=_standard_input() if "-" in paths else "",
+        paths=tuple(absolute(path) for path in paths),
+        stdin=standard_input() if "-" in paths else "",
         folder=str(Path.cwd()),
         namespace=namespace,
     )
@@ -78,7 +78,8 @@ def run_up(
     return _apply(settings, client, timeout, before)
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
+    """The whole path of what was given; `-` stays. Raises EnvironmentFault where nothing is there."""
     if path == "-":
         return path
     try:
@@ -88,7 +89,7 @@ def _absolute(path: str) -> str:
     return str(Path(path).absolute())
 
 
-def _standard_input() -> str:
+def standard_input() -> str:
     """What comes in; nothing at all is a command before the pipe that failed, not a wish."""
     try:
         text = sys.stdin.read()

@@ -79,3 +79,7 @@ def address_listener(address: str, port: int) -> str:
 def border_listener(port: int) -> str:
     """`border_443`: the gateway's listener that the border connects to."""
     return f"border_{port}"
+
+
+# Where a Node's metadata has its token: the gRPC library sends no header of ours.
+TOKEN = "lateen.token"  # noqa: S105 - the name, not the token

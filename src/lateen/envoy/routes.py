@@ -209,7 +209,8 @@ def _respond(status: int, body: str = "", raw: bytes = b"") -> pb.DirectResponse
     return made
 
 
-def _route(route: Route) -> pb.Route:
+def emit_route(route: Route) -> pb.Route:
+    """One route of a virtual host."""
     made = pb.Route(
         name=route.name,
         match=route_match(route.match),
@@ -242,7 +243,7 @@ def _virtual_host(host: VirtualHost) -> pb.VirtualHost:
     return pb.VirtualHost(
         name=host.name,
         domains=host.domains,
-        routes=[_route(route) for route in host.routes],
+        routes=[emit_route(route) for route in host.routes],
         require_tls=pb.VirtualHost.ALL if host.require_tls else pb.VirtualHost.NONE,
         include_request_attempt_count=True,
         metadata=made_by(host.origin),

@@ -47,6 +47,11 @@ class Planned:
     resources: Mapping[str, Resources]
     problems: tuple[Problem, ...]
 
+    @property
+    def proxies(self) -> Mapping[str, Proxy]:
+        """Every proxy, by node id."""
+        return {node: plan.proxy for node, plan in self.plans.items()}
+
     def proxy_of(self, namespace: str, pod: str) -> Proxy | None:
         """The proxy of a pod, if it has one."""
         for plan in self.plans.values():

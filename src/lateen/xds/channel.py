@@ -68,6 +68,7 @@ class Channel:
         self._looked: Mapping[str, Resource] | None = None  # compared with what was told, but for
         self._heard: set[str] = set()  # these names
         self._open: set[str] = set()  # told and not confirmed
+        self._left: set[str] = set()  # told to be absent; a version confirmed before counts no more
         self.subscribed = False
         self.wildcard = False
         self.names: set[str] = set()
@@ -131,7 +132,7 @@ class Channel:
     def _forget(self, name: str) -> None:
         for versions in (self.sent, self.acked, self.refused):
             versions.pop(name, None)
-        for names in (self.owed, self._alone, self._open):
+        for names in (self.owed, self._alone, self._open, self._left):
             names.discard(name)
         self._heard.add(name)
 
@@ -217,6 +218,7 @@ class Channel:
             self._tell(resource.name, resource.version)
         for name in batch.removed:
             self._tell(name, ABSENT)
+            self._left.add(name)
 
     def _tell(self, name: str, version: str) -> None:
         self.sent[name] = version
@@ -234,6 +236,8 @@ class Channel:
         for resource in resources:
             if resource.name in self.sent:
                 self.acked[resource.name] = resource.version
+                if not any(resource.name in batch.removed for batch in self.flying.values()):
+                    self._left.discard(resource.name)
                 self._compare(resource.name)
                 if self.refused.pop(resource.name, None) is not None:
                     self._heard.add(resource.name)
@@ -300,12 +304,12 @@ class Channel:
         """Name and version of each resource there is and the proxy wants, but has not ACKed."""
         wanted = have if self.wildcard or not self.subscribed else self.names & have.keys()
         if self._looked is have and self.subscribed:
-            told = (*self._heard, *self._open, *self.refused)
+            told = (*self._heard, *self._open, *self._left, *self.refused)
             wanted = {name for name in told if name in wanted and name in have}
         return frozenset(
             (name, have[name].version)
             for name in wanted
-            if self.acked.get(name) != have[name].version
+            if self.acked.get(name) != have[name].version or name in self._left
         )
 
     @property

@@ -1,7 +1,7 @@
-"""Serve delta ADS to every proxy over one Unix socket.
+"""Serve ADS to every proxy over one Unix socket: delta to Envoys, state of the world to gRPC clients.
 
-In: snapshots per node, secrets, streams of proxies.    Out: responses; the ledger.
-Before: xds/stream.py, xds/wire.py, xds/tokens.py       After: stages/
+In: snapshots per node, secrets, streams of proxies.       Out: responses; the ledger.
+Before: xds/stream.py, xds/dialects.py, xds/tokens.py      After: stages/
 
 A thin loop around Stream: requests wait in a bounded queue, and a snapshot that arrives while a proxy
 is slow to read simply replaces the one before it.
@@ -14,7 +14,8 @@ import contextlib
 import logging
 import stat
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,12 +27,13 @@ from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
 from lateen.envoy.resources import Resources
 from lateen.xds.changes import Changes
+from lateen.xds.dialects import Delta, Dialect, StateOfTheWorld
 from lateen.xds.events import Connected, Disconnected
 from lateen.xds.ledger import Ledger
 from lateen.xds.messages import DeltaRequest, SecretSource
 from lateen.xds.stream import ACK_WAIT, Output, Stream, Timer
 from lateen.xds.tokens import TokenKey
-from lateen.xds.wire import BadRequest, Encoder, decode_request
+from lateen.xds.wire import BadRequest, Encoder, decode_whole_request
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +62,9 @@ class Ads:
         clock: Clock,
         ledger: Ledger | None = None,
         ack_wait: float = ACK_WAIT,
+        for_grpc: Callable[[str], Resources | None] = lambda _: None,
     ) -> None:
+        """`for_grpc`: what the gRPC library is told where that proxy is; None for an unknown proxy."""
         self.ledger = ledger or Ledger(clock)
         self._key = key
         self._secrets = secrets
@@ -70,6 +74,9 @@ class Ads:
         self._changes = Changes()
         self._snapshots: dict[str, Resources] = {}
         self._sessions: dict[str, _Session] = {}
+        self._for_grpc = for_grpc
+        self._grpc_ledger = Ledger(clock)  # nobody waits for these clients
+        self._grpc_sessions: dict[str, set[_Session]] = {}  # a pod may have several
         self._server: Any = None
         self._socket: Path | None = None
 
@@ -89,9 +96,9 @@ class Ads:
         )
         # Neither (de)serialiser: messages stay bytes, so that they are made once for all proxies.
         delta = grpc.stream_stream_rpc_method_handler(self._serve)
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(_SERVICE, {"DeltaAggregatedResources": delta}),)
-        )
+        whole = grpc.stream_stream_rpc_method_handler(self._serve_whole)
+        methods = {"DeltaAggregatedResources": delta, "StreamAggregatedResources": whole}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, methods),))
         try:
             server.add_insecure_port(f"unix:{socket_path}")
         except RuntimeError as error:
@@ -105,7 +112,7 @@ class Ads:
         server, self._server = self._server, None
         if server is None:
             return
-        for session in tuple(self._sessions.values()):
+        for session in (*self._sessions.values(), *chain(*self._grpc_sessions.values())):
             session.close()
         await server.stop(None)
         if self._socket:
@@ -125,7 +132,16 @@ class Ads:
         self._snapshots.pop(node_id, None)
         if session := self._sessions.pop(node_id, None):
             session.close()
+        for session in self._grpc_sessions.get(node_id, ()):
+            session.close()
         self.ledger.forget(node_id)
+
+    def tell_grpc(self) -> None:
+        """There is a new plan: look up what gRPC clients are to have."""
+        for node_id, sessions in self._grpc_sessions.items():
+            if (resources := self._for_grpc(node_id)) is not None:
+                for session in sessions:
+                    session.put(resources)
 
     def refresh(self, node_id: str, names: Iterable[str]) -> None:
         """The secret source has something new of these names for that proxy."""
@@ -138,7 +154,7 @@ class Ads:
             await call.abort(grpc.StatusCode.UNAUTHENTICATED, "no valid token")
             return
         stream = Stream(node_id, self._secrets, ack_wait=self._ack_wait, changes=self._changes)
-        session = _Session(stream, self.ledger, self._clock, self._encoder)
+        session = _Session(stream, self.ledger, self._clock, Delta(self._encoder))
         if superseded := self._sessions.get(node_id):
             superseded.close()
         self._sessions[node_id] = session
@@ -154,6 +170,36 @@ class Ads:
                 del self._sessions[node_id]
                 self.ledger.note(Disconnected(proxy=node_id))
 
+    async def _serve_whole(self, requests: AsyncIterator[bytes], call: _Call) -> None:
+        first = await anext(aiter(requests), None)
+        if first is None:
+            return
+        try:
+            asked = decode_whole_request(first)
+        except BadRequest as error:
+            await call.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            return
+        node_id = self._key.node_of(asked.token) if asked else None
+        resources = self._for_grpc(node_id) if node_id else None
+        if node_id is None or resources is None:
+            await call.abort(grpc.StatusCode.UNAUTHENTICATED, "no valid token in the Node")
+            return
+        stream = Stream(node_id, self._secrets, changes=self._changes, ordered=False)
+        dialect = StateOfTheWorld(self._encoder)
+        session = _Session(stream, self._grpc_ledger, self._clock, dialect)
+        session.put(resources)
+        same = self._grpc_sessions.setdefault(node_id, set())
+        same.add(session)
+        try:
+            await session.run(_again(first, requests), call)
+        except BadRequest as error:
+            await call.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        finally:
+            same.discard(session)
+            if not same and self._grpc_sessions.get(node_id) is same:
+                del self._grpc_sessions[node_id]
+                self._grpc_ledger.forget(node_id)
+
     def _node_of(self, call: _Call) -> str | None:
         # The Node message is the proxy's own word; only the token proves who it is.
         metadata = {name.lower(): value for name, value in call.invocation_metadata()}
@@ -162,15 +208,22 @@ class Ads:
         return self._key.node_of(token.strip()) if scheme.lower() == "bearer" else None
 
 
+async def _again(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for each in rest:
+        yield each
+
+
 class _Session:
     """One stream on the wire: gathers inputs, steps the state machine, writes what it says."""
 
-    def __init__(self, stream: Stream, ledger: Ledger, clock: Clock, encoder: Encoder) -> None:
+    def __init__(self, stream: Stream, ledger: Ledger, clock: Clock, dialect: Dialect) -> None:
         self._stream = stream
         self._ledger = ledger
         self._clock = clock
-        self._encoder = encoder
+        self._dialect = dialect
         self._inbox: deque[DeltaRequest] = deque()
+        self._assumed: deque[DeltaRequest] = deque()  # answers to what could not be said
         self._room = asyncio.Semaphore(_INBOX_LIMIT)
         self._snapshot: Resources | None = None
         self._stale: set[str] = set()
@@ -207,7 +260,11 @@ class _Session:
                         self._ledger.note(event)
                     self._keep_timer()
                     for response in output.responses:
-                        await call.write(self._encoder.encode(response))
+                        said = self._dialect.write(response)
+                        if isinstance(said, bytes):
+                            await call.write(said)
+                        else:
+                            self._assumed.append(said)
             if reading.done() and not reading.cancelled():
                 reading.result()
         finally:
@@ -218,7 +275,7 @@ class _Session:
     async def _read(self, requests: AsyncIterator[bytes]) -> None:
         try:
             async for raw in requests:
-                request = decode_request(raw)
+                request = self._dialect.read(raw)
                 if request is None:
                     _log.warning("%s asks for an unknown type", self._stream.node_id)
                     continue
@@ -233,6 +290,8 @@ class _Session:
         if self._snapshot is not None:
             snapshot, self._snapshot = self._snapshot, None
             return self._stream.on_snapshot(snapshot)
+        if self._assumed:
+            return self._stream.on_request(self._assumed.popleft())
         if self._inbox:
             self._room.release()
             return self._stream.on_request(self._inbox.popleft())

@@ -14,6 +14,8 @@ The order is what keeps Envoy from answering 503 between two states:
 - Endpoints and secrets never wait, so an endpoint-only change is out at once.
 - A newer snapshot replaces the one being rolled out: what is due is always computed against the newest.
 - After a refusal clusters are not removed: the routes still in use may need them.
+- A client that uses new routes only when it has all they lead to, as the gRPC library does, asks for
+  listeners first: with `ordered` False nothing is waited for.
 """
 
 from __future__ import annotations
@@ -62,11 +64,13 @@ class Stream:
         ack_wait: float = ACK_WAIT,
         response_limit: int = RESPONSE_LIMIT,
         changes: Changes | None = None,
+        ordered: bool = True,
     ) -> None:
         self.node_id = node_id
         self.timer: Timer | None = None
         self._secrets = secrets
         self._ack_wait = ack_wait
+        self._ordered = ordered
         self._limit = response_limit
         changes = changes or Changes()
         self._channels = {type_: Channel(type_, changes) for type_ in ResourceType}
@@ -268,6 +272,8 @@ class Stream:
     def _missing(self, clusters: Due) -> frozenset[tuple[str, str]]:
         """What is waited for before listeners, routes or removals may go; keeps the timer."""
         missing: frozenset[tuple[str, str]] = frozenset()
+        if not self._ordered:
+            return missing
         if (
             clusters.gone
             or self._channels[ResourceType.LISTENER].answer_due

@@ -1,7 +1,7 @@
 """Between bytes on the wire and the stream's own messages.
 
 In: DeltaDiscoveryRequest bytes, DeltaResponse.    Out: DeltaRequest, DeltaDiscoveryResponse bytes.
-Before: xds/messages.py                            After: xds/server.py
+Before: xds/messages.py, xds/whole.py              After: xds/dialects.py
 
 A resource is wrapped once, however many proxies get it: responses are put together from the wrapped
 bytes by hand, since fields of a protobuf message may simply follow each other.
@@ -9,20 +9,23 @@ bytes by hand, since fields of a protobuf message may simply follow each other.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 
 from google.protobuf.message import DecodeError
 
 from lateen.base.errors import LateenError
+from lateen.envoy import names
 from lateen.envoy.pb.envoy.service.discovery.v3 import discovery_pb2 as pb
 from lateen.envoy.resources import Resource, ResourceType
 from lateen.xds.messages import DeltaRequest, DeltaResponse
+from lateen.xds.whole import WholeRequest, WholeResponse
 
 _RESOURCES_TAG = bytes([pb.DeltaDiscoveryResponse.RESOURCES_FIELD_NUMBER << 3 | 2])
 
 
 class BadRequest(LateenError):
-    """A proxy sent what is not a DeltaDiscoveryRequest."""
+    """A proxy sent what is no request."""
 
 
 def decode_request(raw: bytes) -> DeltaRequest | None:
@@ -42,6 +45,25 @@ def decode_request(raw: bytes) -> DeltaRequest | None:
         initial_versions=dict(message.initial_resource_versions),
         nonce=message.response_nonce,
         error=message.error_detail.message if message.HasField("error_detail") else None,
+    )
+
+
+def decode_whole_request(raw: bytes) -> WholeRequest | None:
+    """Read a request of the state-of-the-world protocol; as `decode_request` else."""
+    try:
+        message = pb.DiscoveryRequest.FromString(raw)
+    except DecodeError as error:
+        raise BadRequest(str(error)) from error
+    try:
+        type_ = ResourceType(message.type_url)
+    except ValueError:
+        return None
+    return WholeRequest(
+        type=type_,
+        names=tuple(message.resource_names),
+        nonce=message.response_nonce,
+        error=message.error_detail.message if message.HasField("error_detail") else None,
+        token=message.node.metadata.fields[names.TOKEN].string_value,
     )
 
 
@@ -68,6 +90,16 @@ class Encoder:
             body = self._wrap(response.type, resource)
             parts += (_RESOURCES_TAG, _varint(len(body)), body)
         return b"".join(parts)
+
+    def encode_whole(self, response: WholeResponse) -> bytes:
+        """The bytes of a DiscoveryResponse; its version is one of names and versions."""
+        message = pb.DiscoveryResponse(type_url=response.type, nonce=response.nonce)
+        digest = hashlib.blake2b(digest_size=8)
+        for resource in response.resources:
+            digest.update(f"{resource.name}\0{resource.version}\0".encode())
+            message.resources.add(type_url=response.type, value=resource.body)
+        message.version_info = digest.hexdigest()
+        return message.SerializeToString()
 
     def _wrap(self, type_: ResourceType, resource: Resource) -> bytes:
         key = (type_, resource.name, resource.version)

@@ -59,7 +59,8 @@ class TcpServer(socketserver.ThreadingTCPServer):
 
 
 def upper(request: bytes, context: grpc.ServicerContext) -> bytes:
-    """A unary call; its trailing metadata tells who answered."""
+    """A unary call; its trailing metadata tells who answered, the initial one which pod of theirs."""
+    context.send_initial_metadata((("pod", os.environ.get("HOSTNAME", NAME)),))
     context.set_trailing_metadata((("answered-by", NAME),))
     if request == b"refuse":
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, "refused as asked")
