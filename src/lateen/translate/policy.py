@@ -26,7 +26,7 @@ from lateen.ir.policy import (
 )
 from lateen.translate.authorizers import authorizer_named
 from lateen.translate.conditions import condition_of, is_carried, operation_of, source_of
-from lateen.translate.faults import stricter
+from lateen.translate.faults import no_tokens, stricter
 from lateen.translate.selecting import selects
 from lateen.translate.tokens import token_rules
 from lateen.translate.views import Sight
@@ -59,6 +59,8 @@ def authorization_of(sight: Sight, workload: Workload) -> tuple[Authorization, t
             continue
         translated, faults = translate_policy(policy)
         problems.extend(faults)
+        if translated.asks_for_tokens and not tokens:
+            problems.append(no_tokens(policy.origin("spec.rules")))
         if translated.verdict is Verdict.CUSTOM:
             provider = policy.typed.spec.provider
             asked.setdefault(provider.name if provider else "", []).append(translated)
