@@ -15,6 +15,7 @@ Before: base/problem.py     After: every other file of translate/
 | LAT0107 | a fault concerns no request, because it has no percentage |
 | LAT0108 | the tokens of an issuer are refused, because its keys cannot be had |
 | LAT0109 | a policy asks for a token where none is ever looked at |
+| LAT0110 | an authorizer is to be asked about the question put to it |
 
 All are warnings: what is not concerned goes on working.
 """
@@ -91,3 +92,9 @@ def no_tokens(origin: Origin) -> Problem:
     return _warning(
         "LAT0109", origin, message, "a RequestAuthentication with the issuer's jwtRules"
     )
+
+
+def asks_itself(origin: Origin) -> Problem:
+    """A CUSTOM policy that holds at its own authorizer's pods."""
+    message = "it holds at its authorizer's own pods, which would be asked about each question, without end"
+    return _warning("LAT0110", origin, message, "a selector that leaves out the authorizer's pods")
