@@ -45,7 +45,7 @@ def _chains(
         by_id = {target.id: target for target in targets}
         return [
             *gates(site.authorization, gateway_port=site.gateway_port),
-            *raw_filters(by_id.__getitem__, to, tags),
+            *raw_filters(by_id.__getitem__, to, tags, judged=bool(site.authorization.policies)),
         ]
 
     tags = labels(proxy, inbound=False)

@@ -148,7 +148,9 @@ def _elsewhere(tags: Mapping[str, str], elsewhere: Elsewhere) -> list[Filter]:
     return [tcp_proxy(stat=cluster, cluster=cluster, tags=tags)]
 
 
-def _to_splits(to: tuple[Split, ...], target: TcpTarget, tags: Mapping[str, str]) -> Filter:
+def _to_splits(
+    to: tuple[Split, ...], target: TcpTarget, tags: Mapping[str, str], judged: bool
+) -> Filter:
     first = names.outbound_cluster(target.id)
     shares = tuple((names.outbound_cluster(split.backend), split.weight) for split in to)
     cluster = first if len(shares) == 1 else shares
@@ -159,16 +161,21 @@ def _to_splits(to: tuple[Split, ...], target: TcpTarget, tags: Mapping[str, str]
         idle_timeout=target.idle_timeout,
         by_source=target.by_source,
         tunnel=target.tunnel,
+        judged=judged,
     )
 
 
 def raw_filters(
-    target: Callable[[BackendId], TcpTarget], to: tuple[Split, ...], tags: Mapping[str, str]
+    target: Callable[[BackendId], TcpTarget],
+    to: tuple[Split, ...],
+    tags: Mapping[str, str],
+    *,
+    judged: bool = False,
 ) -> list[Filter]:
     """Raw connections to backends by share; where one may speak HTTP, told to be none."""
     targets = [target(split.backend) for split in to]
     first_say = [says_tcp()] if any(target.http for target in targets) else []
-    return [*first_say, _to_splits(to, targets[0], tags)]
+    return [*first_say, _to_splits(to, targets[0], tags, judged)]
 
 
 def _http(listener: ListenerOut, table: str, tags: Mapping[str, str]) -> Filter:

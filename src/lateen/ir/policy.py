@@ -228,6 +228,12 @@ class Policy:
     dry_run: bool = False
     origin: Origin
 
+    @property
+    def asks_for_tokens(self) -> bool:
+        """Whether any of its conditions is on a token."""
+        every = (condition for clause in self.clauses for condition in clause.conditions)
+        return any(isinstance(each, ClaimCondition | SubjectCondition) for each in every)
+
     def on_tcp(self) -> tuple[tuple[int, Clause], ...]:
         """Its clauses on a connection that is not HTTP, with their numbers."""
         left = ((n, clause.on_tcp(self.verdict)) for n, clause in enumerate(self.clauses))

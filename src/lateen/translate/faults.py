@@ -14,6 +14,8 @@ Before: base/problem.py     After: every other file of translate/
 | LAT0105 | two listeners want the same address and port |
 | LAT0107 | a fault concerns no request, because it has no percentage |
 | LAT0108 | the tokens of an issuer are refused, because its keys cannot be had |
+| LAT0109 | a policy asks for a token where none is ever looked at |
+| LAT0110 | an authorizer is to be asked about the question put to it |
 
 All are warnings: what is not concerned goes on working.
 """
@@ -80,3 +82,19 @@ def no_keys(origin: Origin, issuer: str, why: str) -> Problem:
         f"every token of {issuer or 'this rule'} is refused, because its keys are not known: {why}"
     )
     return _warning("LAT0108", origin, message)
+
+
+def no_tokens(origin: Origin) -> Problem:
+    """A policy on tokens at a workload that looks at none."""
+    message = (
+        "it asks for a token, but no RequestAuthentication holds for these pods: no request has one"
+    )
+    return _warning(
+        "LAT0109", origin, message, "a RequestAuthentication with the issuer's jwtRules"
+    )
+
+
+def asks_itself(origin: Origin) -> Problem:
+    """A CUSTOM policy that holds at its own authorizer's pods."""
+    message = "it holds at its authorizer's own pods, which would be asked about each question, without end"
+    return _warning("LAT0110", origin, message, "a selector that leaves out the authorizer's pods")

@@ -26,7 +26,7 @@ from lateen.ir.policy import (
 )
 from lateen.translate.authorizers import authorizer_named
 from lateen.translate.conditions import condition_of, is_carried, operation_of, source_of
-from lateen.translate.faults import stricter
+from lateen.translate.faults import asks_itself, no_tokens, stricter
 from lateen.translate.selecting import selects
 from lateen.translate.tokens import token_rules
 from lateen.translate.views import Sight
@@ -59,12 +59,16 @@ def authorization_of(sight: Sight, workload: Workload) -> tuple[Authorization, t
             continue
         translated, faults = translate_policy(policy)
         problems.extend(faults)
+        if translated.asks_for_tokens and not tokens:
+            problems.append(no_tokens(policy.origin("spec.rules")))
         if translated.verdict is Verdict.CUSTOM:
             provider = policy.typed.spec.provider
             asked.setdefault(provider.name if provider else "", []).append(translated)
         else:
             made[translated.verdict].append(translated)
     custom, refused = _custom(sight, asked, problems)
+    if custom and _is_behind(sight, workload, custom.authorizer.asking.backend.host):
+        problems.extend(asks_itself(policy.origin) for policy in custom.policies)
     authorization = Authorization(
         tokens=tokens,
         custom=custom,
@@ -93,6 +97,13 @@ def _custom(
             words = f"what it would be asked about is refused: {why}"
             problems.append(stricter(policy.origin.at("spec.provider.name"), words))
     return custom, refused
+
+
+def _is_behind(sight: Sight, workload: Workload, host: str) -> bool:
+    """Whether a workload is one of those that answer to a host."""
+    service = sight.service(host)
+    instances = sight.index.world.instances_of(service) if service else ()
+    return any(instance.workload == workload for instance in instances)
 
 
 def reads_of(mesh: MeshConfig) -> Paths | None:
