@@ -12,8 +12,9 @@ import pytest
 from lateen.base.clock import FakeClock
 from lateen.node import launch, streams
 from lateen.node.logs import MAX_LINE, ContainerLog, split_lines
+from lateen.node.nft import encode
 from lateen.node.protocol import ServiceAddress, VolumeFile, VolumeRun
-from lateen.node.rules import Sort, encode, encode_pod, pod_chains
+from lateen.node.rules import TABLE, Sort, encode_pod, pod_chains
 from lateen.node.serviceproxy import ServiceTable
 from lateen.node.volumes import write_volume
 
@@ -90,7 +91,7 @@ def test_services_hand_out_their_endpoints_in_turn() -> None:
 
 @pytest.mark.parametrize("sort", list(Sort))
 def test_the_template_of_rules_is_what_would_be_encoded(sort: Sort) -> None:
-    assert encode_pod("198.18.3.4", sort) == encode(pod_chains("198.18.3.4", sort))
+    assert encode_pod("198.18.3.4", sort) == encode(TABLE, pod_chains("198.18.3.4", sort))
 
 
 def test_the_command_ends_with_its_parent_and_maps_root_for_users() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from lateen.api.kinds import KINDS, Form, Kind
+from lateen.api.kinds import KINDS, KUBERNETES_NETWORKING, Form, Kind
 from lateen.apiserver.ages import age_of, human, parse_time
 from lateen.apiserver.columns import (
     AGE,
@@ -184,6 +184,22 @@ def _source(raw: Tree) -> str:
     return ", ".join(word for word in words if word)
 
 
+def _pod_selector(raw: Tree) -> str:
+    """As metav1.FormatLabelSelector: `a=b,c in (d,e),!f`."""
+    selector = at(raw, "spec", "podSelector") or {}
+    words = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    for needed in selector.get("matchExpressions") or ():
+        key, values = needed.get("key"), ",".join(needed.get("values") or ())
+        match needed.get("operator"):
+            case "Exists":
+                words.append(str(key))
+            case "DoesNotExist":
+                words.append(f"!{key}")
+            case operator:
+                words.append(f"{key} {str(operator).lower()} ({values})")
+    return ",".join(words) or NONE
+
+
 WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
     ("", "Event"): (
         _since("Last Seen", "lastTimestamp"),
@@ -243,6 +259,7 @@ WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
             "AllowVolumeExpansion", lambda raw: str(bool(raw.get("allowVolumeExpansion"))).lower()
         ),
     ),
+    (KUBERNETES_NETWORKING, "NetworkPolicy"): (shown_column("Pod-Selector", _pod_selector),),
     ("policy", "PodDisruptionBudget"): (
         text_column("Min Available", "spec", "minAvailable", default="N/A"),
         text_column("Max Unavailable", "spec", "maxUnavailable", default="N/A"),

@@ -187,6 +187,7 @@ class ControlPlane:
             tools=self.building.tools,
             proxy_for=lambda obj: self.bootstraps.proxy_run(obj, self.planning.latest),
             settled=self._settled,
+            passing=self.planning.passing,
             kept_volumes=self._volumes,
             identity=self.attesting.folder,
             token=self.account_tokens.token,

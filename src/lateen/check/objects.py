@@ -23,6 +23,7 @@ from lateen.api.destinationrule import DestinationRule
 from lateen.api.eventforms import EventsEvent
 from lateen.api.gateway import Gateway
 from lateen.api.kinds import kind_of
+from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.node import Node
 from lateen.api.objects import Obj
 from lateen.api.paths import holds
@@ -49,6 +50,7 @@ from lateen.check.destinationrule import check_destination_rule
 from lateen.check.endpoints import check_endpoints
 from lateen.check.event import check_event
 from lateen.check.gateway import check_gateway
+from lateen.check.networkpolicy import check_network_policy
 from lateen.check.rbac import check_rbac
 from lateen.check.rules import broken_rules
 from lateen.check.scaling import check_autoscaler, check_budget
@@ -157,6 +159,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_budget(typed, at)
         case PersistentVolume() as typed:
             return check_volume(typed, at)
+        case NetworkPolicy() as typed:
+            return check_network_policy(typed, at)
         case Node() as typed:
             return check_node(typed, at)
         case DaemonSet() as typed:

@@ -7,16 +7,19 @@ Before: stages/planning.py      After: envoy/border.py
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lateen.base import layout
 from lateen.ir.backends import Backend, Outside
 from lateen.ir.border import BorderPlan, Door, Exit
+from lateen.ir.packets import OPEN, Allow, PodFilter, admits
 from lateen.ir.plan import Role
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import slot_of
 from lateen.world.model import Workload
+
+CLIENT = "127.0.0.1"  # whoever comes in by a door
 
 
 @dataclass(kw_only=True)
@@ -40,10 +43,15 @@ class Bordering:
         }
         outside = {id(p.backends): p.backends for p in plans.values()}  # most proxies share them
         allowed = {key: _destinations(backends) for key, backends in outside.items()}
+        filters = {slot_of(workloads[pod].uid): one for pod, one in planned.filters.items()}
         return BorderPlan(
             doors=tuple(self._doors(planned, ports)),
             exits=tuple(
-                self._exit(slot, allowed[id(plans[slot].backends)] if slot in plans else ())
+                self._exit(
+                    slot,
+                    allowed[id(plans[slot].backends)] if slot in plans else (),
+                    filters.get(slot, OPEN),
+                )
                 for slot in sorted(slots)
             ),
             own_addresses=self.own_addresses,
@@ -54,17 +62,21 @@ class Bordering:
             sockets = (
                 layout.gateway_socket(self.run_dir, slot_of(pod.uid), listen)
                 for pod, listen in opening.pods
+                if admits(_incoming(planned, pod), CLIENT, "TCP", listen)
             )
             yield Door(
                 port=ports.get(opening.port, opening.port), sockets=tuple(sorted(map(str, sockets)))
             )
 
-    def _exit(self, slot: str, allowed: tuple[tuple[str, int], ...]) -> Exit:
+    def _exit(
+        self, slot: str, allowed: tuple[tuple[str, int], ...], passing: PodFilter
+    ) -> Exit:
         return Exit(
             slot=slot,
             socket=str(layout.exit_socket(self.run_dir, slot)),
             by_number=str(layout.exit_by_address(self.run_dir, slot)),
             allowed=allowed,
+            reach=_outside(passing),
         )
 
 
@@ -106,6 +118,18 @@ def openings(planned: Planned) -> tuple[Opening, ...]:
             if pods:
                 found.setdefault(port.number, Opening(port=port.number, pods=pods))
     return tuple(found[number] for number in sorted(found))
+
+
+def _incoming(planned: Planned, pod: Workload) -> tuple[Allow, ...] | None:
+    """What NetworkPolicies let come to a pod; a door leads only to pods that let its clients in."""
+    return planned.filters.get((pod.namespace, pod.name), OPEN).ingress
+
+
+def _outside(passing: PodFilter) -> tuple[Allow, ...] | None:
+    """What of a pod's egress is not about other pods: these are not reached by the border."""
+    if passing.egress is None:
+        return None
+    return tuple(replace(allow, pods=()) for allow in passing.egress if allow.blocks)
 
 
 def addresses_of_this_host() -> tuple[str, ...]:

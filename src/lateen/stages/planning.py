@@ -21,9 +21,11 @@ from lateen.base.problem import Problem
 from lateen.envoy.emit import PORT, emit
 from lateen.envoy.memo import Memo
 from lateen.envoy.resources import Extended, Resource, Resources
+from lateen.ir.packets import OPEN, PodFilter
 from lateen.ir.plan import Proxy, ProxyPlan
 from lateen.node.protocol import Directory, Name, ServiceAddress
 from lateen.stages.resolving import slot_of
+from lateen.translate.packets import filters_of
 from lateen.translate.plan import plans as plans_of
 from lateen.world.build import world_of
 from lateen.world.model import World
@@ -46,6 +48,7 @@ class Planned:
     plans: Mapping[str, ProxyPlan]
     resources: Mapping[str, Resources]
     problems: tuple[Problem, ...]
+    filters: Mapping[tuple[str, str], PodFilter]  # of the pods that a NetworkPolicy is about
 
     def proxy_of(self, namespace: str, pod: str) -> Proxy | None:
         """The proxy of a pod, if it has one."""
@@ -92,6 +95,13 @@ class Planning:
                 self.put(node, resources)
         self.latest = planned
 
+    def passing(self, pod: Obj) -> PodFilter | None:
+        """What may reach a pod and leave it; None for one that was not there yet."""
+        where = pod.key.namespace, pod.key.name
+        if self.latest is None or where not in self.latest.world.workloads:
+            return None
+        return self.latest.filters.get(where, OPEN)
+
     def _plan(self, world: World) -> Planned:
         plans: dict[str, ProxyPlan] = {}
         made_now: dict[str, Resources] = {}
@@ -103,7 +113,13 @@ class Planning:
             made_now[proxy.id] = self._emit(proxy, made.plan, world)
         self._memo.turn()
         resources = _kept(self.latest.resources if self.latest else {}, made_now)
-        return Planned(world=world, plans=plans, resources=resources, problems=tuple(problems))
+        return Planned(
+            world=world,
+            plans=plans,
+            resources=resources,
+            problems=tuple(problems),
+            filters=filters_of(world),
+        )
 
     def _emit(self, proxy: Proxy, plan: ProxyPlan, world: World) -> Resources:
         slot = slot_of(world.workloads[proxy.namespace, proxy.pod].uid)

@@ -18,6 +18,7 @@ from lateen.api.destinationrule import DestinationRule
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
+from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.objects import Obj
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
@@ -76,6 +77,8 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         request_authentications=_owned(
             by_kind.get("RequestAuthentication", ()), RequestAuthentication
         ),
+        network_policies=_owned(by_kind.get("NetworkPolicy", ()), NetworkPolicy),
+        namespace_labels=labels,
         secrets={
             (o.key.namespace, o.key.name): _secret(o)
             for o in sorted(by_kind.get("Secret", ()), key=lambda o: o.key)

@@ -9,14 +9,15 @@ Everything is immutable and sorted, so that equal stores give equal worlds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from lateen.api.destinationrule import DestinationRule
-from lateen.api.fields import Api
+from lateen.api.fields import Api, Labels
 from lateen.api.gateway import Gateway
 from lateen.api.meshconfig import MeshConfig
+from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.objects import Obj
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
@@ -171,6 +172,7 @@ class Workload:
     injection: Injection
     ended: bool
     ports: tuple[tuple[str, int], ...]  # TCP container ports: (name, number)
+    named_ports: tuple[tuple[str, str, int], ...] = ()  # protocol, name, number
     hostname: str = ""
     subdomain: str = ""
     locality: Locality = NOWHERE  # of its node, or what its label istio-locality says
@@ -259,6 +261,8 @@ class World:
     authorization_policies: tuple[Owned[AuthorizationPolicy], ...]
     request_authentications: tuple[Owned[RequestAuthentication], ...]
     secrets: Mapping[tuple[str, str], SecretData]
+    network_policies: tuple[Owned[NetworkPolicy], ...] = ()
+    namespace_labels: Mapping[str, Labels] = field(default_factory=dict)
 
     def service(self, host: str, namespace: str) -> Service | None:
         """Who answers to a full host name, seen from a namespace: its own service first."""
