@@ -196,6 +196,19 @@ class Mesh:
         """GET from the control plane's API."""
         return Client(self.run / "api.sock").get(path)
 
+    def create(self, path: str, tree: Mapping[str, Any]) -> Any:
+        """POST to the control plane's API."""
+        return Client(self.run / "api.sock").post(path, tree)
+
+    def delete(self, path: str) -> None:
+        """DELETE at the control plane's API."""
+        with socket.socket(socket.AF_UNIX) as api:
+            api.connect(str(self.run / "api.sock"))
+            api.sendall(
+                f"DELETE {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            )
+            assert api.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
+
 
 def eventually(what: Callable[[], Any], *, within: float = 30.0, every: float = 0.05) -> Any:
     """Ask again until the answer is true, for a bounded time; returns it, or the last one."""
