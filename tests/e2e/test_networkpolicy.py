@@ -106,7 +106,10 @@ def test_a_pod_answers_those_that_are_let_in_and_no_one_else(mesh: Mesh) -> None
 
 @pytest.mark.parametrize(
     ("via", "answer"),
-    [("/other", 200), ("/plain", "ConnectionResetError")],  # STRICT mTLS hears plaintext and hangs up
+    [
+        ("/other", 200),
+        ("/plain", "ConnectionResetError"),
+    ],  # STRICT mTLS hears plaintext and hangs up
 )
 def test_a_pod_goes_where_it_may_and_names_are_found_as_in_a_cluster(
     mesh: Mesh, via: str, answer: object
