@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -35,16 +33,6 @@ def ping(family, address, kind=socket.SOCK_DGRAM):
     except OSError as error: return errno.errorcode.get(error.errno, "nothing in time")
 """
 UNPROXIED = "http://{}:8080/v1/x"
-
-
-@contextmanager
-def made(mesh: Mesh, collection: str, tree: dict[str, Any]) -> Iterator[None]:
-    """An object for as long as it is needed."""
-    mesh.create(collection, tree)
-    try:
-        yield
-    finally:
-        mesh.delete(f"{collection}/{tree['metadata']['name']}")
 
 
 def policy(name: str, **spec: Any) -> dict[str, Any]:
@@ -85,7 +73,7 @@ def test_a_pod_answers_those_that_are_let_in_and_no_one_else(mesh: Mesh) -> None
         **app("api"),
         ingress=[{"from": [app("web")], "ports": [{"port": 8080}]}],
     )
-    with made(mesh, POLICIES, only):
+    with mesh.made(POLICIES, only):
         # The connections that proxies keep open are held to it, too.
         becomes(mesh, by_name, "nothing in time", "/other")
         assert told(mesh, by_name) == 200
@@ -129,9 +117,9 @@ def test_a_pod_goes_where_it_may_and_names_are_found_as_in_a_cluster(
     closed = policy(f"{name}-closed", **app(name), policyTypes=["Egress"])
     to_web = {"to": [app("web")], "ports": [{"port": 8080}]}
     some = policy(f"{name}-some", **app(name), egress=[dns, to_web], policyTypes=["Egress"])
-    with made(mesh, POLICIES, closed):
+    with mesh.made(POLICIES, closed):
         becomes(mesh, "ask('http://web/')", "no name", via)
-        with made(mesh, POLICIES, some):
+        with mesh.made(POLICIES, some):
             becomes(mesh, "ask('http://web/')", answer, via)
             assert told(mesh, "ask('http://canary/')", via) == "nothing in time"
 
@@ -159,17 +147,17 @@ def test_what_is_outside_is_judged_by_its_address(mesh: Mesh) -> None:
                 "other-held", **app("other"), egress=[names, rule], policyTypes=["Egress"]
             )
 
-        with made(mesh, ENTRIES, entry):
-            with made(mesh, POLICIES, held("10.0.0.0/8")):
+        with mesh.made(ENTRIES, entry):
+            with mesh.made(POLICIES, held("10.0.0.0/8")):
                 becomes(mesh, ask, 503, "/other")
                 becomes(mesh, ask, 200)  # it is about one pod
-            with made(mesh, POLICIES, held("127.0.0.0/8")):
+            with mesh.made(POLICIES, held("127.0.0.0/8")):
                 becomes(mesh, ask, 200, "/other")
 
 
 def test_the_gateway_is_closed_to_the_host_by_a_policy_about_it(mesh: Mesh) -> None:
     gateway = "/apis/networking.k8s.io/v1/namespaces/istio-system/networkpolicies"
     inside_only = policy("inside-only", podSelector={}, ingress=[{"from": [{"podSelector": {}}]}])
-    with made(mesh, gateway, inside_only):
+    with mesh.made(gateway, inside_only):
         assert eventually(lambda: mesh.get("/").status == 0)
     assert eventually(lambda: mesh.get("/").status == 200)

@@ -47,7 +47,15 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _service_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    made = {"type": "ClusterIP", **spec}
+    made = {"type": "ClusterIP", "sessionAffinity": "None", **spec}
+    if made["type"] != "ExternalName":
+        made.setdefault("internalTrafficPolicy", "Cluster")
+    if made["type"] in ("NodePort", "LoadBalancer"):
+        made.setdefault("externalTrafficPolicy", "Cluster")
+    if made["type"] == "LoadBalancer":
+        made.setdefault("allocateLoadBalancerNodePorts", True)
+    if made["sessionAffinity"] == "ClientIP":
+        made.setdefault("sessionAffinityConfig", {"clientIP": {"timeoutSeconds": 10800}})
     if "ports" in spec:
         made["ports"] = [
             {"protocol": "TCP", "targetPort": port["port"], **port} for port in spec["ports"]

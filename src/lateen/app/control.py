@@ -176,6 +176,7 @@ class ControlPlane:
             bootstraps=self.bootstraps,
             bordering=Bordering(run_dir=settings.run_dir, own_addresses=addresses_of_this_host()),
             ports=lambda: self.settings.ports,
+            closed=self.reporting.closed_doors,
         )
         self._draining = False
         self._controllers: asyncio.Task[None] | None = None

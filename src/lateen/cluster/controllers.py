@@ -7,7 +7,7 @@ Before: every controller of cluster/        After: cluster/controlling.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lateen.api.objects import Obj
@@ -28,6 +28,7 @@ from lateen.cluster.garbage import collect
 from lateen.cluster.gateways import gateway_objects, reconcile_gateways
 from lateen.cluster.jobpods import release_orphans
 from lateen.cluster.jobs import reconcile_job
+from lateen.cluster.listing import reconcile_listing
 from lateen.cluster.mirroring import reconcile_mirrors
 from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
 from lateen.cluster.nodes import provided_nodes
@@ -77,6 +78,14 @@ def _endpoint_inputs(observed: Observed, service: Obj) -> Inputs:
         pods = observed.selected("Pod", namespace, typed.spec.selector)
     label = {SERVICE_NAME: service.key.name}
     return pods, observed.selected("EndpointSlice", namespace, label), observed.all("Node")
+
+
+def _listing_inputs(observed: Observed, service: Obj) -> Inputs:
+    label = {SERVICE_NAME: service.key.name}
+    key = replace(service.key, kind="Endpoints")
+    written = observed.get(key)
+    slices = observed.selected("EndpointSlice", service.key.namespace, label)
+    return slices, (written,) if written else ()
 
 
 def _mirror_inputs(observed: Observed, written: Obj) -> Inputs:
@@ -305,5 +314,11 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         reads=frozenset({"Service", "Pod", "EndpointSlice", "Node"}),
         inputs=_endpoint_inputs,
         reconcile=lambda service, inputs, _: reconcile_endpoints(service, *inputs),
+    ),
+    PerObject(
+        kind="Service",
+        reads=frozenset({"Service", "EndpointSlice", "Endpoints"}),
+        inputs=_listing_inputs,
+        reconcile=lambda service, inputs, _: reconcile_listing(service, *inputs),
     ),
 )

@@ -119,7 +119,7 @@ def _workload(
         "metadata": _metadata(name, labels),
         "spec": {"replicas": 1, "selector": {"matchLabels": dict(labels)}, "template": template},
     }
-    service = {
+    service: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": _metadata(name, labels),
@@ -132,6 +132,9 @@ def _workload(
             ],
         },
     }
+    if service_type == "LoadBalancer":
+        # Its own ports are the host's already.
+        service["spec"]["allocateLoadBalancerNodePorts"] = False
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(account, labels)},
         with_defaults("apps", "Deployment", deployment),

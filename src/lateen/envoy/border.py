@@ -268,20 +268,24 @@ def _door_name(door: Door) -> str:
 
 
 def _door_cluster(door: Door) -> Cluster:
-    """The gateway pods' sockets, told the client's address by PROXY protocol v2."""
+    """The gateway pods' sockets, told the client's address by PROXY protocol v2, or a Service's."""
     name = _door_name(door)
-    tells = upstream_proxy_protocol_pb2.ProxyProtocolUpstreamTransport(
-        config=ProxyProtocolConfig(version=ProxyProtocolConfig.V2), transport_socket=plaintext()
-    )
+    transport = plaintext()
+    if door.gateway:
+        version = ProxyProtocolConfig(version=ProxyProtocolConfig.V2)
+        tells = upstream_proxy_protocol_pb2.ProxyProtocolUpstreamTransport(
+            config=version, transport_socket=transport
+        )
+        transport = TransportSocket(
+            name="envoy.transport_sockets.upstream_proxy_protocol", typed_config=packed(tells)
+        )
     return Cluster(
         name=name,
         type=Cluster.STATIC,
         connect_timeout=duration(2),
         circuit_breakers=no_limits(),
         load_assignment=_one_place(name, *(pipe_address(path) for path in door.sockets)),
-        transport_socket=TransportSocket(
-            name="envoy.transport_sockets.upstream_proxy_protocol", typed_config=packed(tells)
-        ),
+        transport_socket=transport,
         metadata=made_by(BUILT_IN),
     )
 

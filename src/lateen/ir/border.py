@@ -13,15 +13,17 @@ from lateen.ir.packets import Allow
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Door:
-    """A port of the host that leads to a gateway's port.
+    """A port of the host that leads to a gateway's port, or (`gateway` False) to a Service's.
 
     `sockets` are the Unix sockets of that port's listener in each gateway pod
-    (`RUN/p/SLOT/in-PORT.sock`); with none, connections are closed at once.
+    (`RUN/p/SLOT/in-PORT.sock`), which are told the client's address, or the node's one socket of the
+    Service's port. With none, connections are closed at once.
     """
 
     address: str = "127.0.0.1"
     port: int
     sockets: tuple[str, ...]
+    gateway: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from lateen.node.cgroups import find_limiter
 from lateen.node.containers import told
 from lateen.node.control import Control
 from lateen.node.dns import DnsServer, Zone
+from lateen.node.doorways import Doorways
 from lateen.node.executing import serve_stream
 from lateen.node.link import Link
 from lateen.node.network import Network
@@ -63,6 +64,7 @@ class Agent:
         self._zone = zone
         self._pods: dict[str, Pod] = {}
         self._passing: dict[str, PodFilter] = {}
+        self._doorways = Doorways(services.paths, services.table)
         self._drops: dict[str, asyncio.Task[None]] = {}
         self._ends: dict[str, float] = {}  # when the apps of a pod on its way out are killed
         self._streams: set[asyncio.Task[None]] = set()
@@ -115,6 +117,7 @@ class Agent:
             case Directory(names=names, services=services):
                 self._zone(Zone.of(names))
                 self._services.table.replace(services)
+                self._doorways.keep(services)
             case OpenStream():
                 path = self._services.paths.run / "node.sock"
                 serving = serve_stream(path, message, self._pods.get(message.uid))

@@ -161,11 +161,17 @@ class Name(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ServiceAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A Service's address and port with its ready endpoints, for pods that have no proxy."""
+    """A Service's address and port with its ready endpoints, for those that have no proxy.
+
+    With `outside` clients of the host come to it through a socket. `affinity`: for how many seconds a
+    client stays with its endpoint; 0 for not at all.
+    """
 
     address: str
     port: int
     endpoints: tuple[tuple[str, int], ...] = ()
+    outside: bool = False
+    affinity: int = 0
 
 
 class Directory(_Message, frozen=True, kw_only=True, tag="directory"):

@@ -15,6 +15,7 @@ from functools import cache
 from lateen.node import addresses as at
 from lateen.node.nft import (
     ACCEPT,
+    ANSWER,
     DESTINATION,
     DROP,
     ICMP,
@@ -110,6 +111,8 @@ def _pod_output(address: str) -> Chain:
         (*address_in(DESTINATION, at.GATEWAY), *UDP, *on_port(at.DNS_PORT), *end(ACCEPT)),
         (*address_in(DESTINATION, at.GATEWAY), *TCP, *on_port(at.DNS_PORT), *end(ACCEPT)),
         (*address_in(DESTINATION, at.GATEWAY), *TCP, *on_port(at.API_PORT), *end(ACCEPT)),
+        # What the node itself asked for, for a client of the host.
+        (*address_in(DESTINATION, at.GATEWAY), *TCP, *ANSWER, *end(ACCEPT)),
         *((*address_in(DESTINATION, at.GATEWAY), *rule) for rule in refusals()),
         (*TCP, *end(ACCEPT)),
         *refusals(),

@@ -1,12 +1,12 @@
 """Say what the border Envoy lets in and out, from what the proxies run.
 
 In: this round's plans, the pods, the port map.    Out: BorderPlan.
-Before: stages/planning.py      After: envoy/border.py
+Before: stages/openings.py      After: envoy/border.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from lateen.base import layout
 from lateen.ir.backends import Backend, Outside
 from lateen.ir.border import BorderPlan, Door, Exit
 from lateen.ir.packets import OPEN, Allow, PodFilter, admits
-from lateen.ir.plan import Role
+from lateen.stages.openings import openings
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import slot_of
 from lateen.world.model import Workload
@@ -59,18 +59,21 @@ class Bordering:
 
     def _doors(self, planned: Planned, ports: Mapping[int, int]) -> Iterator[Door]:
         for opening in openings(planned):
-            sockets = (
+            sockets: Iterable[Path] = (
                 layout.gateway_socket(self.run_dir, slot_of(pod.uid), listen)
                 for pod, listen in opening.pods
                 if admits(_incoming(planned, pod), CLIENT, "TCP", listen)
             )
+            if not opening.pods:
+                address = opening.service.addresses[0]
+                sockets = [layout.service_socket(self.run_dir, address, opening.target.number)]
             yield Door(
-                port=ports.get(opening.port, opening.port), sockets=tuple(sorted(map(str, sockets)))
+                port=opening.on_host(ports),
+                sockets=tuple(sorted(map(str, sockets))),
+                gateway=bool(opening.pods),
             )
 
-    def _exit(
-        self, slot: str, allowed: tuple[tuple[str, int], ...], passing: PodFilter
-    ) -> Exit:
+    def _exit(self, slot: str, allowed: tuple[tuple[str, int], ...], passing: PodFilter) -> Exit:
         return Exit(
             slot=slot,
             socket=str(layout.exit_socket(self.run_dir, slot)),
@@ -84,40 +87,6 @@ def _destinations(backends: tuple[Backend, ...]) -> tuple[tuple[str, int], ...]:
     """What these name outside of the mesh, sorted."""
     named = (b.discovery.destinations for b in backends if isinstance(b.discovery, Outside))
     return tuple(sorted({(each.host, each.port) for some in named for each in some}))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """A port for clients outside of the mesh, and the gateway pods behind it with their own port."""
-
-    port: int
-    pods: tuple[tuple[Workload, int], ...]
-
-
-def openings(planned: Planned) -> tuple[Opening, ...]:
-    """The ports of Services of type LoadBalancer or NodePort that lead to gateways.
-
-    A port that several such Services have is the oldest one's.
-    """
-    world = planned.world
-    listening = {
-        (plan.proxy.namespace, plan.proxy.pod): {port.port for port in plan.gateway if port.outward}
-        for plan in planned.plans.values()
-        if plan.proxy.role is Role.GATEWAY
-    }
-    found: dict[int, Opening] = {}
-    services = (s for some in world.services_in.values() for s in some if s.outside)
-    for service in sorted(services, key=lambda s: s.age):
-        for port in service.ports:
-            behind = ((i.workload, i.port(port.name)) for i in world.instances_of(service))
-            pods = tuple(
-                (pod, listen)
-                for pod, listen in behind
-                if pod and listen and listen in listening.get((pod.namespace, pod.name), ())
-            )
-            if pods:
-                found.setdefault(port.number, Opening(port=port.number, pods=pods))
-    return tuple(found[number] for number in sorted(found))
 
 
 def _incoming(planned: Planned, pod: Workload) -> tuple[Allow, ...] | None:

@@ -29,7 +29,7 @@ from lateen.translate.packets import filters_of
 from lateen.translate.plan import plans as plans_of
 from lateen.world.build import world_of
 from lateen.world.model import World
-from lateen.world.names import names, service_addresses
+from lateen.world.names import AddressRecord, names, service_addresses
 
 log = logging.getLogger(__name__)
 _ROOTS = (
@@ -160,8 +160,16 @@ def directory_of(world: World) -> Directory:
     """DNS names and service addresses, as the node agent takes them."""
     return Directory(
         names=tuple(Name(name=n.name, addresses=n.addresses, cname=n.cname) for n in names(world)),
-        services=tuple(
-            ServiceAddress(address=s.address, port=s.port, endpoints=s.endpoints)
-            for s in service_addresses(world)
-        ),
+        services=tuple(service_address(record) for record in service_addresses(world)),
+    )
+
+
+def service_address(record: AddressRecord) -> ServiceAddress:
+    """One of the directory's services."""
+    return ServiceAddress(
+        address=record.address,
+        port=record.port,
+        endpoints=record.endpoints,
+        outside=record.outside,
+        affinity=record.affinity,
     )

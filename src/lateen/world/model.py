@@ -71,6 +71,7 @@ class Port:
     name: str
     protocol: Protocol
     target: int | str
+    node: int = 0  # the same on the node, for clients outside of the mesh; 0 for none
     origin: Origin
 
 
@@ -113,7 +114,8 @@ class Service:
     `addresses` are where clients find it: the cluster IP, or the entry's own or auto-allocated
     addresses (IP addresses only; `ranges` are those an entry gives as CIDR). `alias` is an
     ExternalName's target; `sans` the names an entry's servers may show in their certificates;
-    `outside`: it is there for clients outside of the mesh (LoadBalancer, NodePort).
+    `outside`: its ports are the host's, too (LoadBalancer); `affinity_seconds`: for how long a
+    client stays with one endpoint, 0 for not at all.
     """
 
     host: str
@@ -129,8 +131,14 @@ class Service:
     sans: tuple[str, ...] = ()
     export_to: tuple[str, ...] = ()
     outside: bool = False
+    affinity_seconds: int = 0
     created: str = ""
     origin: Origin
+
+    @property
+    def for_host(self) -> bool:
+        """Whether clients of the host may come to it."""
+        return self.outside or any(port.node for port in self.ports)
 
     @property
     def is_entry(self) -> bool:

@@ -1,0 +1,52 @@
+"""Tell in each Service's status where clients of the host find it.
+
+In: Services, openings, ports that could not be opened.    Out: statuses.
+Before: stages/openings.py                                 After: app/control.py
+Source: core/v1 LoadBalancerStatus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lateen.api.objects import Obj
+from lateen.api.service import Service
+from lateen.stages.openings import Opening
+from lateen.store.interface import Store
+
+ADDRESS = "127.0.0.1"
+PORT_IN_USE = "PortInUse"
+
+
+def expose(
+    store: Store,
+    openings: Iterable[Opening],
+    *,
+    ports: Mapping[int, int],
+    closed: Iterable[int],
+) -> None:
+    """Put the statuses that are not yet so; `closed` are ports of the host that somebody else has."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    shut = frozenset(closed)
+    for opening in openings:
+        if opening.own:
+            number = opening.on_host(ports)
+            told: dict[str, Any] = {"port": number, "protocol": "TCP"}
+            if number in shut:
+                told["error"] = PORT_IN_USE
+            found.setdefault((opening.service.namespace, opening.service.name), []).append(told)
+    for obj in store.list(group="", kind="Service"):
+        wanted = _status(obj, found.get((obj.key.namespace, obj.key.name), ()))
+        status = obj.raw.get("status") or {}
+        if status.get("loadBalancer", {}) != wanted:
+            store.put_status(obj.key, {**status, "loadBalancer": wanted})
+
+
+def _status(obj: Obj, ports: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """One of type LoadBalancer without any port here is pending, as it would be in a cluster."""
+    told = list(ports)
+    assert isinstance(obj.typed, Service)  # noqa: S101 - only Services are listed
+    if obj.typed.spec.type != "LoadBalancer" or all("error" in port for port in told):
+        return {}
+    return {"ingress": [{"ip": ADDRESS, "ipMode": "VIP", "ports": told}]}
