@@ -202,3 +202,32 @@ def test_what_strict_pods_refuse_is_told() -> None:
     declined = 'annotations: {sidecar.istio.io/inject: "false"}'
     plain = SERVICES.replace("ip: 198.18.0.41", f"ip: 198.18.0.41, {declined}")
     assert refused_problems(Round().step(plain + TWO_GATEWAYS.replace("TYPE", "ClusterIP"))) == ()
+
+
+def test_an_ingress_tells_the_ports_of_the_ingress_gateway(tmp_path: Path) -> None:
+    text = """
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: istio}
+spec: {controller: istio.io/ingress-controller}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: ours, namespace: shop}
+spec: {ingressClassName: istio, rules: [{host: a.example.com}], tls: [{hosts: [a.example.com]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: others, namespace: shop}
+spec: {ingressClassName: nginx, rules: [{host: a.example.com}]}
+---
+"""
+    store = MemoryStore(clock=FakeClock())
+    text += TWO_GATEWAYS.replace("TYPE", "ClusterIP")
+    for obj in shop(text):
+        store.put(obj.raw)
+    expose(store, openings(Round().step(text)), ports={80: 18080}, closed=())
+    told = {o.key.name: o.raw.get("status", {}) for o in store.list(kind="Ingress")}
+    (ingress,) = told["ours"]["loadBalancer"]["ingress"]
+    assert (ingress["ip"], [p["port"] for p in ingress["ports"]]) == ("127.0.0.1", [18080, 443])
+    assert not told["others"].get("loadBalancer")

@@ -23,6 +23,7 @@ from lateen.api.event import Event
 from lateen.api.eventforms import EVENTS, EventsEvent, shown_event, stored_event, stored_path
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
+from lateen.api.ingress import Ingress, IngressClass
 from lateen.api.limits import LimitRange, ResourceQuota
 from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.node import Node
@@ -281,6 +282,22 @@ KINDS: tuple[Kind, ...] = (
         plural="cronjobs",
         struct=CronJob,
         short_names=("cj",),
+    ),
+    Kind(
+        group=KUBERNETES_NETWORKING,
+        versions=("v1",),
+        kind="Ingress",
+        plural="ingresses",
+        struct=Ingress,
+        short_names=("ing",),
+    ),
+    Kind(
+        group=KUBERNETES_NETWORKING,
+        versions=("v1",),
+        kind="IngressClass",
+        plural="ingressclasses",
+        struct=IngressClass,
+        namespaced=False,
     ),
     Kind(
         group=KUBERNETES_NETWORKING,

@@ -184,6 +184,26 @@ def _source(raw: Tree) -> str:
     return ", ".join(word for word in words if word)
 
 
+def _ingress_hosts(raw: Tree) -> str:
+    hosts = [rule["host"] for rule in at(raw, "spec", "rules") or () if rule.get("host")]
+    if not hosts:
+        return "*"
+    return ",".join(hosts[:3]) + (f" + {len(hosts) - 3} more..." if len(hosts) > 3 else "")
+
+
+def _ingress_address(raw: Tree) -> str:
+    given = at(raw, "status", "loadBalancer", "ingress") or ()
+    return ",".join(str(each.get("ip") or each.get("hostname")) for each in given)
+
+
+def _ingress_parameters(raw: Tree) -> str:
+    given = at(raw, "spec", "parameters")
+    if not given:
+        return NONE
+    group = f".{given['apiGroup']}" if given.get("apiGroup") else ""
+    return f"{given.get('kind')}{group}/{given.get('name')}"
+
+
 def _pod_selector(raw: Tree) -> str:
     """As metav1.FormatLabelSelector: `a=b,c in (d,e),!f`."""
     selector = at(raw, "spec", "podSelector") or {}
@@ -258,6 +278,16 @@ WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
         shown_column(
             "AllowVolumeExpansion", lambda raw: str(bool(raw.get("allowVolumeExpansion"))).lower()
         ),
+    ),
+    (KUBERNETES_NETWORKING, "Ingress"): (
+        text_column("Class", "spec", "ingressClassName"),
+        shown_column("Hosts", _ingress_hosts),
+        shown_column("Address", _ingress_address),
+        shown_column("Ports", lambda raw: "80, 443" if at(raw, "spec", "tls") else "80"),
+    ),
+    (KUBERNETES_NETWORKING, "IngressClass"): (
+        text_column("Controller", "spec", "controller"),
+        shown_column("Parameters", _ingress_parameters),
     ),
     (KUBERNETES_NETWORKING, "NetworkPolicy"): (shown_column("Pod-Selector", _pod_selector),),
     ("policy", "PodDisruptionBudget"): (

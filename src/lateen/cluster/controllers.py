@@ -26,6 +26,7 @@ from lateen.cluster.evicting import evict_intolerant, reconcile_taints
 from lateen.cluster.foreground import reconcile_foreground
 from lateen.cluster.garbage import collect
 from lateen.cluster.gateways import gateway_objects, reconcile_gateways
+from lateen.cluster.ingressclasses import are_served, provided_ingress_classes
 from lateen.cluster.jobpods import release_orphans
 from lateen.cluster.jobs import reconcile_job
 from lateen.cluster.listing import reconcile_listing
@@ -146,7 +147,8 @@ def _scheduled(observed: Observed, now: datetime) -> tuple[Action, ...]:
 
 def _gateways(observed: Observed, _: datetime) -> tuple[Action, ...]:
     written = [d for d in observed.all("Deployment") if observed.source_of(d.key) != PROVIDED]
-    wanted = gateway_objects(observed.all("Gateway"), written)
+    ingresses = are_served(observed.all("Ingress"), observed.all("IngressClass"))
+    wanted = gateway_objects(observed.all("Gateway"), written, ingresses=ingresses)
     return reconcile_gateways(wanted, observed.get, observed.source_of)
 
 
@@ -175,8 +177,14 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         reconcile=lambda observed, _: reconcile_foreground(observed.everything()),
     ),
     Whole(
-        reads=frozenset({"Gateway", "Deployment", "Service", "ServiceAccount"}),
+        reads=frozenset(
+            {"Gateway", "Ingress", "IngressClass", "Deployment", "Service", "ServiceAccount"}
+        ),
         reconcile=_gateways,
+    ),
+    Whole(
+        reads=frozenset({"Namespace", "IngressClass"}),
+        reconcile=lambda observed, _: provided_ingress_classes(observed.all("IngressClass")),
     ),
     Whole(
         reads=frozenset({"Event"}),

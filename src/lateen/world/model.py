@@ -8,6 +8,7 @@ Everything is immutable and sorted, so that equal stores give equal worlds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -30,6 +31,7 @@ T_co = TypeVar("T_co", bound=Api, covariant=True)
 
 CLUSTER_DOMAIN = "cluster.local"
 ROOT_NAMESPACE = "istio-system"
+_HTTP_RULE = re.compile(r"spec\.http\[(\d+)\]")
 
 
 class Protocol(StrEnum):
@@ -211,10 +213,15 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owned(Generic[T_co]):
-    """An object of a known kind, with what is asked of every one."""
+    """An object of a known kind, with what is asked of every one.
+
+    One that was made of objects of other kinds says so: `origins` has where each of its HTTP rules
+    comes from, or the object as a whole.
+    """
 
     typed: T_co
     obj: Obj
+    origins: tuple[Origin, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -233,7 +240,10 @@ class Owned(Generic[T_co]):
 
     def origin(self, path: str = "") -> Origin:
         """The origin of one of its fields."""
-        return self.obj.origin(path)
+        if not self.origins:
+            return self.obj.origin(path)
+        rule = _HTTP_RULE.match(path)
+        return self.origins[int(rule[1]) if rule else 0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +279,7 @@ class World:
     authorization_policies: tuple[Owned[AuthorizationPolicy], ...]
     request_authentications: tuple[Owned[RequestAuthentication], ...]
     secrets: Mapping[tuple[str, str], SecretData]
+    ingress_secrets: frozenset[tuple[str, str]] = frozenset()  # that Ingresses name
     network_policies: tuple[Owned[NetworkPolicy], ...] = ()
     namespace_labels: Mapping[str, Labels] = field(default_factory=dict)
 
