@@ -51,11 +51,11 @@ found = {}
 def servers(sandbox: Sandbox) -> Iterator[tuple[PodRun, PodRun]]:
     """One pod with a proxy and one without; each echoes at 8080 and 9090."""
     proxied = pod(
-        70,
+        200,
         _SERVER,
-        proxy=ProxyRun(bootstrap=passing(sandbox.run / "p" / "s70")),
+        proxy=ProxyRun(bootstrap=passing(sandbox.run / "p" / "s200")),
     )
-    pods = (proxied, pod(71, _SERVER))
+    pods = (proxied, pod(201, _SERVER))
     for one in pods:
         sandbox.put(one)
     for one in pods:
@@ -99,20 +99,20 @@ def test_only_the_ports_and_pods_that_are_named_are_reached(
     guard: Callable[[PodRun, PodFilter], None],
 ) -> None:
     for one in servers:
-        guard(one, PodFilter(ingress=(Allow(pods=("198.18.0.72",), ports=tcp(8080)),)))
+        guard(one, PodFilter(ingress=(Allow(pods=("198.18.0.202",), ports=tcp(8080)),)))
     dials = {
         f"{kind} {port}": f"dial('198.18.0.{number}', {port})"
-        for kind, number in (("proxied", 70), ("plain", 71))
+        for kind, number in (("proxied", 200), ("plain", 201))
         for port in (8080, 9090)
     }
     # With the redirection to the proxy a port is still the one that was dialled.
-    assert attempts(sandbox, 72, **dials) == {
+    assert attempts(sandbox, 202, **dials) == {
         "proxied 8080": "x",
         "proxied 9090": "dropped",
         "plain 8080": "x",
         "plain 9090": "dropped",
     }
-    assert set(attempts(sandbox, 73, **dials).values()) == {"dropped"}
+    assert set(attempts(sandbox, 203, **dials).values()) == {"dropped"}
 
 
 def test_a_network_less_a_part_of_it(
@@ -120,12 +120,12 @@ def test_a_network_less_a_part_of_it(
     servers: tuple[PodRun, PodRun],
     guard: Callable[[PodRun, PodFilter], None],
 ) -> None:
-    block = Block(network="198.18.0.80/29", excluded=("198.18.0.82/31",))
+    block = Block(network="198.18.0.208/29", excluded=("198.18.0.212/31",))
     ports = PortRange(protocol="TCP", first=8000, last=8999)
     guard(servers[1], PodFilter(ingress=(Allow(blocks=(block,), ports=(ports,)),)))
-    dial = {"in": "dial('198.18.0.71', 8080)", "out": "dial('198.18.0.71', 9090)"}
-    assert attempts(sandbox, 81, **dial) == {"in": "x", "out": "dropped"}
-    assert attempts(sandbox, 82, **dial) == {"in": "dropped", "out": "dropped"}
+    dial = {"in": "dial('198.18.0.201', 8080)", "out": "dial('198.18.0.201', 9090)"}
+    assert attempts(sandbox, 211, **dial) == {"in": "x", "out": "dropped"}
+    assert attempts(sandbox, 212, **dial) == {"in": "dropped", "out": "dropped"}
 
 
 def test_a_pod_goes_only_where_it_may_and_always_to_itself(
@@ -133,18 +133,18 @@ def test_a_pod_goes_only_where_it_may_and_always_to_itself(
     servers: tuple[PodRun, PodRun],
     guard: Callable[[PodRun, PodFilter], None],
 ) -> None:
-    client = pod(76, "")
-    guard(client, PodFilter(egress=(Allow(pods=("198.18.0.71",), ports=tcp(8080)),)))
+    client = pod(206, "")
+    guard(client, PodFilter(egress=(Allow(pods=("198.18.0.201",), ports=tcp(8080)),)))
     found = attempts(
         sandbox,
-        76,
-        may="dial('198.18.0.71', 8080)",
-        port="dial('198.18.0.71', 9090)",
-        pod="dial('198.18.0.70', 8080)",
+        206,
+        may="dial('198.18.0.201', 8080)",
+        port="dial('198.18.0.201', 9090)",
+        pod="dial('198.18.0.200', 8080)",
         name="resolve('outside.example')",
         outside="dial('192.0.2.7', 80)",
         itself="(socket.create_server(('0.0.0.0', 7000)), dial('127.0.0.1', 7000)"
-        " == dial('198.18.0.76', 7000) == 'dropped')[1]",
+        " == dial('198.18.0.206', 7000) == 'dropped')[1]",
     )
     assert found == {
         "may": "x",
@@ -155,9 +155,9 @@ def test_a_pod_goes_only_where_it_may_and_always_to_itself(
         "itself": True,  # connected both times: nobody answers there
     }
     dns = PortRange(protocol="UDP", first=53, last=53)
-    guard(pod(75, ""), PodFilter(egress=(Allow(blocks=(EVERYWHERE,), ports=(dns,)),)))
+    guard(pod(205, ""), PodFilter(egress=(Allow(blocks=(EVERYWHERE,), ports=(dns,)),)))
     found = attempts(
-        sandbox, 75, name="resolve('outside.example')", pod="dial('198.18.0.70', 8080)"
+        sandbox, 205, name="resolve('outside.example')", pod="dial('198.18.0.200', 8080)"
     )
     assert found == {"name": "192.0.2.7", "pod": "dropped"}
 
@@ -169,7 +169,7 @@ def test_a_change_holds_for_connections_that_are_open_and_answers_pass(
 ) -> None:
     held = """
 import socket, time
-s = socket.create_connection(("198.18.0.71", 8080)); s.settimeout(2)
+s = socket.create_connection(("198.18.0.201", 8080)); s.settimeout(2)
 print("open", flush=True)
 ready = socket.create_server(("0.0.0.0", 7001))
 while True:
@@ -179,7 +179,7 @@ while True:
     time.sleep(0.05)
 """
     ready = Probe(tcp_socket=TCPSocketAction(port=7001))
-    client = pod(77, "", containers=(app(held, readiness=ready),), restart_policy="Never")
+    client = pod(207, "", containers=(app(held, readiness=ready),), restart_policy="Never")
     # The client's own ingress is closed: what it asked for comes all the same.
     guard(client, PodFilter(ingress=()))
     sandbox.put(client)
@@ -193,7 +193,7 @@ while True:
 def test_probes_pass_whatever_the_policies_say(
     sandbox: Sandbox, guard: Callable[[PodRun, PodFilter], None]
 ) -> None:
-    elsewhere = pod(78, _SERVER)
+    elsewhere = pod(208, _SERVER)
     sandbox.put(elsewhere)
     sandbox.until_ready(elsewhere.uid)
     web = """
@@ -201,7 +201,7 @@ import http.server
 http.server.HTTPServer(("0.0.0.0", 80), http.server.SimpleHTTPRequestHandler).serve_forever()
 """
     probe = Probe(http_get=HTTPGetAction(port=80), period_seconds=1)
-    closed = pod(79, "", containers=(app(web, readiness=probe),))
+    closed = pod(209, "", containers=(app(web, readiness=probe),))
     guard(closed, PodFilter(ingress=(), egress=()))
     sandbox.put(closed)
     sandbox.until_ready(closed.uid)
