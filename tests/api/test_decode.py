@@ -154,6 +154,8 @@ def test_defaults_are_those_of_kubernetes() -> None:
     ).objects
     assert service.raw["spec"] == {
         "type": "ClusterIP",
+        "sessionAffinity": "None",
+        "internalTrafficPolicy": "Cluster",
         "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}],
     }
     assert isinstance(service.typed, Service)

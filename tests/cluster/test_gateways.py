@@ -106,3 +106,21 @@ spec: {selector: {istio: ingressgateway}, ports: [{name: only, port: 8443}]}
 
 def test_a_selector_of_somebody_elses_workload_provides_nothing() -> None:
     assert gateway_objects(read(gateway(role="private-gateway")), ()) == ()
+
+
+def test_an_ingress_brings_the_ingress_gateway_and_its_class_is_there(cluster: Cluster) -> None:
+    document = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop}
+spec: {CLASS defaultBackend: {service: {name: web, port: {number: 80}}}}
+"""
+    cluster.apply(document.replace("CLASS", "ingressClassName: nginx,"))
+    assert cluster.find("Deployment", "istio-ingressgateway", "istio-system") is None
+    cluster.apply(document.replace("CLASS", ""))
+    assert cluster.find("Deployment", "istio-ingressgateway", "istio-system") is not None
+    provided = cluster.get("IngressClass", "istio", "")
+    assert provided.raw["spec"]["controller"] == "istio.io/ingress-controller"
+    assert provided.meta.annotations["ingressclass.kubernetes.io/is-default-class"] == "true"
+    cluster.apply()
+    assert cluster.find("Deployment", "istio-ingressgateway", "istio-system") is None

@@ -131,3 +131,44 @@ def test_a_change_of_ports_changes_the_same_slice(cluster: Cluster) -> None:
     cluster.apply(service(target="81"), deployment("web"))
     (after,) = cluster.slices()
     assert (after.meta.uid, after.raw["ports"][0]["port"]) == (before.meta.uid, 81)
+
+
+def ports_of(cluster: Cluster, name: str) -> list[int]:
+    return [port.node_port for port in service_of(cluster.get("Service", name)).spec.ports]
+
+
+def test_ports_of_the_node_are_given_kept_and_given_back(cluster: Cluster) -> None:
+    two = "ports: [{name: http, port: 80}, {name: fixed, port: 81, nodePort: 30081}]"
+    written = service("a", "type: NodePort").replace(
+        "ports: [{name: http, port: 80, targetPort: http}]", two
+    )
+    cluster.apply(written, service("b", "type: LoadBalancer"), service("c"))
+    given, fixed = ports_of(cluster, "a")
+    assert fixed == 30081
+    assert 30000 <= given <= 32767
+    assert len({given, fixed, *ports_of(cluster, "b")}) == 3
+    assert ports_of(cluster, "c") == [0]
+    cluster.apply(written.replace("port: 81", "port: 82"), service("b"), service("c"))
+    assert ports_of(cluster, "a") == [given, fixed]
+    assert ports_of(cluster, "b") == [0], "type ClusterIP has none"
+    none = "type: LoadBalancer\n  allocateLoadBalancerNodePorts: false"
+    cluster.apply(written, service("b", none), service("c"))
+    assert ports_of(cluster, "b") == [0]
+
+
+def test_the_pods_are_listed_as_endpoints_too(cluster: Cluster) -> None:
+    cluster.apply(service(), deployment("web", replicas=2))
+    subset = cluster.get("Endpoints", "web").raw["subsets"][0]
+    assert len(subset["notReadyAddresses"]) == 2
+    assert "addresses" not in subset
+    cluster.run()
+    written = cluster.get("Endpoints", "web")
+    (subset,) = written.raw["subsets"]
+    assert subset["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
+    assert [a["ip"] for a in subset["addresses"]] == sorted(
+        pod_of(p).status.pod_ip for p in cluster.pods()
+    )
+    assert {a["targetRef"]["kind"] for a in subset["addresses"]} == {"Pod"}
+    assert written.meta.labels["endpoints.kubernetes.io/managed-by"] == "endpoint-controller"
+    cluster.apply(deployment("web", replicas=2))
+    assert cluster.find("Endpoints", "web") is None, "it goes with its Service"

@@ -16,7 +16,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,28 @@ class Mesh:
     def api(self, path: str) -> Any:
         """GET from the control plane's API."""
         return Client(self.run / "api.sock").get(path)
+
+    def create(self, path: str, tree: Mapping[str, Any]) -> Any:
+        """POST to the control plane's API."""
+        return Client(self.run / "api.sock").post(path, tree)
+
+    def delete(self, path: str) -> None:
+        """DELETE at the control plane's API."""
+        with socket.socket(socket.AF_UNIX) as api:
+            api.connect(str(self.run / "api.sock"))
+            api.sendall(
+                f"DELETE {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            )
+            assert api.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
+
+    @contextmanager
+    def made(self, collection: str, tree: Mapping[str, Any]) -> Iterator[None]:
+        """An object of the API for as long as it is needed."""
+        self.create(collection, tree)
+        try:
+            yield
+        finally:
+            self.delete(f"{collection}/{tree['metadata']['name']}")
 
 
 def eventually(what: Callable[[], Any], *, within: float = 30.0, every: float = 0.05) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,18 +121,8 @@ def caller(mesh: Mesh, url: str, *, proxy: bool) -> Iterator[str]:
         assert eventually(lambda: client.get(log) or phase(mesh, name) != "Running") == "done\n"
         yield mesh.pods(name)[0]["ip"]
     finally:
-        delete(mesh, f"{pods}/{name}")
+        mesh.delete(f"{pods}/{name}")
         assert eventually(lambda: not mesh.pods(name)), "the mesh is as it was"
-
-
-def delete(mesh: Mesh, path: str) -> None:
-    """DELETE at the control plane's API."""
-    with socket.socket(socket.AF_UNIX) as api:
-        api.connect(str(mesh.run / "api.sock"))
-        api.sendall(
-            f"DELETE {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
-        )
-        assert api.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
 
 
 def phase(mesh: Mesh, name: str) -> str:

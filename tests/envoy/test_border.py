@@ -19,6 +19,7 @@ from lateen.envoy.border import emit_border
 from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
 from lateen.envoy.resources import ResourceType
 from lateen.ir.border import BorderPlan, Door, Exit
+from lateen.ir.packets import Allow, Block, PortRange
 from lateen.node.relay import proxy_header
 from tests.envoy import real
 
@@ -56,6 +57,16 @@ def own_addresses() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def _held(slot: str, folder: Path, service: int, *reach: Allow) -> Exit:
+    return Exit(
+        slot=slot,
+        socket=str(folder / f"{slot}.sock"),
+        by_number=str(folder / f"{slot}.raw"),
+        allowed=(("localhost", service), ("127.0.0.2", service)),
+        reach=reach,
+    )
+
+
 def plan(folder: Path, service: int) -> BorderPlan:
     return BorderPlan(
         exits=(
@@ -65,6 +76,18 @@ def plan(folder: Path, service: int) -> BorderPlan:
                 socket=str(folder / "2.sock"),
                 by_number=str(folder / "2.raw"),
                 allowed=(("localhost", service), ("127.0.0.2", service), ("*.test", 80)),
+            ),
+            # The same exceptions, and NetworkPolicies that let it reach one of the two.
+            _held("3", folder, service, Allow(blocks=(Block(network="127.0.0.2/32"),))),
+            _held("4", folder, service),
+            _held(
+                "5",
+                folder,
+                service,
+                Allow(
+                    blocks=(Block(network="127.0.0.0/8", excluded=("127.0.0.2/32",)),),
+                    ports=(PortRange(protocol="TCP", first=service, last=service),),
+                ),
             ),
         ),
         own_addresses=own_addresses(),
@@ -182,6 +205,26 @@ def test_an_exception_is_for_one_pod_one_name_and_one_port(border: Path, service
     ):
         answer = connect(border / path, authority)
         assert answer.startswith(("HTTP/1.1 403", "HTTP/1.1 503")), (authority, answer)
+
+
+def test_what_policies_let_a_pod_reach_is_judged_by_the_address_a_name_leads_to(
+    border: Path, service: int
+) -> None:
+    def reached(slot: int) -> list[bool]:
+        answers = (
+            connect(border / f"{slot}.sock", f"{host}:{service}")
+            for host in ("localhost", "127.0.0.2")
+        )
+        return [answer == "the host" for answer in answers]
+
+    assert reached(2) == [True, True]
+    assert reached(3) == [False, True]
+    assert reached(4) == [False, False]
+    assert reached(5) == [True, False]
+
+
+def test_policies_hold_for_names_that_no_service_entry_names(border: Path) -> None:
+    assert connect(border / "4.sock", "192.0.2.9:80").startswith("HTTP/1.1 403")
 
 
 def test_a_host_header_cannot_borrow_an_exception(border: Path, service: int) -> None:

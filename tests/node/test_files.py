@@ -12,8 +12,9 @@ import pytest
 from lateen.base.clock import FakeClock
 from lateen.node import launch, streams
 from lateen.node.logs import MAX_LINE, ContainerLog, split_lines
+from lateen.node.nft import encode
 from lateen.node.protocol import ServiceAddress, VolumeFile, VolumeRun
-from lateen.node.rules import Sort, encode, encode_pod, pod_chains
+from lateen.node.rules import TABLE, Sort, encode_pod, pod_chains
 from lateen.node.serviceproxy import ServiceTable
 from lateen.node.volumes import write_volume
 
@@ -88,9 +89,32 @@ def test_services_hand_out_their_endpoints_in_turn() -> None:
     assert table.endpoints("198.19.0.1", 81) == ()
 
 
+def test_a_client_stays_with_its_endpoint_until_it_has_been_away_too_long() -> None:
+    now = [0.0]
+    ends = tuple((f"198.18.0.{n}", 80) for n in (2, 3, 4))
+    table = ServiceTable(lambda: now[0])
+
+    def service(*endpoints: tuple[str, int]) -> ServiceAddress:
+        return ServiceAddress(address="198.19.0.1", port=80, endpoints=endpoints, affinity=10)
+
+    def first(client: str) -> tuple[str, int]:
+        return table.endpoints("198.19.0.1", 80, client)[0]
+
+    table.replace((service(*ends),))
+    assert [first(c) for c in ("a", "b", "a", "b", "a")] == [ends[n] for n in (0, 1, 0, 1, 0)]
+    now[0] = 9.0
+    assert first("a") == ends[0]
+    now[0] = 18.0
+    assert first("a") == ends[0], "its time begins anew with each connection"
+    now[0] = 30.0
+    assert first("a") == ends[2]
+    table.replace((service(*ends[:2]),))
+    assert first("a") in ends[:2], "its endpoint has gone"
+
+
 @pytest.mark.parametrize("sort", list(Sort))
 def test_the_template_of_rules_is_what_would_be_encoded(sort: Sort) -> None:
-    assert encode_pod("198.18.3.4", sort) == encode(pod_chains("198.18.3.4", sort))
+    assert encode_pod("198.18.3.4", sort) == encode(TABLE, pod_chains("198.18.3.4", sort))
 
 
 def test_the_command_ends_with_its_parent_and_maps_root_for_users() -> None:

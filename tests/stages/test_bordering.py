@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tests.stages.shop import Round
+from tests.stages.shop import Round, shop
 
-from lateen.app.doors import addresses
+from lateen.app.doors import addresses, refused_problems
+from lateen.base.clock import FakeClock
 from lateen.ir.border import BorderPlan
 from lateen.stages.bordering import Bordering
+from lateen.stages.exposing import expose
+from lateen.stages.openings import openings
 from lateen.stages.resolving import slot_of
+from lateen.store.memory import MemoryStore
 
 TWO_GATEWAYS = """
 apiVersion: v1
@@ -99,7 +104,7 @@ def test_a_port_of_a_load_balancer_leads_to_its_own_pods_by_their_ports(tmp_path
 
 
 def test_a_port_of_two_load_balancers_is_the_older_ones(tmp_path: Path) -> None:
-    plan, told = border(tmp_path, TWO_GATEWAYS.replace("TYPE", "NodePort"), {})
+    plan, told = border(tmp_path, TWO_GATEWAYS.replace("TYPE", "LoadBalancer"), {})
     (door,) = (door for door in plan.doors if door.port == 443)
     assert door.sockets == sockets(tmp_path, 443, "out-0")
     assert told[1] == "tls://127.0.0.1:443 bank.example.com"
@@ -115,3 +120,114 @@ def test_every_pod_has_a_way_out_with_a_proxy_or_without(tmp_path: Path) -> None
         slot_of("edge-0"): (),
     }
     assert plan.own_addresses == ("192.0.2.1",)
+
+
+SERVICES = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop, creationTimestamp: "2025-01-01T00:00:00Z"}
+spec:
+  type: LoadBalancer
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: 8080, nodePort: 30080}, {name: db, port: 5432, nodePort: 30432}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: api, namespace: shop}
+spec:
+  type: NodePort
+  selector: {app: web}
+  ports: [{name: tcp, port: 7000, targetPort: 8080, nodePort: 30700}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: shop}
+spec:
+  type: NodePort
+  selector: {app: nobody}
+  ports: [{name: tcp, port: 7001, nodePort: 30701}]
+---
+pods:
+  shop:
+    web-0: {ip: 198.18.0.41, labels: {app: web}}
+---
+"""
+
+
+def test_services_of_pods_have_their_ports_and_the_nodes(tmp_path: Path) -> None:
+    front = TWO_GATEWAYS.replace("TYPE", "NodePort").replace(
+        "port: 443}", "port: 443, nodePort: 30443}"
+    )
+    plan, told = border(tmp_path, SERVICES + front, {80: 18080})
+    doors = {door.port: door for door in plan.doors}
+    assert {port for port, door in doors.items() if not door.gateway} == {30080, 30432, 30700}
+    # A gateway goes before an older Service; a port of the node leads to it as well.
+    assert doors[18080].sockets == sockets(tmp_path, 8080, "in-0", "in-1")
+    assert doors[30443].sockets == sockets(tmp_path, 443, "out-0")
+    assert doors[30080].sockets == (str(tmp_path / "n" / "c61300010050.sock"),)
+    assert "http://127.0.0.1:30080 web.shop.svc.cluster.local" in told
+    assert "tcp://127.0.0.1:30700 api.shop.svc.cluster.local" in told
+    assert not any("nobody" in line for line in told), "nothing to lead to"
+
+
+def test_each_load_balancer_tells_where_it_is_found(tmp_path: Path) -> None:
+    clock = FakeClock()
+    store = MemoryStore(clock=clock)
+    for obj in shop(SERVICES + TWO_GATEWAYS.replace("TYPE", "ClusterIP")):
+        store.put(obj.raw)
+    planned = Round().step(SERVICES + TWO_GATEWAYS.replace("TYPE", "ClusterIP"))
+
+    def told(name: str, closed: tuple[int, ...] = ()) -> Any:
+        expose(store, openings(planned), ports={80: 18080}, closed=closed)
+        (found,) = (o for o in store.list(kind="Service") if o.key.name == name)
+        return found.raw.get("status", {}).get("loadBalancer")
+
+    front = [{"port": port, "protocol": "TCP"} for port in (18080, 443, 5432)]
+    (ingress,) = told("front")["ingress"]
+    assert (ingress["ip"], sorted(p["port"] for p in ingress["ports"])) == (
+        "127.0.0.1",
+        [443, 5432, 18080],
+    )
+    assert all(port in front for port in ingress["ports"])
+    assert told("web") in ({}, None), "all of its ports are another's: pending"
+    assert told("api") is None
+    (ingress,) = told("front", (443,))["ingress"]
+    assert {"port": 443, "protocol": "TCP", "error": "PortInUse"} in ingress["ports"]
+    assert told("front", (443, 5432, 18080)) == {}
+
+
+def test_what_strict_pods_refuse_is_told() -> None:
+    found = refused_problems(Round().step(SERVICES + TWO_GATEWAYS.replace("TYPE", "ClusterIP")))
+    assert {str(p.origin.key) for p in found} == {"Service shop/web", "Service shop/api"}
+    declined = 'annotations: {sidecar.istio.io/inject: "false"}'
+    plain = SERVICES.replace("ip: 198.18.0.41", f"ip: 198.18.0.41, {declined}")
+    assert refused_problems(Round().step(plain + TWO_GATEWAYS.replace("TYPE", "ClusterIP"))) == ()
+
+
+def test_an_ingress_tells_the_ports_of_the_ingress_gateway(tmp_path: Path) -> None:
+    text = """
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: istio}
+spec: {controller: istio.io/ingress-controller}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: ours, namespace: shop}
+spec: {ingressClassName: istio, rules: [{host: a.example.com}], tls: [{hosts: [a.example.com]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: others, namespace: shop}
+spec: {ingressClassName: nginx, rules: [{host: a.example.com}]}
+---
+"""
+    store = MemoryStore(clock=FakeClock())
+    text += TWO_GATEWAYS.replace("TYPE", "ClusterIP")
+    for obj in shop(text):
+        store.put(obj.raw)
+    expose(store, openings(Round().step(text)), ports={80: 18080}, closed=())
+    told = {o.key.name: o.raw.get("status", {}) for o in store.list(kind="Ingress")}
+    (ingress,) = told["ours"]["loadBalancer"]["ingress"]
+    assert (ingress["ip"], [p["port"] for p in ingress["ports"]]) == ("127.0.0.1", [18080, 443])
+    assert not told["others"].get("loadBalancer")

@@ -77,3 +77,36 @@ def test_the_border_has_a_door_for_each_gateway_port_and_an_exit_for_each_pod(
 
 def test_this_host_has_its_loopback_at_least() -> None:
     assert "127.0.0.1" in addresses_of_this_host()
+
+
+_CLOSED = """
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed, namespace: istio-system}
+spec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: CIDR}}], ports: [{port: 80}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: held, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  egress: [{to: [{podSelector: {}}, {ipBlock: {cidr: 192.0.2.0/24}}]}, {to: [{podSelector: {}}]}]
+"""
+
+
+def test_a_policy_holds_at_the_border_too(tmp_path: Path) -> None:
+    def doors_and_reach(cidr: str) -> tuple[int, list[tuple[str, ...] | None]]:
+        planned = Round().step(SHOP + _CLOSED.replace("CIDR", cidr))
+        border = Bordering(run_dir=tmp_path, own_addresses=()).step(planned, {})
+        reaches = {exit_.slot: exit_.reach for exit_ in border.exits}
+        named = [reaches[slot_of(name)] for name in ("web-0", "plain-0")]
+        networks = [
+            None if reach is None else tuple(b.network for allow in reach for b in allow.blocks)
+            for reach in named
+        ]
+        return len(border.doors[0].sockets), networks
+
+    # Pods are not reached by the border, so their addresses make no difference there.
+    assert doors_and_reach("10.0.0.0/8") == (0, [("192.0.2.0/24",), None])
+    assert doors_and_reach("127.0.0.0/8") == (1, [("192.0.2.0/24",), None])

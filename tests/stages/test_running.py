@@ -18,9 +18,11 @@ from lateen.base.clock import FakeClock
 from lateen.base.origin import ObjectKey
 from lateen.build.built import Built
 from lateen.cluster.deletion import delete_object
+from lateen.ir.packets import OPEN, PodFilter
 from lateen.node.protocol import (
     Directory,
     DropPod,
+    GuardPod,
     Hello,
     Keep,
     PodReport,
@@ -67,6 +69,7 @@ class Mesh:
         self.sent: list[ToNode] = []
         self.builds: dict[str, Built | str | None] = {"web:1": BUILT}
         self.proxy: ProxyRun | Waiting | None = PROXY
+        self.passing: PodFilter | None = None
         self.acknowledged = asyncio.Event()
         self.running = Running(
             store=self.store,
@@ -77,6 +80,7 @@ class Mesh:
                 tools=lambda image: self.builds[image],
                 proxy_for=lambda _: self.proxy,
                 settled=self._settled,
+                passing=lambda _: self.passing,
             ),
         )
 
@@ -357,3 +361,33 @@ def test_a_container_that_debugs_joins_when_it_is_built_and_the_pod_does_not_wai
     mesh.running.step()
     later = [m.pod for m in mesh.sent if isinstance(m, PutPod)][-1]
     assert [(c.name, c.target) for c in later.ephemeral_containers] == [("looker", "web")]
+
+
+def test_a_pod_is_guarded_before_it_runs_and_whenever_its_policies_change() -> None:
+    def scenario(mesh: Mesh) -> None:
+        closed = PodFilter(ingress=())
+        mesh.passing = closed
+        mesh.hello()
+        uid = mesh.pod().meta.uid
+        mesh.took()
+        mesh.running.step()
+        guard, put = mesh.took()
+        assert guard == GuardPod(uid=uid, passing=closed)
+        assert isinstance(put, PutPod)
+        mesh.running.step()
+        assert mesh.took() == []
+        mesh.passing = OPEN
+        mesh.running.step()
+        assert mesh.took() == [GuardPod(uid=uid, passing=OPEN)]
+
+    alone(scenario)
+
+
+def test_an_agent_that_comes_back_is_told_that_a_policy_has_gone() -> None:
+    def scenario(mesh: Mesh) -> None:
+        mesh.passing = OPEN
+        uid = mesh.pod().meta.uid
+        mesh.hello(PodReport(uid=uid, status=RUNNING))
+        assert GuardPod(uid=uid, passing=OPEN) in mesh.took()
+
+    alone(scenario)

@@ -20,7 +20,8 @@ PATHS_READ = "LAT0030"  # how paths are read before a policy's are compared with
 NOBODY = "LAT0011"  # a policy names an identity no pod has
 UNDECLARED_NAMESPACE = "LAT0012"  # an object in a namespace nobody declared; it is made
 NOT_BUILT = "LAT0013"  # a changed source that cannot be built anew; the older build goes on
-PORT_TAKEN = "LAT0014"  # a port of this machine, for a Gateway, that cannot be opened
+PORT_TAKEN = "LAT0014"  # a port of this machine, for a Gateway or Service, that cannot be opened
+HOST_REFUSED = "LAT0015"  # a Service for the host's clients whose pods take only the mesh's mTLS
 NOT_ADMITTED = (
     "LAT0019"  # a quota, a level of Pod Security or a policy keeps the object out, or warns
 )

@@ -37,6 +37,8 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
         case "autoscaling.k8s.io", "VerticalPodAutoscaler":
             policy = {"updateMode": "Auto", **(raw["spec"].get("updatePolicy") or {})}
             return raw | {"spec": {**raw["spec"], "updatePolicy": policy}}
+        case "networking.k8s.io", "NetworkPolicy":
+            return raw | {"spec": _policy_spec(raw.get("spec", {}))}
         case "batch", "Job":
             return raw | {"spec": _job_spec(raw["spec"])}
         case "batch", "CronJob":
@@ -45,7 +47,15 @@ def with_defaults(group: str, kind: str, raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _service_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    made = {"type": "ClusterIP", **spec}
+    made = {"type": "ClusterIP", "sessionAffinity": "None", **spec}
+    if made["type"] != "ExternalName":
+        made.setdefault("internalTrafficPolicy", "Cluster")
+    if made["type"] in ("NodePort", "LoadBalancer"):
+        made.setdefault("externalTrafficPolicy", "Cluster")
+    if made["type"] == "LoadBalancer":
+        made.setdefault("allocateLoadBalancerNodePorts", True)
+    if made["sessionAffinity"] == "ClientIP":
+        made.setdefault("sessionAffinityConfig", {"clientIP": {"timeoutSeconds": 10800}})
     if "ports" in spec:
         made["ports"] = [
             {"protocol": "TCP", "targetPort": port["port"], **port} for port in spec["ports"]
@@ -139,6 +149,21 @@ def _cronjob_spec(spec: dict[str, Any]) -> dict[str, Any]:
         "failedJobsHistoryLimit": 1,
     }
     return defaults | spec
+
+
+def _policy_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    types = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+    made = {"podSelector": {}, **spec, "policyTypes": spec.get("policyTypes") or types}
+    for direction in ("ingress", "egress"):
+        if direction in spec:
+            made[direction] = [_policy_rule(rule) for rule in spec[direction]]
+    return made
+
+
+def _policy_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    if "ports" not in rule:
+        return rule
+    return rule | {"ports": [{"protocol": "TCP", **port} for port in rule["ports"]]}
 
 
 def _strategy(strategy: dict[str, Any]) -> dict[str, Any]:

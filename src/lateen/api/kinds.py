@@ -23,7 +23,9 @@ from lateen.api.event import Event
 from lateen.api.eventforms import EVENTS, EventsEvent, shown_event, stored_event, stored_path
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
+from lateen.api.ingress import Ingress, IngressClass
 from lateen.api.limits import LimitRange, ResourceQuota
+from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.node import Node
 from lateen.api.pod import Pod
 from lateen.api.policy import PodDisruptionBudget, PriorityClass
@@ -45,6 +47,7 @@ from lateen.api.webhooks import (
 from lateen.api.workload import Deployment, ReplicaSet
 
 NETWORKING = "networking.istio.io"
+KUBERNETES_NETWORKING = "networking.k8s.io"
 SECURITY = "security.istio.io"
 NETWORKING_VERSIONS = ("v1", "v1beta1", "v1alpha3")
 SECURITY_VERSIONS = ("v1", "v1beta1")
@@ -279,6 +282,30 @@ KINDS: tuple[Kind, ...] = (
         plural="cronjobs",
         struct=CronJob,
         short_names=("cj",),
+    ),
+    Kind(
+        group=KUBERNETES_NETWORKING,
+        versions=("v1",),
+        kind="Ingress",
+        plural="ingresses",
+        struct=Ingress,
+        short_names=("ing",),
+    ),
+    Kind(
+        group=KUBERNETES_NETWORKING,
+        versions=("v1",),
+        kind="IngressClass",
+        plural="ingressclasses",
+        struct=IngressClass,
+        namespaced=False,
+    ),
+    Kind(
+        group=KUBERNETES_NETWORKING,
+        versions=("v1",),
+        kind="NetworkPolicy",
+        plural="networkpolicies",
+        struct=NetworkPolicy,
+        short_names=("netpol",),
     ),
     Kind(
         group=NETWORKING,

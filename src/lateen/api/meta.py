@@ -6,6 +6,8 @@ Before: api/fields.py         After: every kind
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lateen.api.fields import Api, Informative, Labels
 
 
@@ -54,14 +56,14 @@ class LabelSelector(Api, frozen=True, kw_only=True):
     match_labels: Labels = {}
     match_expressions: tuple[LabelSelectorRequirement, ...] = ()
 
-    def matches(self, labels: Labels) -> bool:
+    def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels is selected."""
         if any(labels.get(k) != v for k, v in self.match_labels.items()):
             return False
         return all(_holds(r, labels) for r in self.match_expressions)
 
 
-def _holds(requirement: LabelSelectorRequirement, labels: Labels) -> bool:
+def _holds(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
     present = requirement.key in labels
     match requirement.operator:
         case "In":

@@ -20,7 +20,19 @@ class ServicePort(Api, frozen=True, kw_only=True):
     protocol: str = "TCP"
     target_port: IntOrString | None = None
     app_protocol: str | None = None
-    node_port: NotYet = None
+    node_port: int = 0
+
+
+class ClientIPConfig(Api, frozen=True, kw_only=True):
+    """For how many seconds without a connection a client still belongs to its endpoint."""
+
+    timeout_seconds: int = 10800
+
+
+class SessionAffinityConfig(Api, frozen=True, kw_only=True):
+    """How clients stay with an endpoint."""
+
+    client_ip: ClientIPConfig = msgspec.field(default=ClientIPConfig(), name="clientIP")
 
 
 class ServiceSpec(Api, frozen=True, kw_only=True):
@@ -33,19 +45,33 @@ class ServiceSpec(Api, frozen=True, kw_only=True):
     cluster_ips: tuple[str, ...] = msgspec.field(default=(), name="clusterIPs")
     external_name: str = ""
     publish_not_ready_addresses: bool = False
-    session_affinity: NotYet = None
-    session_affinity_config: NotYet = None
+    session_affinity: str = "None"
+    session_affinity_config: SessionAffinityConfig | None = None
     external_ips: NotYet = msgspec.field(default=None, name="externalIPs")
     load_balancer_ip: NotYet = msgspec.field(default=None, name="loadBalancerIP")
     load_balancer_source_ranges: NotYet = None
     load_balancer_class: NotYet = None
-    external_traffic_policy: Informative = None
-    internal_traffic_policy: Informative = None
+    external_traffic_policy: str = ""
+    internal_traffic_policy: str = "Cluster"
     health_check_node_port: NotYet = None
     ip_families: Informative = None
     ip_family_policy: Informative = None
-    allocate_load_balancer_node_ports: Informative = None
+    allocate_load_balancer_node_ports: bool = True
     traffic_distribution: NotYet = None
+
+    @property
+    def affinity_seconds(self) -> int:
+        """For how long a client stays with an endpoint; 0 when it does not."""
+        if self.session_affinity != "ClientIP":
+            return 0
+        return (self.session_affinity_config or SessionAffinityConfig()).client_ip.timeout_seconds
+
+    @property
+    def takes_node_ports(self) -> bool:
+        """Whether each of its ports has a port of the node as well."""
+        if self.type == "LoadBalancer":
+            return self.allocate_load_balancer_node_ports
+        return self.type == "NodePort"
 
 
 class Service(Api, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from lateen.api.kinds import KINDS, Form, Kind
+from lateen.api.kinds import KINDS, KUBERNETES_NETWORKING, Form, Kind
 from lateen.apiserver.ages import age_of, human, parse_time
 from lateen.apiserver.columns import (
     AGE,
@@ -184,6 +184,42 @@ def _source(raw: Tree) -> str:
     return ", ".join(word for word in words if word)
 
 
+def _ingress_hosts(raw: Tree) -> str:
+    hosts = [rule["host"] for rule in at(raw, "spec", "rules") or () if rule.get("host")]
+    if not hosts:
+        return "*"
+    return ",".join(hosts[:3]) + (f" + {len(hosts) - 3} more..." if len(hosts) > 3 else "")
+
+
+def _ingress_address(raw: Tree) -> str:
+    given = at(raw, "status", "loadBalancer", "ingress") or ()
+    return ",".join(str(each.get("ip") or each.get("hostname")) for each in given)
+
+
+def _ingress_parameters(raw: Tree) -> str:
+    given = at(raw, "spec", "parameters")
+    if not given:
+        return NONE
+    group = f".{given['apiGroup']}" if given.get("apiGroup") else ""
+    return f"{given.get('kind')}{group}/{given.get('name')}"
+
+
+def _pod_selector(raw: Tree) -> str:
+    """As metav1.FormatLabelSelector: `a=b,c in (d,e),!f`."""
+    selector = at(raw, "spec", "podSelector") or {}
+    words = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    for needed in selector.get("matchExpressions") or ():
+        key, values = needed.get("key"), ",".join(needed.get("values") or ())
+        match needed.get("operator"):
+            case "Exists":
+                words.append(str(key))
+            case "DoesNotExist":
+                words.append(f"!{key}")
+            case operator:
+                words.append(f"{key} {str(operator).lower()} ({values})")
+    return ",".join(words) or NONE
+
+
 WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
     ("", "Event"): (
         _since("Last Seen", "lastTimestamp"),
@@ -243,6 +279,17 @@ WORK_COLUMNS: Mapping[tuple[str, str], tuple[Column, ...]] = {
             "AllowVolumeExpansion", lambda raw: str(bool(raw.get("allowVolumeExpansion"))).lower()
         ),
     ),
+    (KUBERNETES_NETWORKING, "Ingress"): (
+        text_column("Class", "spec", "ingressClassName"),
+        shown_column("Hosts", _ingress_hosts),
+        shown_column("Address", _ingress_address),
+        shown_column("Ports", lambda raw: "80, 443" if at(raw, "spec", "tls") else "80"),
+    ),
+    (KUBERNETES_NETWORKING, "IngressClass"): (
+        text_column("Controller", "spec", "controller"),
+        shown_column("Parameters", _ingress_parameters),
+    ),
+    (KUBERNETES_NETWORKING, "NetworkPolicy"): (shown_column("Pod-Selector", _pod_selector),),
     ("policy", "PodDisruptionBudget"): (
         text_column("Min Available", "spec", "minAvailable", default="N/A"),
         text_column("Max Unavailable", "spec", "maxUnavailable", default="N/A"),

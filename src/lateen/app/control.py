@@ -190,6 +190,7 @@ class ControlPlane:
             bootstraps=self.bootstraps,
             bordering=Bordering(run_dir=settings.run_dir, own_addresses=addresses_of_this_host()),
             ports=lambda: self.settings.ports,
+            closed=self.reporting.closed_doors,
         )
         self._draining = False
         self._controllers: asyncio.Task[None] | None = None
@@ -201,6 +202,7 @@ class ControlPlane:
             tools=self.building.tools,
             proxy_for=lambda obj: self.bootstraps.proxy_run(obj, self.planning.latest),
             settled=self._settled,
+            passing=self.planning.passing,
             kept_volumes=self._volumes,
             identity=self.attesting.folder,
             token=self.account_tokens.token,

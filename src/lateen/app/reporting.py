@@ -15,7 +15,7 @@ from typing import Any
 
 from lateen.api.objects import Obj
 from lateen.app.certifying import Certifying
-from lateen.app.doors import addresses, closed_doors, door_problems
+from lateen.app.doors import addresses, closed_doors, door_problems, refused_problems
 from lateen.app.news import News
 from lateen.app.refusals import hops, is_request_id
 from lateen.app.settings import Settings
@@ -77,7 +77,7 @@ class Reporting:
                 sound=not (self.fault or self.quarantine.unexplained),
             ),
             "pods": pods,
-            "urls": addresses(self.planning.latest, self._closed_doors(), settings.ports),
+            "urls": addresses(self.planning.latest, self.closed_doors(), settings.ports),
             "ports": {str(gateway): host for gateway, host in settings.ports.items()},
             "nodes": list(settings.nodes),
             "console": self.console,
@@ -125,7 +125,10 @@ class Reporting:
         found.update(dict.fromkeys(self.building.problems()))
         found.update(dict.fromkeys(planned.problems if planned else ()))
         found.update(dict.fromkeys(self.quarantine.problems(self.origin_of)))
-        found.update(dict.fromkeys(door_problems(self._closed_doors(), self.settings().ports)))
+        found.update(
+            dict.fromkeys(door_problems(self.closed_doors(), self.settings().ports, planned))
+        )
+        found.update(dict.fromkeys(refused_problems(planned)))
         found.update(dict.fromkeys(self.certifying.problems()))
         if self.fault:
             words = f"a bug in lateen ({self.fault}): what was served before is served on; see control.log"
@@ -181,7 +184,8 @@ class Reporting:
             for plan in self._plans()
         }
 
-    def _closed_doors(self) -> dict[int, str]:
+    def closed_doors(self) -> dict[int, str]:
+        """The ports of the host that the border could not open, and why."""
         return closed_doors(self.ledger.state(BORDER_NODE))
 
     def origin_of(self, key: ObjectKey) -> Origin:

@@ -20,7 +20,9 @@ from lateen.stages.attesting import Attesting
 from lateen.stages.bootstrapping import Bootstraps
 from lateen.stages.bordering import Bordering
 from lateen.stages.editions import Traffic
+from lateen.stages.exposing import expose
 from lateen.stages.moving import Moves, Moving, moved_directory
+from lateen.stages.openings import openings
 from lateen.stages.planning import Planned, Planning, directory_of
 from lateen.stages.programming import Programming
 from lateen.stages.quarantining import Quarantine
@@ -48,6 +50,7 @@ class Rounds:
     bootstraps: Bootstraps
     bordering: Bordering
     ports: Callable[[], Mapping[int, int]]
+    closed: Callable[[], Iterable[int]]  # ports of the host that could not be opened
     due: bool = True  # whether what proxies should run may be out of date
     _traffic: Traffic = field(default_factory=Traffic)
     _moves: Moves = field(default_factory=Moves)
@@ -76,6 +79,8 @@ class Rounds:
             if services is None or not self._move(services):
                 self._plan()
             self.ads.tell_grpc()
+        if planned := self.planning.latest:
+            expose(self.store, openings(planned), ports=self.ports(), closed=self.closed())
         self.running.step()
 
     def _move(self, services: frozenset[tuple[str, str]]) -> bool:
@@ -88,7 +93,7 @@ class Rounds:
         self.quarantine.moved(planned.resources)
         self._tell(moved_directory(self._directory, planned.world, services))
         known = planned.world.services_in
-        if any(s.outside and (ns, s.name) in services for ns, some in known.items() for s in some):
+        if any(s.for_host and (ns, s.name) in services for ns, some in known.items() for s in some):
             self._open(planned)
         return True
 

@@ -10,6 +10,7 @@ doors, are beside them in RUN.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 
 LONGEST_SOCKET = "/w/xxxxxxxx/spire-agent.sock"
@@ -69,3 +70,13 @@ def identity_folder(run: Path, slot: str) -> Path:
 def identity_socket(run: Path, slot: str) -> Path:
     """Where a pod's app asks for its SVID; the name is SPIRE's."""
     return identity_folder(run, slot) / "spire-agent.sock"
+
+
+def services_folder(run: Path) -> Path:
+    """The sockets of Services' ports, for clients of the host."""
+    return run / "n"
+
+
+def service_socket(run: Path, address: str, port: int) -> Path:
+    """Where the node takes connections of the host for a Service's port; as short as it can be."""
+    return services_folder(run) / f"{IPv4Address(address).packed.hex()}{port:04x}.sock"

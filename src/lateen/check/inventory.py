@@ -15,6 +15,7 @@ from lateen.api.config import ConfigMap, Secret, ServiceAccount
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.fields import Labels
 from lateen.api.gateway import Gateway
+from lateen.api.ingress import CLASS, CONTROLLER, IngressClass
 from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod, PodSpec
@@ -81,6 +82,7 @@ class Inventory:
     accounts: frozenset[tuple[str, str]]
     namespaces: frozenset[str]
     mesh: MeshConfig
+    ingress_classes: Mapping[str, str]  # who sees to each
 
     def host(self, host: str, namespace: str) -> Provided | None:
         """What provides a host as written in an object of that namespace."""
@@ -172,6 +174,12 @@ def inventory_of(
         )
         | {w.namespace for w in extra_workloads},
         mesh=_mesh_of(objects),
+        ingress_classes={CLASS: CONTROLLER}
+        | {
+            o.key.name: o.typed.spec.controller
+            for o in objects
+            if isinstance(o.typed, IngressClass)
+        },
     )
 
 

@@ -22,7 +22,9 @@ from lateen.api.definition import CustomResource, CustomResourceDefinition
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.eventforms import EventsEvent
 from lateen.api.gateway import Gateway
+from lateen.api.ingress import Ingress, IngressClass
 from lateen.api.kinds import kind_of
+from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.node import Node
 from lateen.api.objects import Obj
 from lateen.api.paths import holds
@@ -49,6 +51,8 @@ from lateen.check.destinationrule import check_destination_rule
 from lateen.check.endpoints import check_endpoints
 from lateen.check.event import check_event
 from lateen.check.gateway import check_gateway
+from lateen.check.ingress import check_ingress, check_ingress_class
+from lateen.check.networkpolicy import check_network_policy
 from lateen.check.rbac import check_rbac
 from lateen.check.rules import broken_rules
 from lateen.check.scaling import check_autoscaler, check_budget
@@ -157,6 +161,12 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_budget(typed, at)
         case PersistentVolume() as typed:
             return check_volume(typed, at)
+        case Ingress() as typed:
+            return check_ingress(typed, at)
+        case IngressClass() as typed:
+            return check_ingress_class(typed, at)
+        case NetworkPolicy() as typed:
+            return check_network_policy(typed, at)
         case Node() as typed:
             return check_node(typed, at)
         case DaemonSet() as typed:

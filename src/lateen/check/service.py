@@ -29,6 +29,9 @@ from lateen.check.meshconfig import check_mesh_config
 
 SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 IP_PROTOCOLS = ("SCTP", "TCP", "UDP")
+AFFINITIES = ("ClientIP", "None")
+NODE_PORTS = (30000, 32767)
+_MAX_AFFINITY = 86400  # seconds
 _MAX_BYTES = 1024 * 1024
 
 
@@ -53,6 +56,34 @@ def check_service(service: Service, at: At) -> Iterator[Problem]:
     for key, text, words in label_faults(spec.selector):
         yield at.key("selector", key).invalid(text, words)
     yield from _address(spec, at)
+    yield from _sharing(spec, at)
+
+
+def _sharing(spec: ServiceSpec, at: At) -> Iterator[Problem]:
+    """How connections are shared out among the endpoints."""
+    yield from one_of(at.key("sessionAffinity"), spec.session_affinity, AFFINITIES)
+    if (config := spec.session_affinity_config) is not None:
+        here = at.key("sessionAffinityConfig")
+        seconds = config.client_ip.timeout_seconds
+        if spec.session_affinity == "None":
+            words = "must not be set when session affinity is None"
+            yield here.error(f"Forbidden: {words}")
+        elif not 0 < seconds <= _MAX_AFFINITY:
+            words = f"must be greater than 0 and less than {_MAX_AFFINITY}"
+            yield here.key("clientIP", "timeoutSeconds").invalid(seconds, words)
+    policies = ("Cluster", "Local")
+    yield from one_of(at.key("internalTrafficPolicy"), spec.internal_traffic_policy, policies)
+    if spec.internal_traffic_policy == "Local":
+        words = "has no effect: the nodes are all of this machine, and endpoints of each are used"
+        yield at.key("internalTrafficPolicy").warning(words, code=NOT_YET_HONOURED)
+    if not spec.external_traffic_policy:
+        return
+    here = at.key("externalTrafficPolicy")
+    if spec.type in ("NodePort", "LoadBalancer"):
+        yield from one_of(here, spec.external_traffic_policy, policies)
+    else:
+        words = "may only be set for externally-accessible services"
+        yield here.invalid(spec.external_traffic_policy, words)
 
 
 def _port(port: ServicePort, several: bool, at: At) -> Iterator[Problem]:
@@ -65,6 +96,9 @@ def _port(port: ServicePort, several: bool, at: At) -> Iterator[Problem]:
     if port.protocol in ("UDP", "SCTP"):
         words = f"{port.protocol} is not yet carried by lateen: this port is not reachable here"
         yield at.key("protocol").warning(words, code=NOT_YET_HONOURED)
+    if port.node_port and not NODE_PORTS[0] <= port.node_port <= NODE_PORTS[1]:
+        words = "provided port is not in the valid range. The range of valid ports is {}-{}"
+        yield at.key("nodePort").invalid(port.node_port, words.format(*NODE_PORTS))
     if isinstance(port.target_port, int):
         yield from port_number(at.key("targetPort"), port.target_port)
     elif isinstance(port.target_port, str) and (words := port_name_fault(port.target_port)):

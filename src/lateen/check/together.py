@@ -18,6 +18,7 @@ from lateen.api.codes import (
 )
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.gateway import Gateway
+from lateen.api.ingress import Ingress
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod
 from lateen.api.requestauthentication import RequestAuthentication
@@ -28,6 +29,7 @@ from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
 from lateen.base.problem import Level, Problem
 from lateen.check.at import At
+from lateen.check.ingress import check_ingress_references
 from lateen.check.inventory import OWN_HOSTS, OWN_WORKLOADS, Inventory, Workload, inventory_of
 from lateen.check.routing import (
     check_destination_rule_references,
@@ -97,6 +99,8 @@ def _references(obj: Obj, inventory: Inventory) -> Iterator[Problem]:
             yield from check_selector(typed.spec.selector, at, inventory)
         case Service() as typed:
             yield from check_service_pods(typed, at, inventory)
+        case Ingress() as typed:
+            yield from check_ingress_references(typed, at, inventory)
         case (
             Deployment(spec=spec)
             | ReplicaSet(spec=spec)

@@ -61,7 +61,7 @@ def check_selector_and_template(
     where = at.key("selector")
     if selector == LabelSelector():
         yield where.error("Required value: empty selector is invalid for deployment")
-    yield from _selector(selector, where)
+    yield from check_label_selector(selector, where)
     if not selector.matches(labels):
         shown = ", ".join(f"{k}: {v}" for k, v in selector.match_labels.items())
         yield at.key("template", "metadata", "labels").error(
@@ -87,7 +87,8 @@ def check_pod_template(spec: PodSpec, at: At) -> Iterator[Problem]:
     yield from forbid_ephemerals(spec, at)
 
 
-def _selector(selector: LabelSelector, at: At) -> Iterator[Problem]:
+def check_label_selector(selector: LabelSelector, at: At) -> Iterator[Problem]:
+    """Labels and requirements as they must be written, wherever a selector stands."""
     for key, text, words in label_faults(selector.match_labels):
         yield at.key("matchLabels", key).invalid(text, words)
     for index, requirement in enumerate(selector.match_expressions):

@@ -7,7 +7,7 @@ Before: every controller of cluster/        After: cluster/controlling.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lateen.api.objects import Obj
@@ -26,8 +26,10 @@ from lateen.cluster.evicting import evict_intolerant, reconcile_taints
 from lateen.cluster.foreground import reconcile_foreground
 from lateen.cluster.garbage import collect
 from lateen.cluster.gateways import gateway_objects, reconcile_gateways
+from lateen.cluster.ingressclasses import are_served, provided_ingress_classes
 from lateen.cluster.jobpods import release_orphans
 from lateen.cluster.jobs import reconcile_job
+from lateen.cluster.listing import reconcile_listing
 from lateen.cluster.mirroring import reconcile_mirrors
 from lateen.cluster.namespaces import reconcile_leaving, reconcile_namespaces
 from lateen.cluster.nodes import provided_nodes
@@ -77,6 +79,14 @@ def _endpoint_inputs(observed: Observed, service: Obj) -> Inputs:
         pods = observed.selected("Pod", namespace, typed.spec.selector)
     label = {SERVICE_NAME: service.key.name}
     return pods, observed.selected("EndpointSlice", namespace, label), observed.all("Node")
+
+
+def _listing_inputs(observed: Observed, service: Obj) -> Inputs:
+    label = {SERVICE_NAME: service.key.name}
+    key = replace(service.key, kind="Endpoints")
+    written = observed.get(key)
+    slices = observed.selected("EndpointSlice", service.key.namespace, label)
+    return slices, (written,) if written else ()
 
 
 def _mirror_inputs(observed: Observed, written: Obj) -> Inputs:
@@ -137,7 +147,8 @@ def _scheduled(observed: Observed, now: datetime) -> tuple[Action, ...]:
 
 def _gateways(observed: Observed, _: datetime) -> tuple[Action, ...]:
     written = [d for d in observed.all("Deployment") if observed.source_of(d.key) != PROVIDED]
-    wanted = gateway_objects(observed.all("Gateway"), written)
+    ingresses = are_served(observed.all("Ingress"), observed.all("IngressClass"))
+    wanted = gateway_objects(observed.all("Gateway"), written, ingresses=ingresses)
     return reconcile_gateways(wanted, observed.get, observed.source_of)
 
 
@@ -166,8 +177,14 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         reconcile=lambda observed, _: reconcile_foreground(observed.everything()),
     ),
     Whole(
-        reads=frozenset({"Gateway", "Deployment", "Service", "ServiceAccount"}),
+        reads=frozenset(
+            {"Gateway", "Ingress", "IngressClass", "Deployment", "Service", "ServiceAccount"}
+        ),
         reconcile=_gateways,
+    ),
+    Whole(
+        reads=frozenset({"Namespace", "IngressClass"}),
+        reconcile=lambda observed, _: provided_ingress_classes(observed.all("IngressClass")),
     ),
     Whole(
         reads=frozenset({"Event"}),
@@ -305,5 +322,11 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
         reads=frozenset({"Service", "Pod", "EndpointSlice", "Node"}),
         inputs=_endpoint_inputs,
         reconcile=lambda service, inputs, _: reconcile_endpoints(service, *inputs),
+    ),
+    PerObject(
+        kind="Service",
+        reads=frozenset({"Service", "EndpointSlice", "Endpoints"}),
+        inputs=_listing_inputs,
+        reconcile=lambda service, inputs, _: reconcile_listing(service, *inputs),
     ),
 )

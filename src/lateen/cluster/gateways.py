@@ -29,15 +29,21 @@ _KINDS = (("", "ServiceAccount"), ("apps", "Deployment"), ("", "Service"))
 
 
 def gateway_objects(
-    gateways: Sequence[Obj], deployments: Sequence[Obj]
+    gateways: Sequence[Obj], deployments: Sequence[Obj], *, ingresses: bool = False
 ) -> tuple[dict[str, Any], ...]:
-    """What runs the Gateways that none of these Deployments, the user's own, runs."""
+    """What runs the Gateways that none of these Deployments, the user's own, runs.
+
+    `ingresses`: there are some that the ingress gateway is to serve.
+    """
     unserved = [g for g in gateways if not _served(_selector(g), deployments)]
     made: list[dict[str, Any]] = []
     for name, (role, service_type) in GATEWAYS.items():
         labels = {"app": name, "istio": role}
         asking = [g for g in unserved if _selector(g).items() <= labels.items()]
-        if asking:
+        wanted = (
+            ingresses and role == "ingressgateway" and not _served({"istio": role}, deployments)
+        )
+        if asking or wanted:
             made += _workload(name, labels, service_type, _server_ports(asking))
     return tuple(made)
 
@@ -119,7 +125,7 @@ def _workload(
         "metadata": _metadata(name, labels),
         "spec": {"replicas": 1, "selector": {"matchLabels": dict(labels)}, "template": template},
     }
-    service = {
+    service: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": _metadata(name, labels),
@@ -132,6 +138,9 @@ def _workload(
             ],
         },
     }
+    if service_type == "LoadBalancer":
+        # Its own ports are the host's already.
+        service["spec"]["allocateLoadBalancerNodePorts"] = False
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(account, labels)},
         with_defaults("apps", "Deployment", deployment),

@@ -53,6 +53,7 @@ def reconcile_api(get: Get) -> tuple[Action, ...]:
                 {"name": "https", "protocol": "TCP", "port": PORT, "targetPort": layout.API_PORT}
             ],
             "sessionAffinity": "None",
+            "internalTrafficPolicy": "Cluster",
         },
     }
     piece = {

@@ -34,7 +34,7 @@ from lateen.envoy.bynumber import (
 )
 from lateen.envoy.emit import resource
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
-from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address, CidrRange
+from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import TransportSocket
 from lateen.envoy.pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
@@ -59,7 +59,6 @@ from lateen.envoy.pb.envoy.extensions.common.dynamic_forward_proxy.v3.dns_cache_
 from lateen.envoy.pb.envoy.extensions.filters.http.dynamic_forward_proxy.v3 import (
     dynamic_forward_proxy_pb2,
 )
-from lateen.envoy.pb.envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC
 from lateen.envoy.pb.envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from lateen.envoy.pb.envoy.extensions.filters.http.upstream_codec.v3.upstream_codec_pb2 import (
     UpstreamCodec,
@@ -71,9 +70,6 @@ from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2
 from lateen.envoy.pb.envoy.extensions.network.dns_resolver.getaddrinfo.v3 import (
     getaddrinfo_dns_resolver_pb2,
 )
-from lateen.envoy.pb.envoy.extensions.rbac.matchers.upstream_ip_port.v3 import (
-    upstream_ip_port_matcher_pb2,
-)
 from lateen.envoy.pb.envoy.extensions.transport_sockets.proxy_protocol.v3 import (
     upstream_proxy_protocol_pb2,
 )
@@ -82,6 +78,7 @@ from lateen.envoy.pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb
 )
 from lateen.envoy.pb.envoy.type.matcher.v3.address_pb2 import AddressMatcher
 from lateen.envoy.pb.xds.core.v3 import cidr_pb2
+from lateen.envoy.reach import leads_to, reach_filter, upstream_rbac
 from lateen.envoy.resources import Resource, Resources, ResourceType
 from lateen.envoy.tls import plaintext
 from lateen.envoy.wire import (
@@ -134,35 +131,34 @@ def _dns(plan: BorderPlan) -> DnsCacheConfig:
     )
 
 
-def _checks(plan: BorderPlan) -> HttpProtocolOptions:
+def _not_the_host(plan: BorderPlan) -> manager_pb.HttpFilter:
     """The second look: at the address of the host that was chosen."""
-    rules = []
-    for prefix, length in _refused(plan):
-        matcher = upstream_ip_port_matcher_pb2.UpstreamIpPortMatcher(
-            upstream_ip=CidrRange(address_prefix=prefix, prefix_len=u32(length))
-        )
-        extension = TypedExtensionConfig(
-            name="envoy.rbac.matchers.upstream_ip_port", typed_config=packed(matcher)
-        )
-        rules.append(rbac_pb2.Permission(matcher=extension))
+    rules = [leads_to(f"{prefix}/{length}") for prefix, length in _refused(plan)]
     policy = rbac_pb2.Policy(permissions=rules, principals=[rbac_pb2.Principal(any=True)])
     deny = rbac_pb2.RBAC(action=rbac_pb2.RBAC.DENY, policies={"the-host-itself": policy})
-    options = HttpProtocolOptions(
-        http_filters=[
-            manager_pb.HttpFilter(
-                name="envoy.filters.http.upstream_rbac", typed_config=packed(RBAC(rules=deny))
-            ),
-            manager_pb.HttpFilter(
-                name="envoy.filters.http.upstream_codec", typed_config=packed(UpstreamCodec())
-            ),
-        ]
+    return upstream_rbac("envoy.filters.http.upstream_rbac", deny)
+
+
+def _looking(*looks: manager_pb.HttpFilter) -> HttpProtocolOptions:
+    """Look at the address that was chosen before it is dialled."""
+    codec = manager_pb.HttpFilter(
+        name="envoy.filters.http.upstream_codec", typed_config=packed(UpstreamCodec())
     )
+    options = HttpProtocolOptions(http_filters=[*looks, codec])
     options.explicit_http_config.http_protocol_options.SetInParent()
     return options
 
 
-def _exit_cluster(plan: BorderPlan) -> Cluster:
+def _exit_name(exit: Exit) -> str:
+    """All pods share one cluster but those that a NetworkPolicy holds to less."""
+    return _EXIT if exit.reach is None else f"{_EXIT}|{exit.slot}"
+
+
+def _exit_cluster(plan: BorderPlan, exit: Exit | None = None) -> Cluster:
     """Any name or number but the host's own. "Insecure" is Envoy's word for no TLS of the border's own."""
+    looks = [_not_the_host(plan)]
+    if exit is not None and exit.reach is not None:
+        looks.append(reach_filter(exit.reach))
     kind = Cluster.CustomClusterType(
         name="envoy.clusters.dynamic_forward_proxy",
         typed_config=packed(
@@ -170,12 +166,12 @@ def _exit_cluster(plan: BorderPlan) -> Cluster:
         ),
     )
     return Cluster(
-        name=_EXIT,
+        name=_exit_name(exit) if exit else _EXIT,
         cluster_type=kind,
         lb_policy=Cluster.CLUSTER_PROVIDED,
         connect_timeout=duration(10),
         circuit_breakers=no_limits(),
-        typed_extension_protocol_options={_HTTP_OPTIONS: packed(_checks(plan))},
+        typed_extension_protocol_options={_HTTP_OPTIONS: packed(_looking(*looks))},
         metadata=made_by(BUILT_IN),
     )
 
@@ -186,13 +182,16 @@ def _one_place(name: str, *addresses: Address) -> ClusterLoadAssignment:
     return ClusterLoadAssignment(cluster_name=name, endpoints=localities)
 
 
-def _named(host: str, port: int) -> str:
-    return f"named|{port}||{host}"
+def _named(host: str, port: int, exit: Exit) -> str:
+    return f"named|{port}|{exit.slot if exit.reach is not None else ''}|{host}"
 
 
-def _named_cluster(host: str, port: int) -> Cluster:
+def _named_cluster(host: str, port: int, exit: Exit) -> Cluster:
     """A host that a ServiceEntry names: wherever it leads. Warming must not wait for DNS."""
-    name = _named(host, port)
+    name = _named(host, port, exit)
+    options = {}
+    if exit.reach is not None:
+        options[_HTTP_OPTIONS] = packed(_looking(reach_filter(exit.reach)))
     return Cluster(
         name=name,
         type=Cluster.STRICT_DNS,
@@ -202,6 +201,7 @@ def _named_cluster(host: str, port: int) -> Cluster:
         connect_timeout=duration(10),
         circuit_breakers=no_limits(),
         load_assignment=_one_place(name, socket_address(host, port)),
+        typed_extension_protocol_options=options,
         metadata=made_by(BUILT_IN),
     )
 
@@ -226,7 +226,7 @@ def _tunnel(name: str, domain: str, cluster: str) -> routes_pb.VirtualHost:
 def _exit_listener(exit: Exit, plan: BorderPlan) -> Listener:
     """CONNECT from the pod's proxy."""
     known = [
-        _tunnel(f"{host}:{port}", f"{host}:{port}", _named(host, port))
+        _tunnel(f"{host}:{port}", f"{host}:{port}", _named(host, port, exit))
         for host, port in _names(exit)
     ]
     forward = dynamic_forward_proxy_pb2.FilterConfig(dns_cache_config=_dns(plan))
@@ -234,7 +234,7 @@ def _exit_listener(exit: Exit, plan: BorderPlan) -> Listener:
         codec_type=_Manager.AUTO,
         stat_prefix=f"exit.{exit.slot}",
         route_config=RouteConfiguration(
-            name=_EXIT, virtual_hosts=[*known, _tunnel("others", "*", _EXIT)]
+            name=_EXIT, virtual_hosts=[*known, _tunnel("others", "*", _exit_name(exit))]
         ),
         http_filters=[
             manager_pb.HttpFilter(
@@ -268,20 +268,24 @@ def _door_name(door: Door) -> str:
 
 
 def _door_cluster(door: Door) -> Cluster:
-    """The gateway pods' sockets, told the client's address by PROXY protocol v2."""
+    """The gateway pods' sockets, told the client's address by PROXY protocol v2, or a Service's."""
     name = _door_name(door)
-    tells = upstream_proxy_protocol_pb2.ProxyProtocolUpstreamTransport(
-        config=ProxyProtocolConfig(version=ProxyProtocolConfig.V2), transport_socket=plaintext()
-    )
+    transport = plaintext()
+    if door.gateway:
+        version = ProxyProtocolConfig(version=ProxyProtocolConfig.V2)
+        tells = upstream_proxy_protocol_pb2.ProxyProtocolUpstreamTransport(
+            config=version, transport_socket=transport
+        )
+        transport = TransportSocket(
+            name="envoy.transport_sockets.upstream_proxy_protocol", typed_config=packed(tells)
+        )
     return Cluster(
         name=name,
         type=Cluster.STATIC,
         connect_timeout=duration(2),
         circuit_breakers=no_limits(),
         load_assignment=_one_place(name, *(pipe_address(path) for path in door.sockets)),
-        transport_socket=TransportSocket(
-            name="envoy.transport_sockets.upstream_proxy_protocol", typed_config=packed(tells)
-        ),
+        transport_socket=transport,
         metadata=made_by(BUILT_IN),
     )
 
@@ -306,8 +310,13 @@ def _clusters(plan: BorderPlan) -> Iterator[Cluster]:
     yield _exit_cluster(plan)
     yield by_number_cluster()
     yield nowhere_cluster()
-    for host, port in sorted({name for exit in plan.exits for name in _names(exit)}):
-        yield _named_cluster(host, port)
+    yield from (_exit_cluster(plan, exit) for exit in plan.exits if exit.reach is not None)
+    named = {
+        _named(host, port, exit): (host, port, exit)
+        for exit in plan.exits
+        for host, port in _names(exit)
+    }
+    yield from (_named_cluster(*named[name]) for name in sorted(named))
     yield from map(_door_cluster, plan.doors)
 
 

@@ -8,34 +8,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lateen.ir.packets import Allow
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Door:
-    """A port of the host that leads to a gateway's port.
+    """A port of the host that leads to a gateway's port, or (`gateway` False) to a Service's.
 
     `sockets` are the Unix sockets of that port's listener in each gateway pod
-    (`RUN/p/SLOT/in-PORT.sock`); with none, connections are closed at once.
+    (`RUN/p/SLOT/in-PORT.sock`), which are told the client's address, or the node's one socket of the
+    Service's port. With none, connections are closed at once.
     """
 
     address: str = "127.0.0.1"
     port: int
     sockets: tuple[str, ...]
+    gateway: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
     """The way out of one pod: its own socket (`RUN/p/SLOT/out.sock`), where it asks to CONNECT.
 
     `by_number` (`RUN/p/SLOT/out.raw`) takes what its app sent to an address that no proxy knows: bytes
     after a header of the PROXY protocol that says where to.
     `allowed` are the (host, port) that a ServiceEntry names: they may be dialled wherever they
-    lead; any other name must not lead to the host itself.
+    lead; any other name must not lead to the host itself. `reach` is all that NetworkPolicies let the
+    pod reach; None when none says anything of that.
     """
 
     slot: str
     socket: str
     by_number: str
     allowed: tuple[tuple[str, int], ...] = ()
+    reach: tuple[Allow, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ OUTBOUND_PORT = 15001  # in a pod: its Envoy, or the service proxy of a pod with
 INBOUND_PORT = 15006
 NOT_REDIRECTED_PORTS = (15006, 15001, 15021, 15090, 15020)
 PROXY_MARK = 1337
+PROBE_MARK = 1338  # of the agent's own probes to other places than the pod
 PROXY_SOURCE = "127.0.0.6"  # what Envoy binds when it dials its own app, as in Istio
 
 

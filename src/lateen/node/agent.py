@@ -21,12 +21,14 @@ from lateen.api.pod import PodStatus
 from lateen.base.clock import SystemClock
 from lateen.base.errors import LateenError
 from lateen.base.tasks import named
+from lateen.ir.packets import OPEN, PodFilter
 from lateen.node import accounting
 from lateen.node.addresses import SandboxPaths
 from lateen.node.cgroups import find_limiter
 from lateen.node.containers import told
 from lateen.node.control import Control
 from lateen.node.dns import DnsServer, Zone
+from lateen.node.doorways import Doorways
 from lateen.node.executing import serve_stream
 from lateen.node.link import Link
 from lateen.node.network import Network
@@ -36,6 +38,7 @@ from lateen.node.protocol import (
     ContainerUse,
     Directory,
     DropPod,
+    GuardPod,
     Hello,
     Keep,
     OpenStream,
@@ -60,6 +63,8 @@ class Agent:
         self._services = services
         self._zone = zone
         self._pods: dict[str, Pod] = {}
+        self._passing: dict[str, PodFilter] = {}
+        self._doorways = Doorways(services.paths, services.table)
         self._drops: dict[str, asyncio.Task[None]] = {}
         self._ends: dict[str, float] = {}  # when the apps of a pod on its way out are killed
         self._streams: set[asyncio.Task[None]] = set()
@@ -100,14 +105,19 @@ class Agent:
         match message:
             case PutPod(pod=run):
                 self._put(run)
+            case GuardPod(uid=uid, passing=passing):
+                self._guard(uid, passing)
             case DropPod(uid=uid, grace_seconds=grace):
                 self._drop(uid, grace)
             case Keep(uids=uids):
+                for uid in set(self._passing) - set(self._pods):
+                    del self._passing[uid]
                 for uid in set(self._pods) - set(uids):
                     self._drop(uid, self._pods[uid].run.grace_seconds)
             case Directory(names=names, services=services):
                 self._zone(Zone.of(names))
                 self._services.table.replace(services)
+                self._doorways.keep(services)
             case OpenStream():
                 path = self._services.paths.run / "node.sock"
                 serving = serve_stream(path, message, self._pods.get(message.uid))
@@ -124,9 +134,15 @@ class Agent:
             known.update(run)
             return
         pod = Pod(run, self._services, lambda: self.control.changed(run.uid))
+        pod.guard(self._passing.get(run.uid, OPEN))
         self._pods[run.uid] = pod
         pod.start()
         self.control.changed(run.uid)
+
+    def _guard(self, uid: str, passing: PodFilter) -> None:
+        self._passing[uid] = passing
+        if pod := self._pods.get(uid):
+            pod.guard(passing)
 
     def _drop(self, uid: str, grace: float) -> None:
         pod = self._pods.get(uid)
@@ -158,6 +174,7 @@ class Agent:
     async def _dropping(self, uid: str, pod: Pod, grace: float) -> None:
         await pod.drop(grace)
         del self._pods[uid], self._drops[uid], self._ends[uid]
+        self._passing.pop(uid, None)
         self.control.gone(PodReport(uid=uid, status=pod.status(), gone=True))
 
 

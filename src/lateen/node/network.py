@@ -1,7 +1,7 @@
 """Network namespaces by netlink: the sandbox's own, with its bridge, and one per pod.
 
 In: addresses, Sort.    Out: Network: `set_up`, `add_pod`, `remove_pod`; `socket_in`.
-Before: node/rules.py        After: node/sandbox.py, node/pods.py
+Before: node/rules.py, node/guarding.py        After: node/sandbox.py, node/pods.py
 
 Nothing here has a name in the file system: a pod's namespace lives as long as its processes and the
 agent's descriptor. All netlink work happens in one thread of its own, which may change namespace
@@ -20,8 +20,10 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
+from lateen.ir.packets import OPEN, PodFilter
 from lateen.node import addresses as at
-from lateen.node import linux, rules
+from lateen.node import linux, nft, rules
+from lateen.node.guarding import encode_guard
 from lateen.node.rules import Sort
 
 _OWN_NET = "/proc/thread-self/ns/net"
@@ -40,10 +42,18 @@ class Network:
         """Make the bridge and the rules of the sandbox's root namespace; raises EnvironmentFault."""
         await self._do(self._set_up)
 
-    async def add_pod(self, address: str, sort: Sort) -> int:
+    async def add_pod(self, address: str, sort: Sort, passing: PodFilter = OPEN) -> int:
         """Make a pod's namespace with its rules in force; returns a descriptor of it."""
-        namespace: int = await self._do(self._add_pod, address, sort)
+        namespace: int = await self._do(self._add_pod, address, sort, passing)
         return namespace
+
+    def guard_pod(self, namespace: int, passing: PodFilter) -> asyncio.Future[None]:
+        """Let this pass and nothing else from now on, with no moment in between.
+
+        The work is in its place in the queue on return: before a removal that is asked for later.
+        """
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._thread, self._guard_pod, namespace, passing)
 
     async def remove_pod(self, address: str, namespace: int) -> None:
         """Take a pod's link away and close the descriptor; its address is free at once."""
@@ -58,14 +68,14 @@ class Network:
         _write("net/ipv4/ip_forward", "0")
         _write("net/ipv6/conf/all/disable_ipv6", "1", needed=False)
         _write("net/bridge/bridge-nf-call-iptables", "0", needed=False)
-        rules.install(rules.encode(rules.root_chains()))
+        nft.install(nft.encode(rules.TABLE, rules.root_chains()))
         links.link("set", index=links.link_lookup(ifname="lo")[0], state="up")
         links.link("add", ifname=at.BRIDGE, kind="bridge", address=hardware_address(at.GATEWAY))
         self._bridge = links.link_lookup(ifname=at.BRIDGE)[0]
         links.addr("add", index=self._bridge, address=at.GATEWAY, prefixlen=at.PREFIX_LENGTH)
         links.link("set", index=self._bridge, state="up")
 
-    def _add_pod(self, address: str, sort: Sort) -> int:
+    def _add_pod(self, address: str, sort: Sort, passing: PodFilter) -> int:
         linux.unshare(linux.CLONE_NEWNET)
         namespace = -1
         try:
@@ -73,7 +83,9 @@ class Network:
             # A new namespace has no interface but lo: filtered before it is connected.
             _write("net/ipv4/ip_unprivileged_port_start", "0")
             _write("net/ipv4/ip_forward", "0")
-            rules.install(rules.encode_pod(address, sort))
+            nft.install(rules.encode_pod(address, sort))
+            if passing != OPEN:
+                nft.install(encode_guard(passing))
             self._connect(address)
         except BaseException:
             if namespace >= 0:
@@ -84,6 +96,13 @@ class Network:
         port = self._links.link_lookup(ifname=_port_name(address))[0]
         self._links.link("set", index=port, master=self._bridge, state="up")
         return namespace
+
+    def _guard_pod(self, namespace: int, passing: PodFilter) -> None:
+        linux.setns(namespace, linux.CLONE_NEWNET)
+        try:
+            nft.install(encode_guard(passing))
+        finally:
+            linux.setns(self._root, linux.CLONE_NEWNET)
 
     def _connect(self, address: str) -> None:
         with IPRoute() as links:

@@ -18,6 +18,7 @@ from pyroute2 import NetlinkError
 from lateen.api.pod import PodStatus
 from lateen.base.errors import LateenError
 from lateen.base.tasks import named
+from lateen.ir.packets import OPEN, PodFilter
 from lateen.node import proxies, serviceproxy, volumes
 from lateen.node.containers import Container, first, told
 from lateen.node.debugging import Ephemerals
@@ -41,6 +42,8 @@ class Pod:
         self._services = services
         self._changed = changed
         self._namespace = -1
+        self._passing = OPEN
+        self._guarding: set[asyncio.Task[None]] = set()
         self._kube_proxy: asyncio.Server | None = None
         self._task: asyncio.Task[None] | None = None
         self._dropping = asyncio.Event()
@@ -140,6 +143,28 @@ class Pod:
         if moved:
             self._expire_in_time()
         self._start_ephemerals()
+
+    def guard(self, passing: PodFilter) -> None:
+        """Let this pass from now on, or from the moment its network is there."""
+        if passing == self._passing:
+            return
+        self._passing = passing
+        if self._namespace >= 0:
+            self._put_in_force()
+
+    def _put_in_force(self) -> None:
+        under_way = self._services.network.guard_pod(self._namespace, self._passing)
+        guarding = named(f"guard {self.run.uid}", self._guarded(under_way))
+        guarding.add_done_callback(told)
+        self._guarding.add(guarding)
+        guarding.add_done_callback(self._guarding.discard)
+
+    async def _guarded(self, under_way: asyncio.Future[None]) -> None:
+        try:
+            await under_way
+        except (OSError, LateenError) as error:
+            self._trouble = str(error)
+            self._changed()
 
     async def drop(self, grace: float) -> None:
         """Not ready at once; TERM the apps, wait up to `grace` seconds, KILL; then what helps them:
@@ -257,9 +282,12 @@ class Pod:
         while not self.dropped:
             try:
                 if self._namespace < 0:
+                    passing = self._passing
                     self._namespace = await self._services.network.add_pod(
-                        self.run.address, self._sort()
+                        self.run.address, self._sort(), passing
                     )
+                    if self._passing != passing:
+                        self._put_in_force()
                 self._write_volumes()
                 if self.run.proxy is None:
                     await self._serve_plain()
@@ -305,8 +333,8 @@ class Pod:
         if self._kube_proxy is not None:
             self._kube_proxy.close()
         if self._namespace >= 0:
-            await services.network.remove_pod(self.run.address, self._namespace)
-            self._namespace = -1
+            namespace, self._namespace = self._namespace, -1
+            await services.network.remove_pod(self.run.address, namespace)
         volumes.remove_volumes(services.paths.volumes(self.run.uid))
         run = self.run
         for container in (*run.init_containers, *run.containers, *run.ephemeral_containers):

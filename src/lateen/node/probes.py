@@ -23,7 +23,7 @@ from lateen.api.fields import IntOrString
 from lateen.api.pod import GRPCAction, HTTPGetAction, Probe, TCPSocketAction
 from lateen.base.clock import Clock
 from lateen.node import grpchealth, linux
-from lateen.node.addresses import PROXY_MARK
+from lateen.node.addresses import PROBE_MARK
 from lateen.node.network import socket_in
 
 _EAGER_SECONDS = 0.1
@@ -167,8 +167,8 @@ class Checker:
         connection = socket_in(self.namespace)
         try:
             if host and host != self.address:
-                # As the kubelet: not through the pod's proxy.
-                connection.setsockopt(socket.SOL_SOCKET, linux.SO_MARK, PROXY_MARK)
+                # As the kubelet: not through the pod's proxy, and whatever its policies say.
+                connection.setsockopt(socket.SOL_SOCKET, linux.SO_MARK, PROBE_MARK)
             await asyncio.get_running_loop().sock_connect(connection, (host or self.address, port))
             return await asyncio.open_connection(
                 sock=connection,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from lateen.api.pod import Lifecycle, PodStatus, Probe
+from lateen.ir.packets import PodFilter
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -131,6 +132,13 @@ class PutPod(_Message, frozen=True, kw_only=True, tag="put-pod"):
     pod: PodRun
 
 
+class GuardPod(_Message, frozen=True, kw_only=True, tag="guard-pod"):
+    """What may reach the pod of this uid and what may leave it, also one that is yet to come."""
+
+    uid: str
+    passing: PodFilter
+
+
 class DropPod(_Message, frozen=True, kw_only=True, tag="drop-pod"):
     """End this pod: TERM the app, wait up to `grace_seconds`, KILL it, then end the proxy."""
 
@@ -153,11 +161,17 @@ class Name(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ServiceAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A Service's address and port with its ready endpoints, for pods that have no proxy."""
+    """A Service's address and port with its ready endpoints, for those that have no proxy.
+
+    With `outside` clients of the host come to it through a socket. `affinity`: for how many seconds a
+    client stays with its endpoint; 0 for not at all.
+    """
 
     address: str
     port: int
     endpoints: tuple[tuple[str, int], ...] = ()
+    outside: bool = False
+    affinity: int = 0
 
 
 class Directory(_Message, frozen=True, kw_only=True, tag="directory"):
@@ -197,7 +211,7 @@ class OpenStream(_Message, frozen=True, kw_only=True, tag="open-stream"):
     what: Execute | Attach | Forward
 
 
-ToNode = PutPod | DropPod | Keep | Directory | OpenStream
+ToNode = PutPod | GuardPod | DropPod | Keep | Directory | OpenStream
 
 
 class PodReport(_Message, frozen=True, kw_only=True, tag="pod-report"):

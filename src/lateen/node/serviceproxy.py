@@ -1,7 +1,7 @@
 """What kube-proxy does, for pods without an Envoy: a service's address leads to its endpoints in turn.
 
 In: connections redirected inside a pod; protocol.Directory's services.    Out: ServiceTable, `serve_pod`.
-Before: node/network.py, node/streams.py        After: node/pods.py
+Before: node/network.py, node/streams.py        After: node/pods.py, node/doorways.py
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 
 from lateen.node import addresses as at
 from lateen.node import streams
@@ -18,32 +20,58 @@ from lateen.node.protocol import ServiceAddress
 from lateen.node.relay import original_destination
 
 MAX_CONNECTIONS = 1024
+MAX_CLIENTS = 16384  # remembered for session affinity
 CONNECT_SECONDS = 5.0
 
 Endpoint = tuple[str, int]
 
 
 class ServiceTable:
-    """All services; each hands out its endpoints in turn."""
+    """All services; each hands out its endpoints in turn, or to each client the one it had last."""
 
-    def __init__(self) -> None:
-        self._endpoints: dict[Endpoint, tuple[Endpoint, ...]] = {}
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._services: dict[Endpoint, ServiceAddress] = {}
         self._turns: dict[Endpoint, int] = {}
+        self._clients: OrderedDict[tuple[Endpoint, str], tuple[float, Endpoint]] = OrderedDict()
 
     def replace(self, services: Iterable[ServiceAddress]) -> None:
         """Take the place of all services known before; turns are kept."""
-        self._endpoints = {(s.address, s.port): s.endpoints for s in services}
-        self._turns = {key: turn for key, turn in self._turns.items() if key in self._endpoints}
+        self._services = {(s.address, s.port): s for s in services}
+        self._turns = {key: turn for key, turn in self._turns.items() if key in self._services}
 
-    def endpoints(self, address: str, port: int) -> Sequence[Endpoint]:
-        """The endpoints to try, the one whose turn it is first; none for an unknown service."""
-        known = self._endpoints.get((address, port), ())
-        if not known:
+    def endpoints(self, address: str, port: int, client: str = "") -> Sequence[Endpoint]:
+        """The endpoints to try, the client's own or the one whose turn it is first.
+
+        None for an unknown service.
+        """
+        key = (address, port)
+        service = self._services.get(key)
+        if service is None or not service.endpoints:
             return ()
-        turn = self._turns.get((address, port), 0)
-        self._turns[address, port] = turn + 1
-        start = turn % len(known)
+        known = service.endpoints
+        if service.affinity and (own := self._own(key, client, service)) is not None:
+            start = own
+        else:
+            turn = self._turns.get(key, 0)
+            self._turns[key] = turn + 1
+            start = turn % len(known)
+        if service.affinity:
+            self._remember(key, client, known[start], service.affinity)
         return known[start:] + known[:start]
+
+    def _own(self, key: Endpoint, client: str, service: ServiceAddress) -> int | None:
+        """Where among the endpoints the client's own is, if it is still there and not too long ago."""
+        until, endpoint = self._clients.get((key, client), (0.0, key))
+        if until < self._now() or endpoint not in service.endpoints:
+            return None
+        return service.endpoints.index(endpoint)
+
+    def _remember(self, key: Endpoint, client: str, endpoint: Endpoint, seconds: int) -> None:
+        self._clients[key, client] = (self._now() + seconds, endpoint)
+        self._clients.move_to_end((key, client))
+        while len(self._clients) > MAX_CLIENTS:
+            self._clients.popitem(last=False)
 
 
 async def serve_pod(namespace: int, table: ServiceTable) -> asyncio.Server:
@@ -61,7 +89,9 @@ async def serve_pod(namespace: int, table: ServiceTable) -> asyncio.Server:
         open_now += 1
         try:
             target = original_destination(writer.get_extra_info("socket"))
-            endpoint = await _connect(namespace, table.endpoints(*target))
+            client = writer.get_extra_info("peername")[0]
+            known = table.endpoints(*target, client)
+            endpoint = await connect(known, lambda: socket_in(namespace))
             if endpoint is None:
                 streams.reset(writer)
             else:
@@ -74,11 +104,12 @@ async def serve_pod(namespace: int, table: ServiceTable) -> asyncio.Server:
     return await asyncio.start_server(streams.held(serve), sock=listening, limit=streams.CHUNK)
 
 
-async def _connect(
-    namespace: int, endpoints: Sequence[Endpoint]
+async def connect(
+    endpoints: Sequence[Endpoint], make: Callable[[], socket.socket]
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    """A connection to the first endpoint that takes one, by a socket as made; None if none does."""
     for endpoint in endpoints:
-        connection = socket_in(namespace)
+        connection = make()
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(CONNECT_SECONDS):
                 await asyncio.get_running_loop().sock_connect(connection, endpoint)

@@ -1,22 +1,25 @@
 """Say what the border Envoy lets in and out, from what the proxies run.
 
 In: this round's plans, the pods, the port map.    Out: BorderPlan.
-Before: stages/planning.py      After: envoy/border.py
+Before: stages/openings.py      After: envoy/border.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lateen.base import layout
 from lateen.ir.backends import Backend, Outside
 from lateen.ir.border import BorderPlan, Door, Exit
-from lateen.ir.plan import Role
+from lateen.ir.packets import OPEN, Allow, PodFilter, admits
+from lateen.stages.openings import openings
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import slot_of
 from lateen.world.model import Workload
+
+CLIENT = "127.0.0.1"  # whoever comes in by a door
 
 
 @dataclass(kw_only=True)
@@ -40,10 +43,15 @@ class Bordering:
         }
         outside = {id(p.backends): p.backends for p in plans.values()}  # most proxies share them
         allowed = {key: _destinations(backends) for key, backends in outside.items()}
+        filters = {slot_of(workloads[pod].uid): one for pod, one in planned.filters.items()}
         return BorderPlan(
             doors=tuple(self._doors(planned, ports)),
             exits=tuple(
-                self._exit(slot, allowed[id(plans[slot].backends)] if slot in plans else ())
+                self._exit(
+                    slot,
+                    allowed[id(plans[slot].backends)] if slot in plans else (),
+                    filters.get(slot, OPEN),
+                )
                 for slot in sorted(slots)
             ),
             own_addresses=self.own_addresses,
@@ -51,20 +59,27 @@ class Bordering:
 
     def _doors(self, planned: Planned, ports: Mapping[int, int]) -> Iterator[Door]:
         for opening in openings(planned):
-            sockets = (
+            sockets: Iterable[Path] = (
                 layout.gateway_socket(self.run_dir, slot_of(pod.uid), listen)
                 for pod, listen in opening.pods
+                if admits(_incoming(planned, pod), CLIENT, "TCP", listen)
             )
+            if not opening.pods:
+                address = opening.service.addresses[0]
+                sockets = [layout.service_socket(self.run_dir, address, opening.target.number)]
             yield Door(
-                port=ports.get(opening.port, opening.port), sockets=tuple(sorted(map(str, sockets)))
+                port=opening.on_host(ports),
+                sockets=tuple(sorted(map(str, sockets))),
+                gateway=bool(opening.pods),
             )
 
-    def _exit(self, slot: str, allowed: tuple[tuple[str, int], ...]) -> Exit:
+    def _exit(self, slot: str, allowed: tuple[tuple[str, int], ...], passing: PodFilter) -> Exit:
         return Exit(
             slot=slot,
             socket=str(layout.exit_socket(self.run_dir, slot)),
             by_number=str(layout.exit_by_address(self.run_dir, slot)),
             allowed=allowed,
+            reach=_outside(passing),
         )
 
 
@@ -74,38 +89,16 @@ def _destinations(backends: tuple[Backend, ...]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted({(each.host, each.port) for some in named for each in some}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """A port for clients outside of the mesh, and the gateway pods behind it with their own port."""
-
-    port: int
-    pods: tuple[tuple[Workload, int], ...]
+def _incoming(planned: Planned, pod: Workload) -> tuple[Allow, ...] | None:
+    """What NetworkPolicies let come to a pod; a door leads only to pods that let its clients in."""
+    return planned.filters.get((pod.namespace, pod.name), OPEN).ingress
 
 
-def openings(planned: Planned) -> tuple[Opening, ...]:
-    """The ports of Services of type LoadBalancer or NodePort that lead to gateways.
-
-    A port that several such Services have is the oldest one's.
-    """
-    world = planned.world
-    listening = {
-        (plan.proxy.namespace, plan.proxy.pod): {port.port for port in plan.gateway if port.outward}
-        for plan in planned.plans.values()
-        if plan.proxy.role is Role.GATEWAY
-    }
-    found: dict[int, Opening] = {}
-    services = (s for some in world.services_in.values() for s in some if s.outside)
-    for service in sorted(services, key=lambda s: s.age):
-        for port in service.ports:
-            behind = ((i.workload, i.port(port.name)) for i in world.instances_of(service))
-            pods = tuple(
-                (pod, listen)
-                for pod, listen in behind
-                if pod and listen and listen in listening.get((pod.namespace, pod.name), ())
-            )
-            if pods:
-                found.setdefault(port.number, Opening(port=port.number, pods=pods))
-    return tuple(found[number] for number in sorted(found))
+def _outside(passing: PodFilter) -> tuple[Allow, ...] | None:
+    """What of a pod's egress is not about other pods: these are not reached by the border."""
+    if passing.egress is None:
+        return None
+    return tuple(replace(allow, pods=()) for allow in passing.egress if allow.blocks)
 
 
 def addresses_of_this_host() -> tuple[str, ...]:

@@ -34,6 +34,7 @@ _NO_TRAFFIC = frozenset(
         "CronJob",
         "DaemonSet",
         "Deployment",
+        "Endpoints",
         "Event",
         "HorizontalPodAutoscaler",
         "Job",

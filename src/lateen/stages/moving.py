@@ -21,7 +21,7 @@ from lateen.envoy.resources import Resource, Resources, ResourceType
 from lateen.ir.backends import EndpointSet
 from lateen.ir.plan import ProxyPlan
 from lateen.node.protocol import Directory, ServiceAddress
-from lateen.stages.planning import Planned, Planning
+from lateen.stages.planning import Planned, Planning, service_address
 from lateen.store.interface import Event, EventType
 from lateen.translate.moving import moved_endpoints
 from lateen.translate.once import Once
@@ -83,7 +83,7 @@ def moved_world(world: World, services: Services, slices: SlicesIn) -> World | N
     instances: dict[tuple[str, str], tuple[Instance, ...]] = {}
     for namespace, name in services:
         for service in world.services_in.get(namespace, ()):
-            if service.name == name and (service.shape is not Shape.CLUSTER_IP or service.outside):
+            if service.name == name and (service.shape is not Shape.CLUSTER_IP or service.for_host):
                 return None
         own = [each for each in slices(namespace) if owner_of(each) == name]
         found = instances_by_service(
@@ -180,9 +180,7 @@ def moved_directory(directory: Directory, world: World, services: Services) -> D
             for record in addresses_of(world, service):
                 at = bisect_left(found, (record.address, record.port), key=_place)
                 if at < len(found) and _place(found[at]) == (record.address, record.port):
-                    found[at] = ServiceAddress(
-                        address=record.address, port=record.port, endpoints=record.endpoints
-                    )
+                    found[at] = service_address(record)
     return msgspec.structs.replace(directory, services=tuple(found))
 
 

@@ -21,13 +21,15 @@ from lateen.base.problem import Problem
 from lateen.envoy.emit import PORT, emit
 from lateen.envoy.memo import Memo
 from lateen.envoy.resources import Extended, Resource, Resources
+from lateen.ir.packets import OPEN, PodFilter
 from lateen.ir.plan import Proxy, ProxyPlan
 from lateen.node.protocol import Directory, Name, ServiceAddress
 from lateen.stages.resolving import slot_of
+from lateen.translate.packets import filters_of
 from lateen.translate.plan import plans as plans_of
 from lateen.world.build import world_of
 from lateen.world.model import World
-from lateen.world.names import names, service_addresses
+from lateen.world.names import AddressRecord, names, service_addresses
 
 log = logging.getLogger(__name__)
 _ROOTS = (
@@ -46,6 +48,7 @@ class Planned:
     plans: Mapping[str, ProxyPlan]
     resources: Mapping[str, Resources]
     problems: tuple[Problem, ...]
+    filters: Mapping[tuple[str, str], PodFilter]  # of the pods that a NetworkPolicy is about
 
     @property
     def proxies(self) -> Mapping[str, Proxy]:
@@ -97,6 +100,13 @@ class Planning:
                 self.put(node, resources)
         self.latest = planned
 
+    def passing(self, pod: Obj) -> PodFilter | None:
+        """What may reach a pod and leave it; None for one that was not there yet."""
+        where = pod.key.namespace, pod.key.name
+        if self.latest is None or where not in self.latest.world.workloads:
+            return None
+        return self.latest.filters.get(where, OPEN)
+
     def _plan(self, world: World) -> Planned:
         plans: dict[str, ProxyPlan] = {}
         made_now: dict[str, Resources] = {}
@@ -108,7 +118,13 @@ class Planning:
             made_now[proxy.id] = self._emit(proxy, made.plan, world)
         self._memo.turn()
         resources = _kept(self.latest.resources if self.latest else {}, made_now)
-        return Planned(world=world, plans=plans, resources=resources, problems=tuple(problems))
+        return Planned(
+            world=world,
+            plans=plans,
+            resources=resources,
+            problems=tuple(problems),
+            filters=filters_of(world),
+        )
 
     def _emit(self, proxy: Proxy, plan: ProxyPlan, world: World) -> Resources:
         slot = slot_of(world.workloads[proxy.namespace, proxy.pod].uid)
@@ -149,8 +165,16 @@ def directory_of(world: World) -> Directory:
     """DNS names and service addresses, as the node agent takes them."""
     return Directory(
         names=tuple(Name(name=n.name, addresses=n.addresses, cname=n.cname) for n in names(world)),
-        services=tuple(
-            ServiceAddress(address=s.address, port=s.port, endpoints=s.endpoints)
-            for s in service_addresses(world)
-        ),
+        services=tuple(service_address(record) for record in service_addresses(world)),
+    )
+
+
+def service_address(record: AddressRecord) -> ServiceAddress:
+    """One of the directory's services."""
+    return ServiceAddress(
+        address=record.address,
+        port=record.port,
+        endpoints=record.endpoints,
+        outside=record.outside,
+        affinity=record.affinity,
     )

@@ -25,9 +25,11 @@ from lateen.cluster.deletion import pod_gone
 from lateen.cluster.performing import perform
 from lateen.cluster.podevents import pod_events, stopping_events
 from lateen.cluster.podstatus import merge_report, waiting, waiting_beside
+from lateen.ir.packets import OPEN, PodFilter
 from lateen.node.protocol import (
     Directory,
     DropPod,
+    GuardPod,
     Hello,
     Keep,
     PodReport,
@@ -58,6 +60,7 @@ class Seams:
     tools: Callable[[str], Built | str | None]  # the same for a container that debugs
     proxy_for: Callable[[Obj], ProxyRun | Waiting | None]  # None: a pod without a proxy
     settled: Callable[[float], Awaitable[bool]]  # every proxy has acknowledged, within seconds
+    passing: Callable[[Obj], PodFilter | None] = lambda _: OPEN  # None: not known yet
     kept_volumes: str = ""  # the folder in which claims' folders are
     identity: Callable[[Pod], str] = lambda _: ""  # the folder of a pod's Workload API
     token: TokenFor | None = None  # for a projected serviceAccountToken
@@ -72,6 +75,7 @@ class Running:
     seams: Seams
     hurry: bool = False  # everything ends: nobody will miss what a pod might still have answered
     _sent: dict[str, PodRun] = field(default_factory=dict)
+    _guarded: dict[str, PodFilter] = field(default_factory=dict)
     _on_node: set[str] = field(default_factory=set)
     _leaving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _directory: Directory | None = None
@@ -92,6 +96,7 @@ class Running:
                 if message.unlimited:
                     log.info("limits of containers are not enforced: %s", message.unlimited)
                 self._sent.clear()
+                self._guarded.clear()
                 self._on_node = {report.uid for report in message.pods if not report.gone}
                 for report in message.pods:
                     self._take(report)
@@ -118,6 +123,7 @@ class Running:
             return
         pods = {str(p.meta.uid): p for p in self.store.list(group="", kind="Pod")}
         for uid, obj in pods.items():
+            self._guard(uid, obj)
             if obj.meta.deletion_timestamp:
                 self._leave(uid, obj)
             elif obj.meta.uid and _scheduled(obj):
@@ -129,6 +135,7 @@ class Running:
         if report.gone:
             self._on_node.discard(report.uid)
             self._sent.pop(report.uid, None)
+            self._guarded.pop(report.uid, None)
             pod_gone(self.store, report.uid, self.clock)
             return
         self._on_node.add(report.uid)
@@ -136,6 +143,15 @@ class Running:
             if obj.meta.uid == report.uid:
                 status = merge_report(obj, report.status, self.clock.now())
                 self._put_status(obj, status)
+
+    def _guard(self, uid: str, obj: Obj) -> None:
+        """Tell what may pass before the pod itself is told of, and whenever that changes."""
+        passing = self.seams.passing(obj)
+        if passing is None or self._guarded.get(uid) == passing:
+            return
+        self._guarded[uid] = passing
+        if passing != OPEN or uid in self._on_node:  # a new pod is open unless told otherwise
+            self.seams.send(GuardPod(uid=uid, passing=passing))
 
     def _want(self, uid: str, obj: Obj) -> None:
         images = self._images(obj)

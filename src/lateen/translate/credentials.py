@@ -97,14 +97,17 @@ def client_credentials(
 def _secret(
     world: World, namespace: str, name: str, origin: Origin, problems: list[Problem]
 ) -> TlsSecret | None:
-    found = world.secrets.get((namespace, name))
+    whose, _, own = name.rpartition("/")
+    if whose and (whose, own) not in world.ingress_secrets:
+        own, whose = name, ""  # only an Ingress names Secrets of its own namespace
+    found = world.secrets.get((whose or namespace, own))
     if found is None:
-        fix = f"create it in {namespace}, where the gateway's pod is"
-        problems.append(not_found(origin, f"Secret {namespace}/{name}", fix))
+        fix = "" if whose else f"create it in {namespace}, where the gateway's pod is"
+        problems.append(not_found(origin, f"Secret {whose or namespace}/{own}", fix))
         return None
     pair = _pair(found)
     if pair is None:
-        what = f"tls.crt or tls.key in Secret {namespace}/{name}"
+        what = f"tls.crt or tls.key in Secret {whose or namespace}/{own}"
         problems.append(not_found(origin, what))
         return None
     return TlsSecret(

@@ -18,6 +18,7 @@ from lateen.api.destinationrule import DestinationRule
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
+from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.objects import Obj
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
@@ -26,6 +27,7 @@ from lateen.api.virtualservice import VirtualService
 from lateen.base.locality import locality_of
 from lateen.world.addresses import allocate
 from lateen.world.entries import selected_endpoints, selected_pods
+from lateen.world.ingresses import from_ingresses
 from lateen.world.model import CLUSTER_DOMAIN, Owned, SecretData, Service, Shape, Workload, World
 from lateen.world.services import entry_services, instances_by_service, service_of
 from lateen.world.workloads import workload_of
@@ -55,6 +57,9 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         for o in entry_objects
         for s in entry_services(o, trust_domain)
     ]
+    ingresses = from_ingresses(
+        by_kind.get("Ingress", ()), by_kind.get("IngressClass", ()), services
+    )
     return World(
         trust_domain=trust_domain,
         services=_by_host([*services, *_merged(_addressed(entries))]),
@@ -66,9 +71,12 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         ),
         entry_instances=selected_pods(entry_objects, by_kind.get("Pod", ()), workloads),
         workloads=workloads,
-        virtual_services=_owned(by_kind.get("VirtualService", ()), VirtualService),
+        virtual_services=_by_age(
+            *_owned(by_kind.get("VirtualService", ()), VirtualService), *ingresses.virtual_services
+        ),
         destination_rules=_owned(by_kind.get("DestinationRule", ()), DestinationRule),
-        gateways=_owned(by_kind.get("Gateway", ()), Gateway),
+        gateways=_by_age(*_owned(by_kind.get("Gateway", ()), Gateway), *ingresses.gateways),
+        ingress_secrets=ingresses.secrets,
         mesh=mesh,
         sidecars=_owned(by_kind.get("Sidecar", ()), Sidecar),
         peer_authentications=_owned(by_kind.get("PeerAuthentication", ()), PeerAuthentication),
@@ -76,6 +84,8 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         request_authentications=_owned(
             by_kind.get("RequestAuthentication", ()), RequestAuthentication
         ),
+        network_policies=_owned(by_kind.get("NetworkPolicy", ()), NetworkPolicy),
+        namespace_labels=labels,
         secrets={
             (o.key.namespace, o.key.name): _secret(o)
             for o in sorted(by_kind.get("Secret", ()), key=lambda o: o.key)
@@ -92,7 +102,10 @@ def _mesh_config(objects: Iterable[Obj]) -> MeshConfig:
 
 
 def _owned(objects: Iterable[Obj], kind: type[T]) -> tuple[Owned[T], ...]:
-    owned = (Owned(typed=o.typed, obj=o) for o in objects if isinstance(o.typed, kind))
+    return _by_age(*(Owned(typed=o.typed, obj=o) for o in objects if isinstance(o.typed, kind)))
+
+
+def _by_age(*owned: Owned[T]) -> tuple[Owned[T], ...]:
     return tuple(sorted(owned, key=lambda o: o.age))
 
 

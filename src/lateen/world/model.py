@@ -8,15 +8,17 @@ Everything is immutable and sorted, so that equal stores give equal worlds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from lateen.api.destinationrule import DestinationRule
-from lateen.api.fields import Api
+from lateen.api.fields import Api, Labels
 from lateen.api.gateway import Gateway
 from lateen.api.meshconfig import MeshConfig
+from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.objects import Obj
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
@@ -29,6 +31,7 @@ T_co = TypeVar("T_co", bound=Api, covariant=True)
 
 CLUSTER_DOMAIN = "cluster.local"
 ROOT_NAMESPACE = "istio-system"
+_HTTP_RULE = re.compile(r"spec\.http\[(\d+)\]")
 
 
 class Protocol(StrEnum):
@@ -70,6 +73,7 @@ class Port:
     name: str
     protocol: Protocol
     target: int | str
+    node: int = 0  # the same on the node, for clients outside of the mesh; 0 for none
     origin: Origin
 
 
@@ -112,7 +116,8 @@ class Service:
     `addresses` are where clients find it: the cluster IP, or the entry's own or auto-allocated
     addresses (IP addresses only; `ranges` are those an entry gives as CIDR). `alias` is an
     ExternalName's target; `sans` the names an entry's servers may show in their certificates;
-    `outside`: it is there for clients outside of the mesh (LoadBalancer, NodePort).
+    `outside`: its ports are the host's, too (LoadBalancer); `affinity_seconds`: for how long a
+    client stays with one endpoint, 0 for not at all.
     """
 
     host: str
@@ -128,8 +133,14 @@ class Service:
     sans: tuple[str, ...] = ()
     export_to: tuple[str, ...] = ()
     outside: bool = False
+    affinity_seconds: int = 0
     created: str = ""
     origin: Origin
+
+    @property
+    def for_host(self) -> bool:
+        """Whether clients of the host may come to it."""
+        return self.outside or any(port.node for port in self.ports)
 
     @property
     def is_entry(self) -> bool:
@@ -171,6 +182,7 @@ class Workload:
     injection: Injection
     ended: bool
     ports: tuple[tuple[str, int], ...]  # TCP container ports: (name, number)
+    named_ports: tuple[tuple[str, str, int], ...] = ()  # protocol, name, number
     hostname: str = ""
     subdomain: str = ""
     locality: Locality = NOWHERE  # of its node, or what its label istio-locality says
@@ -201,10 +213,15 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owned(Generic[T_co]):
-    """An object of a known kind, with what is asked of every one."""
+    """An object of a known kind, with what is asked of every one.
+
+    One that was made of objects of other kinds says so: `origins` has where each of its HTTP rules
+    comes from, or the object as a whole.
+    """
 
     typed: T_co
     obj: Obj
+    origins: tuple[Origin, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -223,7 +240,10 @@ class Owned(Generic[T_co]):
 
     def origin(self, path: str = "") -> Origin:
         """The origin of one of its fields."""
-        return self.obj.origin(path)
+        if not self.origins:
+            return self.obj.origin(path)
+        rule = _HTTP_RULE.match(path)
+        return self.origins[int(rule[1]) if rule else 0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +279,9 @@ class World:
     authorization_policies: tuple[Owned[AuthorizationPolicy], ...]
     request_authentications: tuple[Owned[RequestAuthentication], ...]
     secrets: Mapping[tuple[str, str], SecretData]
+    ingress_secrets: frozenset[tuple[str, str]] = frozenset()  # that Ingresses name
+    network_policies: tuple[Owned[NetworkPolicy], ...] = ()
+    namespace_labels: Mapping[str, Labels] = field(default_factory=dict)
 
     def service(self, host: str, namespace: str) -> Service | None:
         """Who answers to a full host name, seen from a namespace: its own service first."""

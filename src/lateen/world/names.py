@@ -24,11 +24,17 @@ class NameRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class AddressRecord:
-    """A Service's address and port, with the ready endpoints behind it."""
+    """A Service's address and port, with the ready endpoints behind it.
+
+    `outside`: clients of the host come to it as well. `affinity`: for how many seconds a client stays
+    with its endpoint, 0 for not at all.
+    """
 
     address: str
     port: int
     endpoints: tuple[tuple[str, int], ...] = ()
+    outside: bool = False
+    affinity: int = 0
 
 
 def names(world: World) -> tuple[NameRecord, ...]:
@@ -75,7 +81,7 @@ def _ready(world: World, service: Service) -> tuple[Instance, ...]:
 
 
 def service_addresses(world: World) -> tuple[AddressRecord, ...]:
-    """Every cluster IP and port with its ready endpoints, for pods that have no proxy."""
+    """Every cluster IP and port with its ready endpoints, for those that have no proxy."""
     services = (service for some in world.services_in.values() for service in some)
     return tuple(sorted(record for each in services for record in addresses_of(world, each)))
 
@@ -88,7 +94,13 @@ def addresses_of(world: World, service: Service) -> tuple[AddressRecord, ...]:
         at = ((i.address, i.port(port.name)) for i in ready)
         endpoints = tuple((address, number) for address, number in at if number)
         found.extend(
-            AddressRecord(address=address, port=port.number, endpoints=endpoints)
+            AddressRecord(
+                address=address,
+                port=port.number,
+                endpoints=endpoints,
+                outside=service.outside or bool(port.node),
+                affinity=service.affinity_seconds,
+            )
             for address in service.addresses
         )
     return tuple(found)

@@ -60,6 +60,7 @@ def service_of(obj: Obj) -> Service:
                 name=port.name,
                 protocol=protocol_of(port.app_protocol, port.name, port.port),
                 target=port.port if port.target_port is None else port.target_port,
+                node=port.node_port,
                 origin=obj.origin(f"spec.ports[{index}]"),
             )
             for index, port in enumerate(spec.ports)
@@ -69,7 +70,8 @@ def service_of(obj: Obj) -> Service:
         selector=tuple(sorted(spec.selector.items())),
         alias=spec.external_name.rstrip(".").lower(),
         export_to=_exported_to(obj),
-        outside=spec.type in ("LoadBalancer", "NodePort"),
+        outside=spec.type == "LoadBalancer",
+        affinity_seconds=spec.affinity_seconds,
         created=obj.meta.creation_timestamp or "",
         origin=obj.origin(),
     )

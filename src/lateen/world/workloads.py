@@ -56,6 +56,12 @@ def workload_of(
             for port in container.ports
             if port.protocol == "TCP"
         ),
+        named_ports=tuple(
+            (port.protocol, port.name, port.container_port)
+            for container in pod.spec.containers
+            for port in container.ports
+            if port.name
+        ),
         hostname=pod.spec.hostname,
         subdomain=pod.spec.subdomain,
         proxy_metadata=_proxy_metadata(pod.metadata.annotations, mesh),
