@@ -45,7 +45,7 @@ class ServiceSpec(Api, frozen=True, kw_only=True):
     ip_families: Informative = None
     ip_family_policy: Informative = None
     allocate_load_balancer_node_ports: Informative = None
-    traffic_distribution: NotYet = None
+    traffic_distribution: str = ""
 
 
 class Service(Api, frozen=True, kw_only=True):

@@ -14,10 +14,12 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from lateen.api.destinationrule import DestinationRule
+from lateen.api.envoyfilter import EnvoyFilter
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.objects import Obj
+from lateen.api.proxyconfig import ProxyConfig
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
@@ -129,6 +131,7 @@ class Service:
     export_to: tuple[str, ...] = ()
     outside: bool = False
     created: str = ""
+    distribution: str = ""  # Kubernetes' trafficDistribution
     origin: Origin
 
     @property
@@ -175,6 +178,8 @@ class Workload:
     subdomain: str = ""
     locality: Locality = NOWHERE  # of its node, or what its label istio-locality says
     proxy_metadata: tuple[tuple[str, str], ...] = ()
+    node: str = ""
+    proxy_settings: str = ""  # what its annotation says of how its proxy starts
     origin: Origin
 
     def target(self, port: int | str) -> int | None:
@@ -254,6 +259,8 @@ class World:
     entry_instances: Mapping[tuple[str, str], tuple[Instance, ...]]  # by namespace and entry name
     gateways: tuple[Owned[Gateway], ...]
     sidecars: tuple[Owned[Sidecar], ...]
+    proxy_configs: tuple[Owned[ProxyConfig], ...]
+    envoy_filters: tuple[Owned[EnvoyFilter], ...]
     mesh: MeshConfig
     peer_authentications: tuple[Owned[PeerAuthentication], ...]
     authorization_policies: tuple[Owned[AuthorizationPolicy], ...]
