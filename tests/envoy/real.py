@@ -16,24 +16,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import json_format
-from google.protobuf.message import Message
-
-from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
-from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
-from lateen.envoy.pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from lateen.envoy.pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from lateen.api.envoywords import message_class, words_of
 from lateen.envoy.resources import Resource, Resources, ResourceType
 
 Json = dict[str, Any]
-_MESSAGES: Mapping[ResourceType, type[Message]] = {
-    ResourceType.CLUSTER: Cluster,
-    ResourceType.ENDPOINTS: ClusterLoadAssignment,
-    ResourceType.LISTENER: Listener,
-    ResourceType.ROUTES: RouteConfiguration,
-    ResourceType.SECRET: Secret,
-}
 
 
 def binary() -> str:
@@ -45,10 +31,8 @@ def binary() -> str:
 
 def as_json(kind: ResourceType, resource: Resource) -> Json:
     """The resource as Envoy's JSON, with all extensions unpacked."""
-    message = _MESSAGES[kind]()
-    message.ParseFromString(resource.body)
-    made: Json = json_format.MessageToDict(message, preserving_proto_field_name=True)
-    return made
+    name = kind.value.rpartition("/")[2]
+    return words_of(message_class(name).FromString(resource.body))
 
 
 def all_json(resources: Resources, kind: ResourceType) -> list[Json]:

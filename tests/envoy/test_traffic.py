@@ -142,8 +142,9 @@ def test_traffic_goes_as_written(folder: Path, short: Path) -> None:
         with traffic.running(case.world, plan, at, own) as rig:
             for each in own:
                 request = traffic.made_up(case.world, plan, each)
-                outcome = walk_ir(plan, request)
-                assert walk_envoy(resources, request) == outcome, each
+                outcome = walk_envoy(resources, request)
+                if not plan.patches:  # which only what Envoy is sent can tell of
+                    assert walk_ir(plan, request) == outcome, each
                 _check_walked(case.world, plan, each, outcome)
                 for _ in range(each.expected.get("times", 1)):
                     _check_seen(each, traffic.send(rig, request, each))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.stages.shop import RUN, SHOP, Round, names, pod
 
 from lateen.base import layout
@@ -42,6 +44,34 @@ def test_a_pod_waits_until_its_proxy_is_planned_and_one_without_has_none() -> No
     without = Round().step(SHOP.replace("web-0: {ip: 198.18.0.20", "web-1: {ip: 198.18.0.20"))
     assert bootstraps.proxy_run(pod("web-0"), without) is PLANNED_SOON
     assert bootstraps.proxy_run(pod("plain-0"), without) is None
+
+
+SETTINGS = """---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "defaultConfig: {concurrency: 4, proxyMetadata: {A: mesh, B: mesh}, drainDuration: 10s}"}
+---
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
+metadata: {name: all, namespace: shop}
+spec: {environmentVariables: {B: namespace, ISTIO_META_TEAM: red}}
+---
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
+metadata: {name: web, namespace: shop}
+spec: {selector: {matchLabels: {app: web}}, concurrency: 2}
+"""
+
+
+def test_a_proxy_is_started_as_the_closest_settings_say_field_by_field() -> None:
+    bootstraps = Bootstraps(run_dir=RUN, mint=Minted())
+    run = bootstraps.proxy_run(pod("web-0"), Round().step(SHOP + SETTINGS))
+    assert isinstance(run, ProxyRun)
+    assert run.concurrency == 2
+    assert dict(run.env) == {"A": "mesh", "B": "namespace", "ISTIO_META_TEAM": "red"}
+    assert run.drain_seconds == 10
+    assert json.loads(run.bootstrap)["node"]["metadata"]["TEAM"] == "red"
 
 
 def test_what_a_gone_pod_had_is_forgotten() -> None:

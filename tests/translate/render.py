@@ -77,7 +77,8 @@ def plain(value: Any) -> Any:
         return _endpoint(value)
     if isinstance(value, Remote):
         weight = f" weighs {value.weight}" if value.weight > 1 else ""
-        return f"{value.host}:{value.port}{weight} {value.locality}".strip()
+        rank = f" priority {value.priority}" if value.priority else ""
+        return f"{value.host}:{value.port}{weight} {value.locality}{rank}".strip()
     if isinstance(value, EndpointSet):
         return {plain(value.id): [plain(e) for e in value.endpoints]}
     if isinstance(value, _TEXTS):
@@ -92,7 +93,10 @@ def plain(value: Any) -> Any:
 def _endpoint(endpoint: Endpoint) -> str:
     how = "mtls" if endpoint.mtls else "plain"
     who = " ".join(w for w in (endpoint.workload, endpoint.version) if w)
-    return f"{endpoint.address}:{endpoint.port} {how} {who}".strip()
+    rank = f"priority {endpoint.priority}" if endpoint.priority else ""
+    share = f"share {endpoint.share}" if endpoint.share else ""
+    where = " ".join(w for w in (who, str(endpoint.locality), rank, share) if w)
+    return f"{endpoint.address}:{endpoint.port} {how} {where}".strip()
 
 
 def _fields(value: Any) -> Any:

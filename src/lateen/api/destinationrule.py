@@ -61,12 +61,35 @@ class WarmupConfiguration(Api, frozen=True, kw_only=True):
     aggression: float | None = None
 
 
+class LocalityDistribution(Api, frozen=True, kw_only=True):
+    """Shares in percent, by place, of what comes from one place (`region/zone/*`)."""
+
+    from_: str = msgspec.field(default="", name="from")
+    to: dict[str, int] = {}
+
+
+class LocalityFailover(Api, frozen=True, kw_only=True):
+    """The region that takes over when one's own has nobody left."""
+
+    from_: str = msgspec.field(default="", name="from")
+    to: str = ""
+
+
+class LocalityLoadBalancerSetting(Api, frozen=True, kw_only=True):
+    """Which endpoints come first by where they are; on unless `enabled` is false."""
+
+    distribute: tuple[LocalityDistribution, ...] = ()
+    failover: tuple[LocalityFailover, ...] = ()
+    failover_priority: tuple[str, ...] = ()
+    enabled: bool | None = None
+
+
 class LoadBalancerSettings(Api, frozen=True, kw_only=True):
     """`simple`: ROUND_ROBIN, LEAST_REQUEST, RANDOM, PASSTHROUGH, LEAST_CONN, UNSPECIFIED."""
 
     simple: str = ""
     consistent_hash: ConsistentHashLB | None = None
-    locality_lb_setting: NotYet = None
+    locality_lb_setting: LocalityLoadBalancerSetting | None = None
     warmup_duration_secs: Duration | None = None
     warmup: WarmupConfiguration | None = None
     backend_utilization: NotYet = None

@@ -19,6 +19,7 @@ from lateen.api.batch import CronJob, Job
 from lateen.api.config import ConfigMap, Namespace, Secret, ServiceAccount
 from lateen.api.definition import EXTENSIONS, Custom, CustomResourceDefinition
 from lateen.api.destinationrule import DestinationRule
+from lateen.api.envoyfilter import EnvoyFilter
 from lateen.api.event import Event
 from lateen.api.eventforms import EVENTS, EventsEvent, shown_event, stored_event, stored_path
 from lateen.api.fields import Api
@@ -29,6 +30,7 @@ from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.node import Node
 from lateen.api.pod import Pod
 from lateen.api.policy import PodDisruptionBudget, PriorityClass
+from lateen.api.proxyconfig import ProxyConfig
 from lateen.api.rbac import RBAC, ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
@@ -45,6 +47,7 @@ from lateen.api.webhooks import (
     ValidatingWebhookConfiguration,
 )
 from lateen.api.workload import Deployment, ReplicaSet
+from lateen.api.workloadgroup import WorkloadGroup
 
 NETWORKING = "networking.istio.io"
 KUBERNETES_NETWORKING = "networking.k8s.io"
@@ -338,6 +341,28 @@ KINDS: tuple[Kind, ...] = (
         plural="serviceentries",
         struct=ServiceEntry,
         short_names=("se",),
+    ),
+    Kind(
+        group=NETWORKING,
+        versions=("v1beta1",),
+        kind="ProxyConfig",
+        plural="proxyconfigs",
+        struct=ProxyConfig,
+    ),
+    Kind(
+        group=NETWORKING,
+        versions=NETWORKING_VERSIONS,
+        kind="WorkloadGroup",
+        plural="workloadgroups",
+        struct=WorkloadGroup,
+        short_names=("wg",),
+    ),
+    Kind(
+        group=NETWORKING,
+        versions=("v1alpha3",),
+        kind="EnvoyFilter",
+        plural="envoyfilters",
+        struct=EnvoyFilter,
     ),
     Kind(
         group=NETWORKING,

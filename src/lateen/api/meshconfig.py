@@ -10,8 +10,10 @@ from typing import TypeVar
 
 import msgspec
 
+from lateen.api.destinationrule import LocalityLoadBalancerSetting, TcpKeepalive
 from lateen.api.extensionproviders import ExtensionProvider
-from lateen.api.fields import Api, Informative, NotYet, dec_hook
+from lateen.api.fields import Api, Duration, Informative, NotYet, dec_hook
+from lateen.api.meta import LabelSelector
 from lateen.api.proxydefaults import ANNOTATION, ProxyDefaults
 from lateen.api.shape import Fault, FaultKind, shape
 from lateen.api.tree import read_documents
@@ -36,6 +38,12 @@ class ProxyPathNormalization(Api, frozen=True, kw_only=True):
 NORMALIZATIONS = ("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")
 
 
+class InboundTrafficPolicy(Api, frozen=True, kw_only=True):
+    """Where apps are asked: at the address dialled (PASSTHROUGH) or on the loopback (LOCALHOST)."""
+
+    mode: str = "PASSTHROUGH"
+
+
 class MeshConfig(Api, frozen=True, kw_only=True):
     """What holds where nothing closer says otherwise."""
 
@@ -48,34 +56,35 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     access_log_encoding: NotYet = None
     access_log_file: NotYet = None
     access_log_format: NotYet = None
-    connect_timeout: NotYet = None
-    default_destination_rule_export_to: NotYet = None
+    connect_timeout: Duration | None = None
+    default_destination_rule_export_to: tuple[str, ...] = ()
     default_providers: NotYet = None
-    default_service_export_to: NotYet = None
-    default_virtual_service_export_to: NotYet = None
-    discovery_selectors: NotYet = None
+    default_service_export_to: tuple[str, ...] = ()
+    default_virtual_service_export_to: tuple[str, ...] = ()
+    discovery_selectors: tuple[LabelSelector, ...] = ()
     dns_refresh_rate: NotYet = None
-    enable_auto_mtls: NotYet = None
+    enable_auto_mtls: bool | None = None
     enable_envoy_access_log_service: NotYet = None
     enable_prometheus_merge: NotYet = None
     enable_tracing: NotYet = None
-    h2_upgrade_policy: NotYet = None
-    inbound_traffic_policy: NotYet = None
+    h2_upgrade_policy: str = ""
+    inbound_traffic_policy: InboundTrafficPolicy | None = None
     ingress_class: NotYet = None
     ingress_controller_mode: NotYet = None
     ingress_selector: NotYet = None
     ingress_service: NotYet = None
-    locality_lb_setting: NotYet = None
-    mesh_m_tls: NotYet = msgspec.field(default=None, name="meshMTLS")
+    locality_lb_setting: LocalityLoadBalancerSetting | None = None
+    # What is asked for at least, of versions, is less than what the mesh's proxies agree on: TLS 1.3.
+    mesh_m_tls: Informative = msgspec.field(default=None, name="meshMTLS")
     outbound_cluster_stat_name: NotYet = None
     protocol_detection_timeout: NotYet = None
     proxy_http_port: NotYet = None
     proxy_listen_port: NotYet = None
-    service_settings: NotYet = None
-    tcp_keepalive: NotYet = None
+    service_settings: Informative = None  # of several clusters
+    tcp_keepalive: TcpKeepalive | None = None
     tls_defaults: NotYet = None
-    trust_domain: NotYet = None
-    trust_domain_aliases: NotYet = None
+    trust_domain: str = ""
+    trust_domain_aliases: tuple[str, ...] = ()
     verify_certificate_at_client: NotYet = None
 
 

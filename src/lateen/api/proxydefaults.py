@@ -22,7 +22,11 @@ _KEY_SIZES = ("2048", "3072", "4096")
 
 
 class ProxyDefaults(Api, frozen=True, kw_only=True):
-    """What holds for proxies where nothing closer says otherwise."""
+    """What holds for proxies where nothing closer says otherwise.
+
+    `concurrency` 0 means all of the machine's cores; of `proxy_metadata` what begins with ISTIO_META_ is
+    said of the proxy.
+    """
 
     proxy_metadata: dict[str, str] = msgspec.field(default_factory=dict)
     config_path: Informative = None
@@ -33,7 +37,7 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     image: Informative = None
     sds: Informative = None
     mesh_id: Informative = None
-    drain_duration: NotYet = None
+    drain_duration: Duration | None = None
     parent_shutdown_duration: NotYet = None
     termination_drain_duration: NotYet = None
     zipkin_address: NotYet = None
@@ -41,7 +45,7 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     proxy_admin_port: NotYet = None
     custom_config_file: NotYet = None
     stat_name_length: NotYet = None
-    concurrency: NotYet = None
+    concurrency: int | None = None
     proxy_bootstrap_template_path: NotYet = None
     interception_mode: NotYet = None
     tracing: NotYet = None

@@ -57,7 +57,7 @@ class ServiceSpec(Api, frozen=True, kw_only=True):
     ip_families: Informative = None
     ip_family_policy: Informative = None
     allocate_load_balancer_node_ports: bool = True
-    traffic_distribution: NotYet = None
+    traffic_distribution: str = ""
 
     @property
     def affinity_seconds(self) -> int:

@@ -23,6 +23,7 @@ from lateen.api.names import label_fault, label_faults
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of, port_number
 from lateen.check.hosts import wildcard_host_fault
+from lateen.check.localities import NO_OUTLIERS, locality_faults
 from lateen.check.routeparts import check_duration
 
 SIMPLE = ("", "UNSPECIFIED", "ROUND_ROBIN", "LEAST_REQUEST", "LEAST_CONN", "RANDOM", "PASSTHROUGH")
@@ -94,6 +95,11 @@ def _settings(policy: TrafficPolicy | PortTrafficPolicy, at: At) -> Iterator[Pro
         here = at.key("loadBalancer")
         yield from one_of(here.key("simple"), policy.load_balancer.simple, SIMPLE)
         yield from _balancer(policy.load_balancer, here)
+        if setting := policy.load_balancer.locality_lb_setting:
+            here = here.key("localityLbSetting")
+            yield from (here.error(words) for words in locality_faults(setting))
+            if (setting.failover or setting.failover_priority) and not policy.outlier_detection:
+                yield here.warning(NO_OUTLIERS, "outlierDetection: {consecutive5xxErrors: 5}")
     if policy.connection_pool:
         yield from check_pool(policy.connection_pool, at.key("connectionPool"))
     if policy.outlier_detection:

@@ -28,7 +28,11 @@ from lateen.api.proxydefaults import ANNOTATION, ProxyDefaults, metadata_faults
 from lateen.api.shape import Fault, FaultKind
 from lateen.base.problem import Problem
 from lateen.check.at import At
+from lateen.check.hosts import fqdn_fault
+from lateen.check.localities import locality_faults
 
+_INBOUND = ("PASSTHROUGH", "LOCALHOST")
+_UPGRADES = ("", "DO_NOT_UPGRADE", "UPGRADE")
 _MODES = ("ALLOW_ANY", "REGISTRY_ONLY")
 
 
@@ -65,6 +69,19 @@ def _told(faults: Iterable[Fault], here: At) -> Iterator[Problem]:
 
 
 def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
+    if mesh.h2_upgrade_policy not in _UPGRADES:
+        yield at.error(f"h2UpgradePolicy: wanted one of {', '.join(_UPGRADES[1:])}")
+    inbound = mesh.inbound_traffic_policy
+    if inbound and inbound.mode not in _INBOUND:
+        yield at.error(f"inboundTrafficPolicy.mode: wanted one of {', '.join(_INBOUND)}")
+    if mesh.connect_timeout and mesh.connect_timeout.seconds < 0.001:
+        yield at.error("connectTimeout: duration must be greater than 1ms")
+    for name in (mesh.trust_domain, *mesh.trust_domain_aliases):
+        if name and (fault := fqdn_fault(name)):
+            yield at.error(f"trustDomain: {fault}")
+    if mesh.locality_lb_setting:
+        for words in locality_faults(mesh.locality_lb_setting):
+            yield at.error(f"localityLbSetting: {words}")
     policy, retries = mesh.outbound_traffic_policy, mesh.default_http_retry_policy
     if policy and policy.mode not in _MODES:
         yield at.error(f"outboundTrafficPolicy.mode: wanted one of {', '.join(_MODES)}")

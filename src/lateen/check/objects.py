@@ -20,6 +20,7 @@ from lateen.api.config import ConfigMap, Secret
 from lateen.api.decode import Partial
 from lateen.api.definition import CustomResource, CustomResourceDefinition
 from lateen.api.destinationrule import DestinationRule
+from lateen.api.envoyfilter import EnvoyFilter
 from lateen.api.eventforms import EventsEvent
 from lateen.api.gateway import Gateway
 from lateen.api.ingress import Ingress, IngressClass
@@ -30,6 +31,7 @@ from lateen.api.objects import Obj
 from lateen.api.paths import holds
 from lateen.api.pod import Pod
 from lateen.api.policy import PodDisruptionBudget
+from lateen.api.proxyconfig import ProxyConfig
 from lateen.api.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
@@ -42,6 +44,7 @@ from lateen.api.vertical import VerticalPodAutoscaler
 from lateen.api.virtualservice import VirtualService
 from lateen.api.webhooks import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from lateen.api.workload import Deployment, ReplicaSet
+from lateen.api.workloadgroup import WorkloadGroup
 from lateen.base.problem import Problem
 from lateen.check.admissionpolicy import check_policy, check_policy_binding
 from lateen.check.at import At
@@ -49,10 +52,12 @@ from lateen.check.batch import check_cron_job, check_job
 from lateen.check.definition import check_definition
 from lateen.check.destinationrule import check_destination_rule
 from lateen.check.endpoints import check_endpoints
+from lateen.check.envoyfilter import check_envoy_filter
 from lateen.check.event import check_event
 from lateen.check.gateway import check_gateway
 from lateen.check.ingress import check_ingress, check_ingress_class
 from lateen.check.networkpolicy import check_network_policy
+from lateen.check.proxyconfig import check_proxy_config, check_workload_group
 from lateen.check.rbac import check_rbac
 from lateen.check.rules import broken_rules
 from lateen.check.scaling import check_autoscaler, check_budget
@@ -113,6 +118,12 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_gateway(typed, at)
         case ServiceEntry() as typed:
             return check_service_entry(typed, at)
+        case ProxyConfig() as typed:
+            return check_proxy_config(typed, at)
+        case WorkloadGroup() as typed:
+            return check_workload_group(typed, at)
+        case EnvoyFilter() as typed:
+            return check_envoy_filter(typed, at)
         case Sidecar() as typed:
             return check_sidecar(typed, at)
         case WorkloadEntry() as typed:

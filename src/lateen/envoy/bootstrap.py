@@ -11,6 +11,8 @@ statistics; they hold the paths of this pod, so that everything sent later can b
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from lateen.envoy import names
@@ -147,7 +149,13 @@ def common(*, xds_socket: str, admin_socket: str, token: str) -> Json:
 
 
 def emit_bootstrap(
-    *, proxy: Proxy, token: str, xds_socket: str, admin_socket: str, border_socket: str
+    *,
+    proxy: Proxy,
+    token: str,
+    xds_socket: str,
+    admin_socket: str,
+    border_socket: str,
+    metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The bootstrap of a sidecar or a gateway.
 
@@ -158,7 +166,8 @@ def emit_bootstrap(
     made["node"] = {
         "id": proxy.id,
         "cluster": f"{proxy.workload or proxy.pod}.{proxy.namespace}",
-        "metadata": {
+        "metadata": dict(metadata)
+        | {
             "NAME": proxy.pod,
             "NAMESPACE": proxy.namespace,
             "WORKLOAD_NAME": proxy.workload,

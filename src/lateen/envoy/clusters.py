@@ -278,6 +278,9 @@ def emit_backend(backend: Backend, system_roots: str) -> Cluster:
 
 def _choose(cluster: Cluster, backend: Backend) -> None:
     """What more there is to say of how an endpoint is chosen."""
+    if backend.by_place:
+        weighted = Cluster.CommonLbConfig.LocalityWeightedLbConfig()
+        cluster.common_lb_config.locality_weighted_lb_config.CopyFrom(weighted)
     hashing, warmup = backend.hashing, backend.warmup
     if hashing:
         cluster.lb_policy = Cluster.MAGLEV if hashing.maglev else Cluster.RING_HASH

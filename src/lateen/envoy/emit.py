@@ -33,6 +33,7 @@ from lateen.envoy.listeners_out import (
     target_of,
 )
 from lateen.envoy.memo import Memo
+from lateen.envoy.patching import patched
 from lateen.envoy.resources import (
     Extended,
     Resource,
@@ -233,10 +234,11 @@ def emit(
     """
     memo = memo or Memo()
     edge = plan.proxy.role is Role.GATEWAY
-    return {
+    made: Resources = {
         ResourceType.CLUSTER: _clusters(plan, memo, system_roots),
         ResourceType.ENDPOINTS: memo.shared(_endpoint_sets, memo, plan.endpoints),
         ResourceType.LISTENER: _by_name(_listeners(plan, memo, gateway_socket)),
         ResourceType.ROUTES: memo.shared(_tables, memo, plan.tables, edge),
         ResourceType.SECRET: memo.shared(_secrets, memo, plan.secrets, plan.roots),
     }
+    return patched(made, plan.patches, memo, gateway=edge) if plan.patches else made

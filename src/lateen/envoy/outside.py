@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from lateen.base.locality import NOWHERE, Locality
 from lateen.envoy import names
-from lateen.envoy.endpoints import locality_endpoints
+from lateen.envoy.endpoints import by_locality
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address, EnvoyInternalAddress
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import Metadata, TransportSocket
 from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_components_pb2 import (
     Endpoint,
     LbEndpoint,
+    LocalityLbEndpoints,
 )
 from lateen.envoy.pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from lateen.envoy.pb.envoy.extensions.transport_sockets.internal_upstream.v3 import (
@@ -51,18 +51,8 @@ def _endpoint(remote: Remote) -> LbEndpoint:
 
 def outside_assignment(cluster: str, destinations: tuple[Remote, ...]) -> ClusterLoadAssignment:
     """One endpoint for each host and port, by locality: the internal listener, told where to."""
-    places: dict[Locality, list[Remote]] = {NOWHERE: []} if not destinations else {}
-    for remote in destinations:
-        places.setdefault(remote.locality, []).append(remote)
-    return ClusterLoadAssignment(
-        cluster_name=cluster,
-        endpoints=[
-            locality_endpoints(
-                place, [_endpoint(each) for each in some], sum(each.weight for each in some)
-            )
-            for place, some in sorted(places.items())
-        ],
-    )
+    places = by_locality((each, each.weight, _endpoint(each)) for each in destinations)
+    return ClusterLoadAssignment(cluster_name=cluster, endpoints=places or [LocalityLbEndpoints()])
 
 
 def _inner(backend: Backend, system_roots: str) -> TransportSocket:

@@ -35,7 +35,7 @@ from lateen.envoy.pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
 )
 from lateen.envoy.resources import Resources, ResourceType
 from lateen.envoy.sniffing import HTTP_NAMES
-from lateen.envoy.tls import ALPN_HTTP
+from lateen.envoy.tls import ALPN_HTTP, ALPN_TCP
 from lateen.explain.envoy_jwt import presented
 from lateen.explain.envoy_match import origin_of, route_holds, text_holds
 from lateen.explain.envoy_rbac import passed
@@ -125,7 +125,8 @@ def _chain(listener: Listener, request: Request) -> FilterChain | None:
         anything = chain.HasField("filter_chain_match") or not _reads_http(chain)
         return chain if anything and not (_wants_client(chain) and not request.peer) else None
     if request.way is Way.INBOUND and request.peer:
-        chain = _closest(chains, request, "tls", (ALPN_HTTP,))
+        name = ALPN_TCP if request.raw else ALPN_HTTP
+        chain = _closest(chains, request, "tls", (name,))
         if chain is not None and chain.HasField("transport_socket"):
             return chain
     chain = _closest(

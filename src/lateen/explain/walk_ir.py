@@ -214,7 +214,9 @@ def _inbound(inbound: Inbound, request: Request) -> Outcome:
     if not request.peer and mtls is Mtls.STRICT:
         return NO_CHAIN
     known = request if mtls is not Mtls.DISABLE else _unknown(request)
-    http = speech is not Speech.TCP
+    http = speech is Speech.HTTP or (speech is Speech.UNKNOWN and not request.raw)
+    if http and request.raw:
+        return NO_CHAIN
     seen: Request | Unverified = known
     if http:
         seen = presented(inbound.authorization, as_read(known, inbound.authorization.paths))

@@ -38,12 +38,14 @@ class InMesh:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Remote:
-    """A name or address outside and a port, with its share among others."""
+    """A name or address outside and a port; `weight`, `priority` and `share` as of an Endpoint."""
 
     host: str
     port: int
     weight: int = 1
     locality: Locality = NOWHERE
+    priority: int = 0
+    share: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ class Backend:
     wire: Wire
     security: Security
     balance: Balance = Balance.LEAST_REQUEST
+    by_place: bool = False  # a place is chosen by its weight before an endpoint is
     hashing: Hashing | None = None
     by_source: bool = False  # of raw connections, the client's address is hashed
     warmup: Warmup | None = None
@@ -205,7 +208,11 @@ class Backend:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Endpoint:
-    """One pod's port. `mtls`: a proxy of the mesh stands before it."""
+    """One pod's port. `mtls`: a proxy of the mesh stands before it.
+
+    `priority` 0 comes first, the next when too many of it are down. `share`: of its whole place, in
+    the units of the other places' (0: a place weighs what its endpoints do).
+    """
 
     address: str
     port: int
@@ -216,6 +223,8 @@ class Endpoint:
     version: str = ""
     cluster_identity: str = ""  # the SPIFFE URI
     locality: Locality = NOWHERE
+    priority: int = 0
+    share: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

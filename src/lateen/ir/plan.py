@@ -12,6 +12,7 @@ from enum import StrEnum
 from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
 from lateen.ir.backends import Backend, BackendId, EndpointSet, Limits, Wire
+from lateen.ir.patches import Patch
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization, Paths
 from lateen.ir.routes import RouteTable, Split
 
@@ -280,6 +281,7 @@ class ProxyPlan:
     endpoints: tuple[EndpointSet, ...] = ()
     secrets: tuple[TlsSecret, ...] = ()
     roots: tuple[RootSecret, ...] = ()
+    patches: tuple[Patch, ...] = ()  # in Envoy's own words, applied to what is made of the rest
     allow_any: bool = True
     egress_proxy: BackendId | None = None
     trust_domain: str = "cluster.local"

@@ -101,6 +101,8 @@ class ProxyRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     bootstrap: str
     concurrency: int = 1
+    env: tuple[tuple[str, str], ...] = ()
+    drain_seconds: int = 45
     intercept: bool = True  # False for a gateway: nothing to redirect
 
 

@@ -34,7 +34,6 @@ hosts: files dns
 services: files
 protocols: files
 """
-_DRAIN_SECONDS = 45  # Istio's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +144,14 @@ def proxy_spec(pod: PodRun, proxy: ProxyRun, paths: SandboxPaths, envoy: EnvoyBi
         *("--config-path", f"{own}/bootstrap.json"),
         *("--concurrency", str(proxy.concurrency)),
         *("--log-level", "warning"),
-        *("--drain-time-s", str(_DRAIN_SECONDS)),
+        *("--drain-time-s", str(proxy.drain_seconds)),
         "--disable-hot-restart",
         # What was written down of a request is looked for a moment later, not ten seconds.
         *("--file-flush-interval-msec", "500"),
     )
     return Spec(
         argv=argv,
-        env={"PATH": _PATH, "HOSTNAME": pod.hostname},
+        env=dict(proxy.env) | {"PATH": _PATH, "HOSTNAME": pod.hostname},
         hostname=pod.hostname,
         keep_capabilities=(linux.CAP_NET_ADMIN,),
         view=_view(pod, paths, binds, ()),

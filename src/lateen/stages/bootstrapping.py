@@ -13,10 +13,12 @@ from pathlib import Path
 from lateen.api.objects import Obj
 from lateen.base import layout
 from lateen.envoy.bootstrap import emit_bootstrap
+from lateen.envoy.patching_bootstrap import patched_bootstrap
 from lateen.ir.plan import Proxy
 from lateen.node.protocol import ProxyRun
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import Waiting, slot_of
+from lateen.translate.proxyconfigs import ProxyStart, proxy_start
 from lateen.world.model import Injection, World
 
 PLANNED_SOON = Waiting(reason="ContainerCreating", message="its proxy is being planned")
@@ -46,8 +48,13 @@ class Bootstraps:
             return PLANNED_SOON
         made = self._made.get(obj.meta.uid)
         if made is None or replace(made[0], locality=proxy.locality) != proxy:
+            start = proxy_start(planned.world, workload)
+            bootstrap = self._bootstrap(proxy, slot_of(obj.meta.uid), start)
             run = ProxyRun(
-                bootstrap=self._bootstrap(proxy, slot_of(obj.meta.uid)),
+                bootstrap=patched_bootstrap(bootstrap, planned.plans[proxy.id].patches),
+                concurrency=start.concurrency,
+                env=start.env,
+                drain_seconds=start.drain,
                 intercept=workload.injection is Injection.SIDECAR,
             )
             made = self._made[obj.meta.uid] = (proxy, run)
@@ -58,11 +65,12 @@ class Bootstraps:
         for gone in self._made.keys() - {w.uid for w in world.workloads.values()}:
             del self._made[gone]
 
-    def _bootstrap(self, proxy: Proxy, slot: str) -> str:
+    def _bootstrap(self, proxy: Proxy, slot: str, start: ProxyStart) -> str:
         return emit_bootstrap(
             proxy=proxy,
             token=self.mint(proxy.id),
             xds_socket=str(layout.xds_socket(self.run_dir)),
             admin_socket=str(layout.admin_socket(self.run_dir, slot)),
             border_socket=str(layout.exit_socket(self.run_dir, slot)),
+            metadata=dict(start.metadata),
         )

@@ -21,6 +21,7 @@ SETTINGS = frozenset(
         "DestinationRule",
         "ServiceEntry",
         "Sidecar",
+        "EnvoyFilter",
         "WorkloadEntry",
         "PeerAuthentication",
         "AuthorizationPolicy",

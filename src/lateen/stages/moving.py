@@ -24,7 +24,6 @@ from lateen.node.protocol import Directory, ServiceAddress
 from lateen.stages.planning import Planned, Planning, service_address
 from lateen.store.interface import Event, EventType
 from lateen.translate.moving import moved_endpoints
-from lateen.translate.once import Once
 from lateen.translate.views import Index, index_of
 from lateen.world.build import by_address
 from lateen.world.model import Instance, Shape, World
@@ -106,7 +105,7 @@ def moved(planned: Planned, index: Index, services: Services, slices: SlicesIn) 
             s.host for n, name in services for s in world.services_in.get(n, ()) if s.name == name
         )
     )
-    index = replace(index, world=world, once=Once())
+    index = index.at(world)
     sets: dict[int, tuple[EndpointSet, ...]] = {}
     plans: dict[str, ProxyPlan] = {}
     resources: dict[str, Resources] = {}

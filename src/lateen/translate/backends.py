@@ -7,7 +7,7 @@ Before: translate/destinations.py          After: translate/outbound.py, transla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from lateen.base.problem import Problem
 from lateen.ir.backends import (
@@ -30,6 +30,15 @@ from lateen.ir.plan import Mtls, Role
 from lateen.ir.routes import SourceHash
 from lateen.translate.destinations import Destinations, Effective
 from lateen.translate.faults import no_upgrade, not_carried
+from lateen.translate.localities import (
+    Placed,
+    Preference,
+    Viewer,
+    placed_labels,
+    preference_of,
+    ranked,
+)
+from lateen.translate.meshwide import NOTHING_SAID, MeshWide
 from lateen.translate.mtls import MtlsIndex
 from lateen.translate.settings import (
     balance_of,
@@ -54,29 +63,77 @@ class ServiceBackends:
     problems: tuple[Problem, ...] = ()
 
 
-def service_backends(
-    world: World, service: Service, rules: Destinations, mtls: MtlsIndex, role: Role
-) -> ServiceBackends:
-    """The backends of one service, as a proxy of that role is to use them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Who calls: a proxy of that role, and from where it looks."""
+
+    world: World
+    mtls: MtlsIndex
+    wide: MeshWide = NOTHING_SAID
+    viewer: Viewer = field(default_factory=Viewer)
+    role: Role = Role.SIDECAR
+
+
+def service_backends(client: Client, service: Service, rules: Destinations) -> ServiceBackends:
+    """The backends of one service, as a client is to use them."""
     backends: list[Backend] = []
     endpoints: list[EndpointSet] = []
     problems: list[Problem] = []
-    instances = world.instances_of(service)
+    instances = client.world.instances_of(service)
     for port in service.ports:
         for subset in ("", *rules.subsets):
             labels = rules.subsets[subset].value.labels if subset else {}
             chosen = tuple(i for i in instances if _carries(i, labels))
             id = BackendId(host=service.host, port=port.number, subset=subset)
-            known = _reached(chosen, port, mtls)
-            made = _backend(id, service, port, rules, known, role)
-            backends.append(made[0])
-            problems.extend(made[1])
+            known = _reached(chosen, port, client.mtls)
+            preference = _preference(client, service, rules.effective(port.number, subset))
+            backend = _backend(id, service, port, rules, known, client, problems)
+            order = (
+                preference if preference and preference.decides(bool(backend.ejection)) else None
+            )
+            backend = replace(backend, by_place=order.weighted) if order else backend
+            if order and isinstance(backend.discovery, Outside):
+                outside = _ranked_outside(backend.discovery, order, client.viewer)
+                backend = replace(backend, discovery=outside)
+            backends.append(backend)
             if known or not service.is_entry:
-                ready = _reached(tuple(i for i in chosen if i.ready), port, mtls)
-                endpoints.append(EndpointSet(id=id, endpoints=ready))
+                ready = tuple(i for i in chosen if i.ready)
+                found = (
+                    _ranked_endpoints(_placed(ready, port, client.mtls), order, client.viewer)
+                    if order
+                    else _reached(ready, port, client.mtls)
+                )
+                endpoints.append(EndpointSet(id=id, endpoints=found))
     return ServiceBackends(
         backends=tuple(backends), endpoints=tuple(endpoints), problems=tuple(problems)
     )
+
+
+def _preference(client: Client, service: Service, policy: Effective) -> Preference | None:
+    """Which endpoints come first by their place."""
+    rule = policy.balance.value.locality_lb_setting if policy.balance else None
+    return preference_of(rule, service.distribution, client.world.mesh.locality_lb_setting)
+
+
+def _ranked_outside(outside: Outside, order: Preference, viewer: Viewer) -> Outside:
+    placed = [
+        Placed(
+            item=each,
+            locality=each.locality,
+            labels=placed_labels({}, each.locality, ""),
+            weight=each.weight,
+        )
+        for each in outside.destinations
+    ]
+    made = ranked(order, viewer, placed)
+    return Outside(tuple(replace(r.item, priority=r.priority, share=r.share) for r in made))
+
+
+def _ranked_endpoints(
+    placed: list[Placed[Endpoint]], order: Preference, viewer: Viewer
+) -> tuple[Endpoint, ...]:
+    made = ranked(order, viewer, placed)
+    return tuple(sorted(replace(r.item, priority=r.priority, share=r.share) for r in made))
 
 
 def _carries(instance: Instance, labels: dict[str, str]) -> bool:
@@ -85,8 +142,27 @@ def _carries(instance: Instance, labels: dict[str, str]) -> bool:
 
 
 def _reached(instances: tuple[Instance, ...], port: Port, mtls: MtlsIndex) -> tuple[Endpoint, ...]:
+    """The endpoints behind a port, sorted, without repeats."""
     found = (_endpoint(instance, port, mtls) for instance in instances)
     return tuple(sorted({e for e in found if e}))
+
+
+def _placed(instances: tuple[Instance, ...], port: Port, mtls: MtlsIndex) -> list[Placed[Endpoint]]:
+    """The same with what they are preferred by."""
+    found: dict[Endpoint, Instance] = {}
+    for instance in instances:
+        endpoint = _endpoint(instance, port, mtls)
+        if endpoint:
+            found.setdefault(endpoint, instance)
+    return [
+        Placed(item=each, locality=each.locality, labels=_labels(found[each]))
+        for each in sorted(found)
+    ]
+
+
+def _labels(instance: Instance) -> Mapping[str, str]:
+    pod = instance.workload
+    return placed_labels(pod.labels, pod.locality, pod.node) if pod else {}
 
 
 def _endpoint(instance: Instance, port: Port, mtls: MtlsIndex) -> Endpoint | None:
@@ -117,38 +193,38 @@ def _backend(
     port: Port,
     rules: Destinations,
     known: tuple[Endpoint, ...],
-    role: Role,
-) -> tuple[Backend, tuple[Problem, ...]]:
+    client: Client,
+    problems: list[Problem],
+) -> Backend:
     """`known` are all endpoints, ready or not, so that identities do not come and go with them."""
     policy = rules.effective(port.number, id.subset)
-    problems: list[Problem] = []
+    role = client.role
     said = policy.balance.value if policy.balance else None
     balance = balance_of(said)
     if service.shape is Shape.ENTRY_NONE or (
         service.shape is Shape.HEADLESS and role is Role.SIDECAR
     ):
         balance = Balance.PASSTHROUGH
-    backend = Backend(
+    return Backend(
         id=id,
         discovery=InMesh()
         if known
         else _discovery(service, port, rules.subsets[id.subset].value.labels if id.subset else {}),
-        wire=_wire(id, port, policy, role, problems),
-        security=_security(id, service, policy, known, balance, problems),
+        wire=_wire(id, port, policy, client, problems),
+        security=_security(id, service, policy, _peers(service, known, client), balance, problems),
         balance=balance,
         hashing=None if balance is Balance.PASSTHROUGH else hashing_of(said),
         by_source=isinstance(hash_of(rules, port.number, id.subset), SourceHash),
         warmup=warmup_of(said),
         tunnel=tunnel_of(policy.tunnel),
         proxy_protocol=_VERSIONS[policy.proxy_protocol.version] if policy.proxy_protocol else 0,
-        limits=limits_of(policy.pool.value if policy.pool else None, policy.budget),
+        limits=limits_of(policy.pool.value if policy.pool else None, policy.budget, client.wide),
         ejection=ejection_of(policy.outlier.value, policy.outlier.origin)
         if policy.outlier
         else None,
         policies=policy.origins,
         origin=rules.subsets[id.subset].origin if id.subset else port.origin,
     )
-    return backend, tuple(problems)
 
 
 def _discovery(service: Service, port: Port, labels: Mapping[str, str]) -> Discovery:
@@ -181,7 +257,7 @@ def _discovery(service: Service, port: Port, labels: Mapping[str, str]) -> Disco
 
 
 def _wire(
-    id: BackendId, port: Port, policy: Effective, role: Role, problems: list[Problem]
+    id: BackendId, port: Port, policy: Effective, client: Client, problems: list[Problem]
 ) -> Wire:
     """Istio's upstream protocol; an upgrade only where the port says that it speaks HTTP.
 
@@ -200,25 +276,53 @@ def _wire(
         if declared:
             return Wire.HTTP2
         problems.append(no_upgrade(policy.pool.origin, id.host, id.port))
-    if declared or role is Role.GATEWAY:
+    said = http.h2_upgrade_policy if http else ""
+    if declared and client.wide.upgrade and said != "DO_NOT_UPGRADE":
+        return Wire.HTTP2
+    if declared or client.role is Role.GATEWAY:
         return Wire.HTTP1
     return Wire.CLIENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Peers:
+    """Who stands behind a backend: pods of the mesh (`inside`) or not, found by themselves (`auto`)."""
+
+    identities: tuple[str, ...]
+    inside: bool
+    auto: bool
+
+
+def _peers(service: Service, known: tuple[Endpoint, ...], client: Client) -> _Peers:
+    """Their identities, under each name that the mesh's trust domain has."""
+    given = {e.identity for e in service.endpoints if e.identity}
+    own = given | {e.cluster_identity for e in known if e.mtls}
+    domain = f"spiffe://{client.world.trust_domain}/"
+    others = {
+        identity.replace(domain, f"spiffe://{alias}/", 1)
+        for identity in own
+        for alias in client.wide.aliases
+    }
+    return _Peers(
+        identities=tuple(sorted(own | others)),
+        inside=bool(known),
+        auto=client.wide.auto_mtls,
+    )
 
 
 def _security(
     id: BackendId,
     service: Service,
     policy: Effective,
-    known: tuple[Endpoint, ...],
+    peers: _Peers,
     balance: Balance,
     problems: list[Problem],
 ) -> Security:
-    given = (e.identity for e in service.endpoints if e.identity)
-    identities = tuple(sorted({*(e.cluster_identity for e in known if e.mtls), *given}))
+    identities = peers.identities
     sni = f"outbound_.{id.port}_.{id.subset}_.{id.host}"
     tls = policy.tls.value if policy.tls else None
     if tls is None:
-        if service.is_entry and not known:
+        if not peers.auto or (service.is_entry and not peers.inside):
             return Plaintext()
         if balance is Balance.PASSTHROUGH:
             # The address dialled carries no mark of a proxy, so it is one way for all of them.

@@ -32,7 +32,7 @@ from lateen.translate.rawservers import RawServers, Spot
 from lateen.translate.routes import bound_gateways, translate_routes
 from lateen.translate.servers import Opened, ServerPlace, Sort, open_servers, shared_hosts
 from lateen.translate.used import backends_in, used_backends
-from lateen.translate.views import Index, Sight
+from lateen.translate.views import Index, Sight, sight_of
 from lateen.world.model import Owned, Workload
 
 
@@ -93,7 +93,7 @@ def gateway_view(index: Index, workload: Workload) -> tuple[GatewayView, tuple[P
             continue
         for name in dict.fromkeys(bound_gateways(rule)):
             bound.setdefault(name, []).append(rule)
-    sight = Sight(index=index, namespace=workload.namespace, labels=workload.labels)
+    sight = sight_of(index, workload)
     tables: dict[str, _Hosts] = {}
     raw = RawServers(sight=sight, workload=workload)
     for server in opened.servers:

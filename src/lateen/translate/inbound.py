@@ -18,7 +18,7 @@ from lateen.ir.plan import ANYWHERE, AppAt, Inbound, InboundPort, Speech
 from lateen.translate.faults import not_carried
 from lateen.translate.policy import authorization_of
 from lateen.translate.settings import limits_of
-from lateen.translate.views import Index, Sight
+from lateen.translate.views import Index, sight_of
 from lateen.world.model import Owned, Protocol, Service, Workload, World
 from lateen.world.protocols import protocol_named
 
@@ -64,16 +64,18 @@ def inbound_of(
             declared.setdefault(number, unknown)
     for number, (_, origin) in modes.by_port.items():
         declared.setdefault(number, _Declared(protocol=Protocol.UNKNOWN, origin=origin))
-    sight = Sight(index=index, namespace=workload.namespace, labels=workload.labels)
+    sight = sight_of(index, workload)
     authorization, problems = authorization_of(sight, workload)
     faults = list(problems)
+    policy = index.world.mesh.inbound_traffic_policy
+    loopback = policy is not None and policy.mode == "LOCALHOST"
     ports = tuple(
         InboundPort(
             port=number,
             speech=_speech(found.protocol),
             wire=_wire(found.protocol),
             mtls=modes.of(number),
-            app=_app(found, faults),
+            app=_app(found, faults) or (_on_loopback(found, number) if loopback else None),
             bind=_bind(found.listener, workload),
             limits=_limits(index, workload, sidecar, found),
             origin=found.origin,
@@ -134,6 +136,12 @@ def _app(declared: _Declared, problems: list[Problem]) -> AppAt | None:
     return AppAt(port=int(port)) if host in _OWN else None
 
 
+def _on_loopback(declared: _Declared, number: int) -> AppAt | None:
+    """A Service's port under the mesh's LOCALHOST policy; a Sidecar's says itself where it leads."""
+    listed = declared.listener is not None or declared.service is None
+    return None if listed else AppAt(address="127.0.0.1", port=number)
+
+
 def _bind(listener: IstioIngressListener | None, workload: Workload) -> str:
     """Where the proxy itself listens; nowhere if what it hears would come back to it.
 
@@ -155,7 +163,7 @@ def _limits(
         rules = index.destinations.find(declared.service, workload.namespace, workload.labels)
         said = rules.effective(declared.number).pool
         pool = said.value if said else None
-    return limits_of(pool)
+    return limits_of(pool, mesh=index.wide)
 
 
 def _speech(protocol: Protocol) -> Speech:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from lateen.ir.backends import Backend, BackendId, EndpointSet
 from lateen.ir.plan import ProxyPlan
 from lateen.translate.backends import service_backends
-from lateen.translate.views import Index, Sight
+from lateen.translate.views import Index, sight_of
 from lateen.world.model import Shape
 
 
@@ -27,7 +27,7 @@ def moved_endpoints(
     None where more than endpoints changed for the proxy.
     """
     workload = index.world.workloads[plan.proxy.namespace, plan.proxy.pod]
-    sight = Sight(index=index, namespace=workload.namespace, labels=workload.labels)
+    sight = sight_of(index, workload)
     sets: list[EndpointSet] | None = None
     for host in hosts:
         service = sight.service(host)
@@ -36,12 +36,7 @@ def moved_endpoints(
         if service.shape is not Shape.CLUSTER_IP:
             return None
         made = index.once(
-            service_backends,
-            index.world,
-            service,
-            sight.rules(service),
-            index.mtls,
-            plan.proxy.role,
+            service_backends, sight.client(plan.proxy.role), service, sight.rules(service)
         )
         for backend in made.backends:
             known = _backend(plan.backends, backend.id)

@@ -6,7 +6,8 @@ Before: translate/listening.py, translate/backends.py        After: translate/pl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, BackendId, EndpointSet
@@ -16,10 +17,11 @@ from lateen.translate.backends import service_backends
 from lateen.translate.credentials import client_credentials
 from lateen.translate.faults import not_found
 from lateen.translate.listening import Seen, listeners_of
+from lateen.translate.localities import Viewer
 from lateen.translate.scope import ALL_OF_IT, ONE_WAY, Scope, Way, chosen_for
 from lateen.translate.tables import TableMaker, aliases_of, sniffed_or_http
 from lateen.translate.used import backends_in, used_backends
-from lateen.translate.views import Index, Sight
+from lateen.translate.views import Index, Sight, viewer_of
 from lateen.world.model import Service, Workload
 
 
@@ -32,6 +34,7 @@ class View:
     allow_any: bool = True
     egress_proxy: Split | None = None
     ways: tuple[Way, ...] = ONE_WAY
+    viewer: Viewer = field(default_factory=Viewer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,7 @@ class OutboundView:
 def view_of(index: Index, workload: Workload, *, allow_any: bool = True) -> View:
     """The view a workload's sidecar has."""
     have = workload.labels
-    keys = sorted({*index.mesh.source_keys, *index.destinations.source_keys})
-    labels = tuple((k, have[k]) for k in keys if k in have)
+    labels = _among({*index.mesh.source_keys, *index.destinations.source_keys}, have)
     chosen = chosen_for(index.world.sidecars, workload)
     policy = index.world.mesh.outbound_traffic_policy
     allow_any = allow_any and (policy is None or policy.mode != "REGISTRY_ONLY")
@@ -62,7 +64,12 @@ def view_of(index: Index, workload: Workload, *, allow_any: bool = True) -> View
         allow_any=allow_any if chosen.allow_any is None else chosen.allow_any,
         egress_proxy=chosen.egress_proxy,
         ways=chosen.ways,
+        viewer=viewer_of(index, workload),
     )
+
+
+def _among(keys: Iterable[str], labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, labels[key]) for key in sorted(keys) if key in labels)
 
 
 def outbound_view(index: Index, view: View) -> OutboundView:
@@ -74,12 +81,7 @@ def outbound_view(index: Index, view: View) -> OutboundView:
     endpoints: list[EndpointSet] = []
     for service in dict.fromkeys(service for each in ways for service in each.services):
         made = index.once(
-            service_backends,
-            index.world,
-            service,
-            sight.rules(service),
-            index.mtls,
-            Role.SIDECAR,
+            service_backends, sight.client(Role.SIDECAR), service, sight.rules(service)
         )
         backends.extend(made.backends)
         endpoints.extend(made.endpoints)
@@ -110,7 +112,13 @@ def outbound_view(index: Index, view: View) -> OutboundView:
 
 
 def _sight(index: Index, view: View, scope: Scope) -> Sight:
-    return Sight(index=index, namespace=view.namespace, labels=dict(view.labels), scope=scope)
+    return Sight(
+        index=index,
+        namespace=view.namespace,
+        labels=dict(view.labels),
+        scope=scope,
+        viewer=view.viewer,
+    )
 
 
 def _seen(index: Index, view: View) -> tuple[Seen, ...]:

@@ -16,12 +16,13 @@ from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, EndpointSet
 from lateen.ir.plan import Outbound, Proxy, ProxyPlan, Role, SniffOut, TcpOut
 from lateen.translate.calling import called_backends
+from lateen.translate.envoyfilters import patches_for
 from lateen.translate.gateways import gateway_view
 from lateen.translate.inbound import inbound_of
 from lateen.translate.outbound import OutboundView, View, outbound_view, view_of
 from lateen.translate.policy import authorization_of, reads_of
 from lateen.translate.scope import chosen_for
-from lateen.translate.views import Index, Sight, index_of
+from lateen.translate.views import Index, index_of, sight_of
 from lateen.world.model import CLUSTER_DOMAIN, Injection, Workload, World
 
 T = TypeVar("T", bound=Backend | EndpointSet)
@@ -98,10 +99,12 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
     sidecar = chosen_for(index.world.sidecars, workload).sidecar
     inbound, problems = inbound_of(index, workload, sidecar)
     egress_proxy = shared.view.egress_proxy
-    sight = Sight(index=index, namespace=workload.namespace, labels=workload.labels)
+    sight = sight_of(index, workload)
     further = called_backends(inbound.authorization, sight, Role.SIDECAR, shared.backends)
+    patches, unread = patches_for(index.world.envoy_filters, workload)
     plan = ProxyPlan(
         proxy=proxy,
+        patches=patches,
         outbound=_without_self(shared.outbound, proxy.address),
         inbound=inbound,
         tables=shared.tables,
@@ -114,7 +117,7 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         trust_domain=index.world.trust_domain,
         reads=reads_of(index.world.mesh),
     )
-    found = dict.fromkeys([*shared.problems, *problems, *further.problems])
+    found = dict.fromkeys([*shared.problems, *problems, *further.problems, *unread])
     return Planned(plan=plan, problems=tuple(found))
 
 
@@ -134,11 +137,13 @@ def _without_self(outbound: tuple[Outbound, ...], address: str) -> tuple[Outboun
 def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
     workload = index.world.workloads[proxy.namespace, proxy.pod]
     view, problems = gateway_view(index, workload)
-    sight = Sight(index=index, namespace=workload.namespace, labels=workload.labels)
+    sight = sight_of(index, workload)
     authorization, found = authorization_of(sight, workload)
     further = called_backends(authorization, sight, Role.GATEWAY, view.backends)
+    patches, unread = patches_for(index.world.envoy_filters, workload)
     plan = ProxyPlan(
         proxy=proxy,
+        patches=patches,
         gateway=view.ports,
         authorization=authorization,
         tables=view.tables,
@@ -150,4 +155,5 @@ def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
         trust_domain=index.world.trust_domain,
         reads=reads_of(index.world.mesh),
     )
-    return Planned(plan=plan, problems=tuple(dict.fromkeys([*problems, *found, *further.problems])))
+    told = dict.fromkeys([*problems, *found, *further.problems, *unread])
+    return Planned(plan=plan, problems=tuple(told))

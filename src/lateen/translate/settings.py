@@ -15,14 +15,14 @@ from lateen.api.destinationrule import (
     LoadBalancerSettings,
     OutlierDetection,
     RetryBudget,
-    TCPSettings,
     TunnelSettings,
 )
 from lateen.api.fields import Duration
 from lateen.base.origin import Origin
-from lateen.ir.backends import Balance, Ejection, Hashing, Keepalive, Limits, Tunnel, Warmup
+from lateen.ir.backends import Balance, Ejection, Hashing, Limits, Tunnel, Warmup
 from lateen.ir.routes import CookieHash, HashBy, HeaderHash, QueryHash, SourceHash
 from lateen.translate.destinations import Destinations
+from lateen.translate.meshwide import NOTHING_SAID, MeshWide, keepalive_of
 
 _BALANCES = {
     "ROUND_ROBIN": Balance.ROUND_ROBIN,
@@ -30,7 +30,6 @@ _BALANCES = {
     "PASSTHROUGH": Balance.PASSTHROUGH,
 }
 _RING = 1024  # Istio's smallest ring
-_DEFAULT_LIMITS = Limits()
 
 
 def seconds(duration: Duration | None) -> float | None:
@@ -99,9 +98,13 @@ def tunnel_of(tunnel: TunnelSettings | None) -> Tunnel | None:
     return Tunnel(target=target, post=tunnel.protocol == "POST")
 
 
-def limits_of(pool: ConnectionPoolSettings | None, budget: RetryBudget | None = None) -> Limits:
-    """What a connection pool, and a budget of retries, allow."""
-    made = _DEFAULT_LIMITS if pool is None else _pool(pool)
+def limits_of(
+    pool: ConnectionPoolSettings | None,
+    budget: RetryBudget | None = None,
+    mesh: MeshWide = NOTHING_SAID,
+) -> Limits:
+    """What a connection pool, a budget of retries and the mesh's settings allow."""
+    made = _pool(pool or ConnectionPoolSettings(), mesh)
     if budget is None:
         return made
     percent = 20.0 if budget.percent is None else budget.percent
@@ -110,14 +113,14 @@ def limits_of(pool: ConnectionPoolSettings | None, budget: RetryBudget | None = 
     return replace(made, retry_percent=percent, retry_least=least, retry_over=over)
 
 
-def _pool(pool: ConnectionPoolSettings) -> Limits:
+def _pool(pool: ConnectionPoolSettings, mesh: MeshWide) -> Limits:
     tcp, http = pool.tcp, pool.http
     ping = http.http2_keep_alive if http else None
     idle = seconds(http.idle_timeout) if http else None
     tcp_idle = seconds(tcp.idle_timeout) if tcp else None
     connect = seconds(tcp.connect_timeout) if tcp else None
     return Limits(
-        connect_timeout=_DEFAULT_LIMITS.connect_timeout if connect is None else connect,
+        connect_timeout=mesh.connect_timeout if connect is None else connect,
         max_connections=_set(tcp.max_connections) if tcp else None,
         max_pending=_set(http.http1_max_pending_requests) if http else None,
         max_requests=_set(http.http2_max_requests) if http else None,
@@ -130,7 +133,7 @@ def _pool(pool: ConnectionPoolSettings) -> Limits:
         idle_timeout=tcp_idle if idle is None else idle,
         tcp_idle_timeout=tcp_idle,
         max_connection_duration=seconds(tcp.max_connection_duration) if tcp else None,
-        keepalive=_keepalive(tcp),
+        keepalive=keepalive_of(tcp.tcp_keepalive if tcp else None, mesh.keepalive),
     )
 
 
@@ -155,12 +158,3 @@ def ejection_of(outlier: OutlierDetection, origin: Origin) -> Ejection:
 
 def _set(number: int | None) -> int | None:
     return number if number and number > 0 else None
-
-
-def _keepalive(tcp: TCPSettings | None) -> Keepalive | None:
-    if tcp is None or tcp.tcp_keepalive is None:
-        return None
-    keep = tcp.tcp_keepalive
-    return Keepalive(
-        probes=_set(keep.probes), idle=seconds(keep.time), interval=seconds(keep.interval)
-    )

@@ -44,14 +44,7 @@ def used_backends(wanted: set[BackendId], sight: Sight, role: Role) -> ServiceBa
         service = sight.service(name)
         if service is None:
             continue
-        made = sight.index.once(
-            service_backends,
-            sight.index.world,
-            service,
-            sight.rules(service),
-            sight.index.mtls,
-            role,
-        )
+        made = sight.index.once(service_backends, sight.client(role), service, sight.rules(service))
         backends.extend(b for b in made.backends if b.id in wanted)
         endpoints.extend(e for e in made.endpoints if e.id in wanted)
         backends.extend(b for b in map(_as_it_is, made.backends) if b.id in wanted)

@@ -7,20 +7,24 @@ Before: translate/destinations.py, translate/mtls.py     After: translate/outbou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lateen.api.virtualservice import VirtualService
 from lateen.base.problem import Problem
+from lateen.ir.plan import Role
 from lateen.ir.routes import VirtualHost
+from lateen.translate.backends import Client
 from lateen.translate.claims import MeshRules, mesh_rules, visible
 from lateen.translate.destinations import DestinationIndex, Destinations, destination_index
 from lateen.translate.hosts import resolve
+from lateen.translate.localities import NODE, Viewer, placed_labels
+from lateen.translate.meshwide import NOTHING_SAID, MeshWide, mesh_wide
 from lateen.translate.mtls import MtlsIndex, mtls_index
 from lateen.translate.once import Once
 from lateen.translate.routes import Known, Translated
 from lateen.translate.scope import ALL_OF_IT, Scope
 from lateen.translate.settings import hash_of
-from lateen.world.model import Owned, Service, Shape, World
+from lateen.world.model import Owned, Service, Shape, Workload, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,13 @@ class Index:
     hosts: dict[tuple[str, tuple[str, ...], int], VirtualHost] = field(
         default_factory=dict, compare=False
     )
+    wide: MeshWide = NOTHING_SAID
+    place_keys: tuple[str, ...] = ()  # labels by which endpoints are preferred
+    clients: dict[tuple[Viewer, Role], Client] = field(default_factory=dict, compare=False)
+
+    def at(self, world: World) -> Index:
+        """The same rules for a world in which other pods stand behind services."""
+        return replace(self, world=world, once=Once(), clients={})
 
     def delegate(self, owner: str, name: str, namespace: str) -> Owned[VirtualService] | None:
         """The VirtualService without hosts of that name, if rules of `namespace` may name it."""
@@ -60,7 +71,41 @@ def index_of(world: World) -> Index:
         delegates={
             (r.namespace, r.name): r for r in world.virtual_services if not r.typed.spec.hosts
         },
+        wide=mesh_wide(world.mesh),
+        place_keys=_place_keys(world),
     )
+
+
+def _place_keys(world: World) -> tuple[str, ...]:
+    """The labels that some preference looks at; proxies alike in these see endpoints alike."""
+    settings = [world.mesh.locality_lb_setting]
+    for rule in world.destination_rules:
+        spec = rule.typed.spec
+        for policy in (spec.traffic_policy, *(s.traffic_policy for s in spec.subsets)):
+            if policy:
+                balances = [policy.load_balancer]
+                balances += [each.load_balancer for each in policy.port_level_settings]
+                settings += [each.locality_lb_setting for each in balances if each]
+    labels = (text for each in settings if each for text in each.failover_priority)
+    node = (NODE,) if any(s.distribution for some in world.services.values() for s in some) else ()
+    return tuple(sorted({*node, *(text.partition("=")[0] for text in labels)}))
+
+
+def sight_of(index: Index, workload: Workload) -> Sight:
+    """The mesh as one pod's proxy sees it."""
+    return Sight(
+        index=index,
+        namespace=workload.namespace,
+        labels=workload.labels,
+        viewer=viewer_of(index, workload),
+    )
+
+
+def viewer_of(index: Index, workload: Workload) -> Viewer:
+    """From where a pod's proxy looks."""
+    labels = placed_labels(workload.labels, workload.locality, workload.node)
+    seen = tuple((key, labels[key]) for key in index.place_keys if key in labels)
+    return Viewer(locality=workload.locality, labels=seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +119,16 @@ class Sight:
     namespace: str
     labels: Mapping[str, str]
     scope: Scope = ALL_OF_IT
+    viewer: Viewer = field(default_factory=Viewer)
+
+    def client(self, role: Role) -> Client:
+        """Who calls here: the same object for all who look from one place."""
+        index, key = self.index, (self.viewer, role)
+        if key not in index.clients:
+            index.clients[key] = Client(
+                world=index.world, mtls=index.mtls, wide=index.wide, viewer=self.viewer, role=role
+            )
+        return index.clients[key]
 
     def service(self, host: str) -> Service | None:
         """The service that answers to a full host name."""

@@ -13,13 +13,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from msgspec import structs
+
 from lateen.api.config import ConfigMap, Secret
 from lateen.api.destinationrule import DestinationRule
+from lateen.api.envoyfilter import EnvoyFilter
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
 from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
 from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.objects import Obj
+from lateen.api.proxyconfig import ProxyConfig
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
@@ -28,11 +32,24 @@ from lateen.base.locality import locality_of
 from lateen.world.addresses import allocate
 from lateen.world.entries import selected_endpoints, selected_pods
 from lateen.world.ingresses import from_ingresses
-from lateen.world.model import CLUSTER_DOMAIN, Owned, SecretData, Service, Shape, Workload, World
+from lateen.world.model import (
+    CLUSTER_DOMAIN,
+    ROOT_NAMESPACE,
+    Owned,
+    SecretData,
+    Service,
+    Shape,
+    Workload,
+    World,
+)
 from lateen.world.services import entry_services, instances_by_service, service_of
+from lateen.world.trustdomains import in_all_domains
 from lateen.world.workloads import workload_of
 
 T = TypeVar("T", bound=Api)
+
+# What `discoverySelectors` do not hide: what proxies are, and the certificates of gateways.
+_ALWAYS_THERE = frozenset(("Namespace", "Node", "Pod", "Secret", "ConfigMap"))
 
 
 def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> World:
@@ -40,9 +57,11 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
     by_kind: dict[str, list[Obj]] = {}
     for obj in objects:
         by_kind.setdefault(obj.key.kind, []).append(obj)
+    mesh = _mesh_config(by_kind.get("ConfigMap", ()))
+    _discover(by_kind, mesh)
+    trust_domain = mesh.trust_domain or trust_domain
     labels = {o.key.name: o.meta.labels for o in by_kind.get("Namespace", ())}
     places = {o.key.name: locality_of(o.meta.labels) for o in by_kind.get("Node", ())}
-    mesh = _mesh_config(by_kind.get("ConfigMap", ()))
     workloads = {
         (o.key.namespace, o.key.name): workload_of(
             o, labels.get(o.key.namespace, {}), trust_domain, places, mesh
@@ -50,6 +69,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         for o in sorted(by_kind.get("Pod", ()), key=lambda o: o.key)
     }
     services = [service_of(o) for o in by_kind.get("Service", ())]
+    services = [_service_for(s, mesh.default_service_export_to) for s in services]
     entry_objects = by_kind.get("ServiceEntry", [])
     beside = selected_endpoints(entry_objects, by_kind.get("WorkloadEntry", ()), trust_domain)
     entries = [
@@ -60,6 +80,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
     ingresses = from_ingresses(
         by_kind.get("Ingress", ()), by_kind.get("IngressClass", ()), services
     )
+    entries = [_service_for(e, mesh.default_service_export_to) for e in entries]
     return World(
         trust_domain=trust_domain,
         services=_by_host([*services, *_merged(_addressed(entries))]),
@@ -72,15 +93,26 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         entry_instances=selected_pods(entry_objects, by_kind.get("Pod", ()), workloads),
         workloads=workloads,
         virtual_services=_by_age(
-            *_owned(by_kind.get("VirtualService", ()), VirtualService), *ingresses.virtual_services
+            *_exported(
+                _owned(by_kind.get("VirtualService", ()), VirtualService),
+                mesh.default_virtual_service_export_to,
+            ),
+            *ingresses.virtual_services,
         ),
-        destination_rules=_owned(by_kind.get("DestinationRule", ()), DestinationRule),
+        destination_rules=_exported(
+            _owned(by_kind.get("DestinationRule", ()), DestinationRule),
+            mesh.default_destination_rule_export_to,
+        ),
         gateways=_by_age(*_owned(by_kind.get("Gateway", ()), Gateway), *ingresses.gateways),
         ingress_secrets=ingresses.secrets,
         mesh=mesh,
+        envoy_filters=_owned(by_kind.get("EnvoyFilter", ()), EnvoyFilter),
+        proxy_configs=_owned(by_kind.get("ProxyConfig", ()), ProxyConfig),
         sidecars=_owned(by_kind.get("Sidecar", ()), Sidecar),
         peer_authentications=_owned(by_kind.get("PeerAuthentication", ()), PeerAuthentication),
-        authorization_policies=_owned(by_kind.get("AuthorizationPolicy", ()), AuthorizationPolicy),
+        authorization_policies=_in_domains(
+            _owned(by_kind.get("AuthorizationPolicy", ()), AuthorizationPolicy), mesh
+        ),
         request_authentications=_owned(
             by_kind.get("RequestAuthentication", ()), RequestAuthentication
         ),
@@ -91,6 +123,19 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
             for o in sorted(by_kind.get("Secret", ()), key=lambda o: o.key)
         },
     )
+
+
+def _discover(by_kind: dict[str, list[Obj]], mesh: MeshConfig) -> None:
+    """Leave out what stands in namespaces that the mesh's settings do not select; pods stay."""
+    if not mesh.discovery_selectors:
+        return
+    selected = {
+        o.key.name
+        for o in by_kind.get("Namespace", ())
+        if any(each.matches(o.meta.labels) for each in mesh.discovery_selectors)
+    } | {ROOT_NAMESPACE}
+    for kind in by_kind.keys() - _ALWAYS_THERE:
+        by_kind[kind] = [o for o in by_kind[kind] if o.key.namespace in selected]
 
 
 def _mesh_config(objects: Iterable[Obj]) -> MeshConfig:
@@ -107,6 +152,38 @@ def _owned(objects: Iterable[Obj], kind: type[T]) -> tuple[Owned[T], ...]:
 
 def _by_age(*owned: Owned[T]) -> tuple[Owned[T], ...]:
     return tuple(sorted(owned, key=lambda o: o.age))
+
+
+def _in_domains(
+    policies: tuple[Owned[AuthorizationPolicy], ...], mesh: MeshConfig
+) -> tuple[Owned[AuthorizationPolicy], ...]:
+    """Policies as they are meant where the mesh's trust domain has other names."""
+    if not (mesh.trust_domain or mesh.trust_domain_aliases):
+        return policies
+    domains = (mesh.trust_domain or CLUSTER_DOMAIN, *mesh.trust_domain_aliases)
+    return tuple(replace(p, typed=in_all_domains(p.typed, domains)) for p in policies)
+
+
+def _service_for(service: Service, default: tuple[str, ...]) -> Service:
+    return replace(service, export_to=service.export_to or default) if default else service
+
+
+R = TypeVar("R", VirtualService, DestinationRule)
+
+
+def _exported(rules: tuple[Owned[R], ...], default: tuple[str, ...]) -> tuple[Owned[R], ...]:
+    """Rules that do not say for whom they are there are for whom the mesh says."""
+    if not default:
+        return rules
+    return tuple(
+        rule if rule.typed.spec.export_to else replace(rule, typed=_for(rule.typed, default))
+        for rule in rules
+    )
+
+
+def _for(rule: R, namespaces: tuple[str, ...]) -> R:
+    spec = structs.replace(rule.spec, export_to=namespaces)
+    return structs.replace(rule, spec=spec)
 
 
 def by_address(workloads: Mapping[tuple[str, str], Workload]) -> dict[str, Workload]:

@@ -15,11 +15,13 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from lateen.api.destinationrule import DestinationRule
+from lateen.api.envoyfilter import EnvoyFilter
 from lateen.api.fields import Api, Labels
 from lateen.api.gateway import Gateway
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.objects import Obj
+from lateen.api.proxyconfig import ProxyConfig
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
@@ -135,6 +137,7 @@ class Service:
     outside: bool = False
     affinity_seconds: int = 0
     created: str = ""
+    distribution: str = ""  # Kubernetes' trafficDistribution
     origin: Origin
 
     @property
@@ -187,6 +190,8 @@ class Workload:
     subdomain: str = ""
     locality: Locality = NOWHERE  # of its node, or what its label istio-locality says
     proxy_metadata: tuple[tuple[str, str], ...] = ()
+    node: str = ""
+    proxy_settings: str = ""  # what its annotation says of how its proxy starts
     origin: Origin
 
     def target(self, port: int | str) -> int | None:
@@ -274,6 +279,8 @@ class World:
     entry_instances: Mapping[tuple[str, str], tuple[Instance, ...]]  # by namespace and entry name
     gateways: tuple[Owned[Gateway], ...]
     sidecars: tuple[Owned[Sidecar], ...]
+    proxy_configs: tuple[Owned[ProxyConfig], ...]
+    envoy_filters: tuple[Owned[EnvoyFilter], ...]
     mesh: MeshConfig
     peer_authentications: tuple[Owned[PeerAuthentication], ...]
     authorization_policies: tuple[Owned[AuthorizationPolicy], ...]

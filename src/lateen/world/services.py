@@ -26,6 +26,7 @@ from lateen.world.model import (
 )
 from lateen.world.protocols import protocol_named, protocol_of
 
+_DISTRIBUTION = "networking.istio.io/traffic-distribution"
 _OWNER_LABEL = "kubernetes.io/service-name"
 _RESOLUTIONS = {"STATIC": Shape.ENTRY_STATIC, "NONE": Shape.ENTRY_NONE, "": Shape.ENTRY_NONE}
 
@@ -70,6 +71,7 @@ def service_of(obj: Obj) -> Service:
         selector=tuple(sorted(spec.selector.items())),
         alias=spec.external_name.rstrip(".").lower(),
         export_to=_exported_to(obj),
+        distribution=spec.traffic_distribution or obj.meta.annotations.get(_DISTRIBUTION, ""),
         outside=spec.type == "LoadBalancer",
         affinity_seconds=spec.affinity_seconds,
         created=obj.meta.creation_timestamp or "",

@@ -66,6 +66,8 @@ def workload_of(
         subdomain=pod.spec.subdomain,
         proxy_metadata=_proxy_metadata(pod.metadata.annotations, mesh),
         locality=_locality(labels, places.get(pod.spec.node_name, NOWHERE)),
+        node=pod.spec.node_name,
+        proxy_settings=pod.metadata.annotations.get(ANNOTATION, ""),
         origin=obj.origin(),
     )
 
