@@ -40,6 +40,7 @@ Json = dict[str, Any]
 AUTHORITY = pki.Authority()
 WAIT = 10.0
 _DIALLED = "dialled"  # the pod at whatever address a client dialled
+_GIVEN = ("kubernetes://", "file-")  # how the names of users' secrets begin
 _STANDARD = {"http": 80, "https": 443, "tcp": 0, "tls": 443}
 
 
@@ -300,13 +301,14 @@ class Rig:
 def _put_certificates(config: Json) -> None:
     """Real certificates for gateways' Secrets, each for a host named as the Secret."""
     for secret in config["static_resources"]["secrets"]:
-        if "tls_certificate" in secret and secret["name"].startswith("kubernetes://"):
-            pair = certificate(secret["name"].rpartition("/")[2])
+        if "tls_certificate" in secret and secret["name"].startswith(_GIVEN):
+            path = secret["name"].partition("~")[0].removesuffix(".crt")
+            pair = certificate(path.rpartition("/")[2])
             secret["tls_certificate"] = {
                 "certificate_chain": {"inline_string": pair.certificate.decode()},
                 "private_key": {"inline_string": pair.key.decode()},
             }
-        elif "validation_context" in secret and secret["name"].startswith("kubernetes://"):
+        elif "validation_context" in secret and secret["name"].startswith(_GIVEN):
             secret["validation_context"]["trusted_ca"] = {"inline_string": AUTHORITY.root.decode()}
 
 

@@ -157,16 +157,19 @@ class OutlierDetection(Api, frozen=True, kw_only=True):
 
 
 class ClientTLSSettings(Api, frozen=True, kw_only=True):
-    """TLS towards the destination: DISABLE, SIMPLE, MUTUAL, ISTIO_MUTUAL."""
+    """TLS towards the destination: DISABLE, SIMPLE, MUTUAL, ISTIO_MUTUAL.
+
+    Certificates are in a Secret beside the pod, or at paths where the proxy has one mounted.
+    """
 
     mode: str = "DISABLE"
     sni: str = ""
     subject_alt_names: tuple[str, ...] = ()
     insecure_skip_verify: bool = False
     credential_name: str = ""
-    client_certificate: NotYet = None
-    private_key: NotYet = None
-    ca_certificates: NotYet = None
+    client_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
     ca_crl: NotYet = None
 
 

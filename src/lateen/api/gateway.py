@@ -40,6 +40,14 @@ class Port(Api, frozen=True, kw_only=True):
     target_port: Informative = None
 
 
+class TLSCertificate(Api, frozen=True, kw_only=True):
+    """A certificate and its key, by path."""
+
+    server_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+
+
 class ServerTLSSettings(Api, frozen=True, kw_only=True):
     """How the gateway speaks TLS; `credential_name` is a Secret beside the gateway workload."""
 
@@ -47,12 +55,12 @@ class ServerTLSSettings(Api, frozen=True, kw_only=True):
     mode: str = "PASSTHROUGH"
     credential_name: str = ""
     credential_names: tuple[str, ...] = ()
-    server_certificate: NotYet = None
-    private_key: NotYet = None
-    ca_certificates: NotYet = None
+    server_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
     ca_crl: NotYet = None
     ca_cert_credential_name: str = ""
-    tls_certificates: NotYet = None
+    tls_certificates: tuple[TLSCertificate, ...] = ()
     subject_alt_names: tuple[str, ...] = ()
     verify_certificate_spki: tuple[str, ...] = ()
     verify_certificate_hash: tuple[str, ...] = ()

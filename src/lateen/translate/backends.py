@@ -28,6 +28,7 @@ from lateen.ir.backends import (
 )
 from lateen.ir.plan import Mtls, Role
 from lateen.ir.routes import SourceHash
+from lateen.translate.certfiles import pair_name, root_name
 from lateen.translate.destinations import Destinations, Effective
 from lateen.translate.faults import no_upgrade, not_carried
 from lateen.translate.localities import (
@@ -347,16 +348,21 @@ def _security(
                 auto=False,
             )
         case "SIMPLE" | "MUTUAL":
-            if tls.mode == "MUTUAL" and not tls.credential_name and policy.tls:
+            files = tls.client_certificate and tls.private_key
+            own = pair_name(tls.client_certificate, tls.private_key) if files else ""
+            root = root_name(tls.ca_certificates)
+            if tls.credential_name:
+                own = f"kubernetes://{tls.credential_name}"
+                root = f"{own}-cacert"
+            if tls.mode == "MUTUAL" and not own and policy.tls:
                 message = (
                     "MUTUAL without credentialName is not carried: no client certificate is shown"
                 )
                 problems.append(not_carried(policy.tls.origin, message))
-            name = f"kubernetes://{tls.credential_name}" if tls.credential_name else ""
             return OriginateTls(
                 sni=tls.sni,
-                secret=name if tls.mode == "MUTUAL" else "",
-                root=f"{name}-cacert" if name else "",
+                secret=own if tls.mode == "MUTUAL" else "",
+                root=root,
                 sans=tuple(tls.subject_alt_names) or service.sans,
                 verify=not tls.insecure_skip_verify,
             )

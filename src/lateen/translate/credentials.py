@@ -18,8 +18,9 @@ from lateen.base.origin import Origin
 from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, OriginateTls
 from lateen.ir.plan import ClientCheck, RootSecret, TlsSecret
-from lateen.translate.faults import not_carried, not_found
-from lateen.world.model import SecretData, World
+from lateen.translate.certfiles import file_pair, file_root, pair_name, root_name
+from lateen.translate.faults import not_found
+from lateen.world.model import SecretData, Workload, World
 
 _CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
 _ROOT_KEYS = ("cacert", "ca.crt")
@@ -38,16 +39,19 @@ class Credentials:
 
 
 def credentials_of(
-    tls: ServerTLSSettings, world: World, namespace: str, origin: Origin, problems: list[Problem]
+    tls: ServerTLSSettings,
+    world: World,
+    workload: Workload,
+    origin: Origin,
+    problems: list[Problem],
 ) -> Credentials | None:
     """The credentials of a server that ends TLS; None, with a problem, where some are missing."""
     if tls.mode == "ISTIO_MUTUAL":
         return Credentials(client=ClientCheck(names=tls.subject_alt_names))
+    namespace = workload.namespace
     names = tls.credential_names or ((tls.credential_name,) if tls.credential_name else ())
     if not names:
-        message = "a server without tls.credentialName is not carried yet; it is left out"
-        problems.append(not_carried(origin, message))
-        return None
+        return _from_files(tls, world, workload, origin, problems)
     secrets = [_secret(world, namespace, name, origin, problems) for name in names]
     found = tuple(secret for secret in secrets if secret)
     if len(found) < len(secrets):
@@ -60,14 +64,42 @@ def credentials_of(
         fix = f"or put ca.crt into Secret {names[0]}: {tls.mode} verifies clients against it"
         problems.append(not_found(origin, what, fix))
         return None
-    client = ClientCheck(
+    return Credentials(secrets=found, root=root, client=_client(tls, root))
+
+
+def _client(tls: ServerTLSSettings, root: RootSecret) -> ClientCheck:
+    return ClientCheck(
         root=root.name,
         required=tls.mode == "MUTUAL",
         names=tls.subject_alt_names,
         spki=tls.verify_certificate_spki,
         hashes=tls.verify_certificate_hash,
     )
-    return Credentials(secrets=found, root=root, client=client)
+
+
+def _from_files(
+    tls: ServerTLSSettings,
+    world: World,
+    workload: Workload,
+    origin: Origin,
+    problems: list[Problem],
+) -> Credentials | None:
+    """Certificates by path."""
+    paths = [(each.server_certificate, each.private_key) for each in tls.tls_certificates]
+    if not paths:
+        paths = [(tls.server_certificate, tls.private_key)]
+    secrets = [file_pair(world, workload, pair_name(*each), origin, problems) for each in paths]
+    found = tuple(secret for secret in secrets if secret)
+    if len(found) < len(secrets):
+        return None
+    if tls.mode not in _MUTUAL:
+        return Credentials(secrets=found)
+    roots = (tls.ca_certificates, *(each.ca_certificates for each in tls.tls_certificates))
+    name = root_name(next(filter(None, roots), ""))
+    root = file_root(world, workload, name, origin, problems)
+    if root is None:
+        return None
+    return Credentials(secrets=found, root=root, client=_client(tls, root))
 
 
 def client_credentials(
@@ -79,7 +111,7 @@ def client_credentials(
     problems: list[Problem] = []
     for backend in backends:
         security = backend.security
-        if not isinstance(security, OriginateTls) or not security.root:
+        if not isinstance(security, OriginateTls) or not security.root.startswith(_PREFIX):
             continue
         name = security.root.removeprefix(_PREFIX).removesuffix(_ROOT)
         root = _root(world, namespace, "", name)

@@ -16,6 +16,7 @@ from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, EndpointSet
 from lateen.ir.plan import Outbound, Proxy, ProxyPlan, Role, SniffOut, TcpOut
 from lateen.translate.calling import called_backends
+from lateen.translate.certfiles import file_credentials
 from lateen.translate.envoyfilters import patches_for
 from lateen.translate.gateways import gateway_view
 from lateen.translate.inbound import inbound_of
@@ -102,6 +103,7 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
     sight = sight_of(index, workload)
     further = called_backends(inbound.authorization, sight, Role.SIDECAR, shared.backends)
     patches, unread = patches_for(index.world.envoy_filters, workload)
+    pairs, roots, lacking = file_credentials(shared.backends, index.world, workload)
     plan = ProxyPlan(
         proxy=proxy,
         patches=patches,
@@ -110,14 +112,14 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         tables=shared.tables,
         backends=_with(shared.backends, further.backends),
         endpoints=_with(shared.endpoints, further.endpoints),
-        secrets=shared.secrets,
-        roots=shared.roots,
+        secrets=shared.secrets + pairs,
+        roots=shared.roots + roots,
         allow_any=shared.view.allow_any,
         egress_proxy=egress_proxy.backend if egress_proxy and shared.view.allow_any else None,
         trust_domain=index.world.trust_domain,
         reads=reads_of(index.world.mesh),
     )
-    found = dict.fromkeys([*shared.problems, *problems, *further.problems, *unread])
+    found = dict.fromkeys([*shared.problems, *problems, *further.problems, *unread, *lacking])
     return Planned(plan=plan, problems=tuple(found))
 
 
@@ -141,6 +143,7 @@ def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
     authorization, found = authorization_of(sight, workload)
     further = called_backends(authorization, sight, Role.GATEWAY, view.backends)
     patches, unread = patches_for(index.world.envoy_filters, workload)
+    pairs, roots, lacking = file_credentials(view.backends, index.world, workload)
     plan = ProxyPlan(
         proxy=proxy,
         patches=patches,
@@ -149,11 +152,11 @@ def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
         tables=view.tables,
         backends=_with(view.backends, further.backends),
         endpoints=_with(view.endpoints, further.endpoints),
-        secrets=view.secrets,
-        roots=view.roots,
+        secrets=tuple(dict.fromkeys([*view.secrets, *pairs])),
+        roots=tuple(dict.fromkeys([*view.roots, *roots])),
         allow_any=False,
         trust_domain=index.world.trust_domain,
         reads=reads_of(index.world.mesh),
     )
-    told = dict.fromkeys([*problems, *found, *further.problems, *unread])
+    told = dict.fromkeys([*problems, *found, *further.problems, *unread, *lacking])
     return Planned(plan=plan, problems=tuple(told))

@@ -187,8 +187,7 @@ def _in_the_way(state: _Opening, place: ServerPlace) -> ServerPlace | None:
 
 def _ended(state: _Opening, place: ServerPlace, tls: ServerTLSSettings) -> GatewayTls | None:
     """How a server ends TLS; None, with a problem, if it cannot."""
-    namespace = state.workload.namespace
-    found = credentials_of(tls, state.world, namespace, place.origin, state.problems)
+    found = credentials_of(tls, state.world, state.workload, place.origin, state.problems)
     if found is None:
         return None
     state.secrets |= {secret.name: secret for secret in found.secrets}

@@ -171,6 +171,15 @@ class Injection(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A folder of a proxy with a Secret's files; `files` are their keys where they are named otherwise."""
+
+    path: str
+    secret: str
+    files: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """A pod, as traffic sees it."""
 
@@ -193,6 +202,7 @@ class Workload:
     locality: Locality = NOWHERE  # of its node, or what its label istio-locality says
     proxy_metadata: tuple[tuple[str, str], ...] = ()
     node: str = ""
+    mounts: tuple[Mount, ...] = ()
     proxy_settings: str = ""  # what its annotation says of how its proxy starts
     origin: Origin
 

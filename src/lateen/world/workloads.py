@@ -16,6 +16,7 @@ from lateen.api.pod import Pod
 from lateen.api.proxydefaults import ANNOTATION, metadata_faults
 from lateen.base.locality import NOWHERE, Locality, parse_locality
 from lateen.world.model import Injection, Workload
+from lateen.world.mounts import mounts_of
 
 _INJECT = "sidecar.istio.io/inject"
 _TEMPLATES = "inject.istio.io/templates"
@@ -67,6 +68,7 @@ def workload_of(
         proxy_metadata=_proxy_metadata(pod.metadata.annotations, mesh),
         locality=_locality(labels, places.get(pod.spec.node_name, NOWHERE)),
         node=pod.spec.node_name,
+        mounts=mounts_of(pod),
         proxy_settings=pod.metadata.annotations.get(ANNOTATION, ""),
         origin=obj.origin(),
     )
