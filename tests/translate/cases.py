@@ -2,10 +2,10 @@
 
 A document with the one key `case` says which proxy's plan, and which parts of it, the golden shows.
 With `base: NAME` the objects of `tests/cases/NAME.yaml` are there, too, with `files` those of the
-named files of `examples`, as they are. One with the one key `pods` gives, by namespace and name, an address and, if they matter, `labels`,
-`account`, `ports` (by name), `image`, `owner`, `ready: false`, `phase`, `annotations`, `hostname`
-and `subdomain`. As the controllers would, the reader makes EndpointSlices of Services and pods, and
-gives Services an address.
+named files of `examples`, as they are. One with the one key `pods` gives, by namespace and name, an
+address and, if they matter, `labels`, `account`, `ports` (by name), `image`, `owner`,
+`ready: false`, `phase`, `annotations`, `hostname` and `subdomain`. As the controllers would, the
+reader makes EndpointSlices of Services and pods, and gives Services an address.
 """
 
 from __future__ import annotations
