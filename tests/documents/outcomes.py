@@ -17,14 +17,6 @@ from lateen.check.admission import Admission, admit
 from lateen.sources.files import read_paths
 from tests.documents.assumed import FOLDERS, assumed
 
-# Of kinds that are not carried yet.
-AWAITED = frozenset(
-    {
-        "06.1-networkpolicy",
-        "12.4-networkpolicy",
-    }
-)
-
 
 class Verdict(StrEnum):
     """What becomes of a document."""
@@ -54,8 +46,7 @@ class Outcome:
 def outcomes(source: str) -> Iterator[Outcome]:
     """Of every document of the guide, the article or the book, in order."""
     for path in sorted(FOLDERS[source].glob("*.yaml")):
-        if path.stem not in AWAITED:
-            yield from outcomes_of(path, source)
+        yield from outcomes_of(path, source)
 
 
 def outcomes_of(path: Path, source: str) -> Iterator[Outcome]:

@@ -1,4 +1,4 @@
-"""The security examples of the book (5.5, 6.2, 6.5) and of the guide at work, as they are written."""
+"""The security examples of the book (5.5, 6.2, 6.5, 12.4) and of the guide at work, as they are written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.envoy import pki
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
-# 5.5, 6.2, 6.5 and the guide's policies. Those of 6.2 for the whole namespace are those of 6.5, too.
+# 5.5, 6.2, 6.5, 12.4 and the guide's policies. Those of 6.2 for the whole namespace are those of 6.5, too.
 DOCUMENTS = (
     "book/05.5-strict-mtls",
     "book/06.2-strict-mtls",
@@ -32,6 +32,7 @@ DOCUMENTS = (
     "book/06.5-authorization",
     "book/06.5-secret",
     "book/06.5-gateway",
+    "book/12.4-networkpolicy",
     "guide/en/14-security",
 )
 # Namespace, name, account.
@@ -47,9 +48,25 @@ WORKLOADS = (
     ("your-namespace", "inventory", "inventory"),
     ("your-namespace", "plain", "default"),
     ("your-namespace", "database", "default"),
+    ("finance", "transfers", "default"),
+    ("finance", "accounts", "default"),
+    ("finance", "audit", "default"),
 )
+APPS = {
+    "transfers": "frontend",
+    "accounts": "backend",
+}  # labels in 12.4; else an app has its own name
 OUTSIDE = ("plain", "database")  # pods without a proxy
-CALLERS = ("frontend", "user-service", "inventory-service", "go-service", "orders", "plain")
+CALLERS = (
+    "frontend",
+    "user-service",
+    "inventory-service",
+    "go-service",
+    "orders",
+    "plain",
+    "transfers",
+    "audit",
+)
 HOST = "ecommerce.example.com"
 Tree = dict[str, Any]
 
@@ -69,7 +86,8 @@ def _credentials() -> list[Tree]:
 def _workload(namespace: str, name: str, account: str) -> Iterator[Tree]:
     if account != "default":
         yield _tree("v1", "ServiceAccount", account, namespace)
-    labels = {"app": name} | ({"sidecar.istio.io/inject": "false"} if name in OUTSIDE else {})
+    app = {"app": APPS.get(name, name)}
+    labels = app | ({"sidecar.istio.io/inject": "false"} if name in OUTSIDE else {})
     port = 5432 if name == "database" else 8080
     env = [{"name": "NAME", "value": name}, {"name": "PORT", "value": str(port)}]
     container = {
@@ -84,12 +102,12 @@ def _workload(namespace: str, name: str, account: str) -> Iterator[Tree]:
         "containers": [container],
     }
     template = {"metadata": {"labels": labels}, "spec": spec}
-    selector = {"matchLabels": {"app": name}}
+    selector = {"matchLabels": app}
     yield _tree(
         "apps/v1", "Deployment", name, namespace, spec={"selector": selector, "template": template}
     )
     ports = [{"name": "http", "port": 80, "targetPort": port}]
-    yield _tree("v1", "Service", name, namespace, spec={"selector": {"app": name}, "ports": ports})
+    yield _tree("v1", "Service", name, namespace, spec={"selector": app, "ports": ports})
 
 
 def _ways_in() -> Iterator[Tree]:
@@ -280,6 +298,20 @@ def test_6_5_the_gateway_asks_for_a_token_of_the_right_issuer(book: Mesh) -> Non
     assert https(book, HOST, "") == (403, HOST)
     assert https(book, HOST, token("https://elsewhere.example.com")) == (401, HOST)
     assert https(book, HOST, token()[:-6] + "AAAAAA") == (401, HOST)
+
+
+def test_12_4_the_frontend_alone_reaches_the_backend(book: Mesh) -> None:
+    assert book.call("http://accounts/", via="/transfers").status == 200
+    ask = (
+        "import urllib.request as u\n"
+        "try: u.urlopen('http://accounts/', timeout=2)\n"
+        "except OSError as e: print(type(e).__name__)"
+    )
+    assert book.inside(ask, via="/audit") == "TimeoutError"
+    assert book.inside(ask.replace("accounts", "accounts.finance"), via="/frontend") in (
+        "TimeoutError",
+        "HTTPError",
+    )
 
 
 def test_the_guides_policy_lets_the_go_service_get_and_post_the_api(book: Mesh) -> None:
