@@ -19,7 +19,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.e2e.harness import Mesh
+from tests.e2e.harness import Mesh, eventually
 from tests.envoy import pki
 
 HERE = Path(__file__).parent
@@ -304,7 +304,7 @@ def test_12_4_the_frontend_alone_reaches_the_backend(book: Mesh) -> None:
     assert book.call("http://accounts/", via="/transfers").status == 200
     ask = (
         "import urllib.request as u\n"
-        "try: u.urlopen('http://accounts/', timeout=2)\n"
+        "try: u.urlopen('http://accounts/', timeout=1)\n"
         "except OSError as e: print(type(e).__name__)"
     )
     assert book.inside(ask, via="/audit") == "TimeoutError"
@@ -336,6 +336,18 @@ def test_the_guides_database_is_reached_at_the_address_its_endpoints_give(book: 
     book.up()
     answer = book.call("http://external-postgres:5432/", via="/frontend")
     assert (answer.status, answer.json["name"]) == (200, "database")
+
+
+def test_12_4_the_rate_is_limited_as_it_is_written_today(book: Mesh) -> None:
+    text = (EXAMPLES / "book/modern/12.4-quotaspec.yaml").read_text()
+    (book.folder / "rate.yaml").write_text(text.replace(" 100\n", " 3\n"))
+    book.up()
+    refused = eventually(lambda: (a := book.get("/transfers/")).status == 429 and a)
+    assert refused
+    assert refused.text == "local_rate_limited"
+    (book.folder / "rate.yaml").unlink()
+    book.up()
+    assert eventually(lambda: book.get("/transfers/").status == 200)
 
 
 def test_every_document_is_taken_without_a_word(book: Mesh) -> None:
