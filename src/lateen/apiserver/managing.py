@@ -136,7 +136,7 @@ def claimed(
     mine = _owned(fields_of(wanted, rules), who)
     lost = changed.added | changed.modified | changed.removed
     before = managers.get(who)
-    unchanged = before is not None and before.fields == mine and not lost
+    unchanged = before is not None and before.fields == mine and not lost & mine
     made = {m: _less(held, lost) for m, held in managers.items() if m != who}
     time = before.time if before and unchanged else now
     return without_empty({**made, who: Managed(fields=mine, version=version, time=time)})
