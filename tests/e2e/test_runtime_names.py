@@ -127,10 +127,3 @@ def test_a_service_without_selector_leads_to_the_endpoints_written_for_it(more: 
     assert eventually(lambda: more.call("http://by-hand/").status == 200)
     name, address = next(iter(talk_pods(more).items()))
     assert more.call("http://by-hand/").json["host"] == name, address
-
-
-def test_session_affinity_is_reported_since_it_is_not_honoured(more: Mesh) -> None:
-    def said() -> list[Any]:
-        return [p for p in more.status()["problems"] if p["field"] == "spec.sessionAffinity"]
-
-    assert "not yet honoured" in eventually(said)[0]["message"]

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import shutil
 import signal
 import time
@@ -29,6 +30,7 @@ def run_down(name: str) -> int:
     """Ask the supervisor to stop and wait until the run directory is gone."""
     run, state, _ = directories(name)
     client = Client(run / "api.sock")
+    supervisor = _supervisor(run)
     try:
         client.post("/lateen/v1/shutdown", {}, timeout=ANSWER)
     except Unreachable:
@@ -37,9 +39,11 @@ def run_down(name: str) -> int:
             others = ", ".join(running_meshes(run.parent))
             print(f"lateen {name} does not run" + (f"; these do: {others}" if others else ""))
             return 0
-        _signal(run)
+        if supervisor is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(supervisor, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE
-    while run.exists() or _runs(state):
+    while run.exists() or _runs(state) or not _has_ended(supervisor):
         if time.monotonic() > deadline:
             raise LateenError(
                 f"lateen {name} has not ended after {PATIENCE:.0f} s; see {state}/logs"
@@ -50,7 +54,7 @@ def run_down(name: str) -> int:
 
 
 def _runs(state: Path) -> bool:
-    """Whether some supervisor has this mesh: its lock lasts exactly as long as it does."""
+    """Whether some supervisor has this mesh: it lets go of its lock as the last it does."""
     try:
         lock = (state / "lock").open("r+")
     except FileNotFoundError:
@@ -63,10 +67,17 @@ def _runs(state: Path) -> bool:
     return False
 
 
-def _signal(run: Path) -> None:
-    """Ask the supervisor itself, as no control plane is there to pass it on."""
+def _supervisor(run: Path) -> int | None:
+    """A descriptor of the supervisor's process, whose number nobody else can have while it is open."""
     # A file from before may be there still, and the number another process's by now.
     with contextlib.suppress(OSError, ValueError, KeyError):
         pid = int(json.loads((run / "pids.json").read_text())["supervisor"])
+        descriptor = os.pidfd_open(pid)
         if b"lateen" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGTERM)
+            return descriptor
+        os.close(descriptor)
+    return None
+
+
+def _has_ended(process: int | None) -> bool:
+    return process is None or bool(select.select([process], [], [], 0)[0])
