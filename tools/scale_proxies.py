@@ -97,6 +97,11 @@ class Fleet:
                     await self._more.wait()
 
     async def _proxy(self, node: str, token: str) -> None:
+        while True:  # as Envoy, which tries again when it cannot connect
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self._stream(node, token)
+
+    async def _stream(self, node: str, token: str) -> None:
         async with grpc.aio.insecure_channel(f"unix:{self._socket}", options=_OPTIONS) as channel:
             call: Any = channel.stream_stream(METHOD)(
                 metadata=(("authorization", f"Bearer {token}"),)

@@ -97,9 +97,16 @@ class Stream:
     def on_snapshot(self, resources: Resources) -> Output:
         """There is a new wanted state; it replaces the last one, whatever became of that."""
         old, self._target = self._target, resources
-        for type_, channel in self._channels.items():
-            if old is None or old.get(type_) is not resources.get(type_):
-                channel.dirty = True
+        changed = [
+            type_
+            for type_ in self._channels
+            if old is None or old.get(type_) is not resources.get(type_)
+        ]
+        for type_ in changed:
+            self._channels[type_].dirty = True
+        at_rest = old is not None and self._programmed_for is old
+        if at_rest and changed == [ResourceType.ENDPOINTS] and self._push_endpoints():
+            return self._output()  # there is nothing else that could be due
         return self._advance()
 
     def on_secrets(self, names: Iterable[str]) -> Output:
@@ -182,6 +189,9 @@ class Stream:
                 if not missing:
                     self._push_removals(clusters, endpoints, routes)
                     self._note_programmed(self._target)
+        return self._output()
+
+    def _output(self) -> Output:
         output = Output(responses=tuple(self._responses), events=tuple(self._events))
         self._responses.clear()
         self._events.clear()
