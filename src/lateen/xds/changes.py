@@ -21,7 +21,7 @@ class Changes:
     is gone.
     """
 
-    def __init__(self, limit: int = 512) -> None:
+    def __init__(self, limit: int = 128) -> None:
         self._limit = limit
         self._known: OrderedDict[tuple[int, int], tuple[_Set, _Set, frozenset[str]]] = OrderedDict()
 
