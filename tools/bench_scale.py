@@ -118,11 +118,11 @@ class Plane:
         )  # fmt: skip
         return self._report(began, cpu, len(self.rows), 5.0)
 
-    def change(self, method: str, path: str, body: Any) -> Came:
-        """Write something and see it come to every sidecar."""
+    def change(self, method: str, path: str, body: Any, quiet: float = 0.5) -> Came:
+        """Write something and see it come to every sidecar; nothing more came for `quiet` seconds."""
         cpu, began = self.cpu(), time.monotonic()
         self.ask(method, path, body)
-        return self._report(began, cpu, self.size.pods)
+        return self._report(began, cpu, self.size.pods, quiet)
 
     def _report(self, began: float, cpu: float, proxies: int = 1, quiet: float = 0.5) -> Came:
         if self.proxies is None or not self.proxies.stdin or not self.proxies.stdout:
@@ -170,12 +170,12 @@ class Plane:
         tree = virtual_service(self.size, number, generation)
         meta = tree["metadata"]
         path = "/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices/{name}"
-        return self.change("PATCH", path.format(**meta), tree)
+        return self.change("PATCH", path.format(**meta), tree, quiet=2.0)
 
     def mesh_wide(self, generation: int) -> Came:
         """Another setting for every service."""
         path = "/apis/networking.istio.io/v1/namespaces/istio-system/destinationrules/all"
-        return self.change("PATCH", path, mesh_wide_rule(generation))
+        return self.change("PATCH", path, mesh_wide_rule(generation), quiet=5.0)
 
 
 @contextmanager
