@@ -60,6 +60,8 @@ _USUAL = (
     ("normalize_path", True),
     ("bind_to_port", False),
 )
+# Maps, which protobuf gives in any order.
+_MAPS = ("policies", "providers", "typed_per_filter_config")
 _EMPTY: tuple[object, ...] = ({}, [], "", None)
 
 
@@ -92,7 +94,7 @@ def short(value: Any) -> Any:
             continue
         if key == "metadata" and "filter_metadata" in each:
             made |= _metadata(each["filter_metadata"])
-        elif key in {"policies", "providers"}:  # a map, which protobuf gives in any order
+        elif key in _MAPS:
             made[key] = {name: short(each[name]) for name in sorted(each)}
         elif key == "transport_socket" and "require_client_certificate" in str(each):
             made[key] = "the mesh's mTLS"
