@@ -89,6 +89,18 @@ def test_services_hand_out_their_endpoints_in_turn() -> None:
     assert table.endpoints("198.19.0.1", 81) == ()
 
 
+def test_a_pod_goes_to_its_own_node_where_the_service_says_so() -> None:
+    ends = tuple((f"198.18.0.{n}", 80) for n in (2, 3, 4))
+    table = ServiceTable()
+    service = ServiceAddress(
+        address="198.19.0.1", port=80, endpoints=ends, nodes=("one", "two", "one")
+    )
+    table.replace((service,))
+    assert set(table.endpoints("198.19.0.1", 80, node="one")) == {ends[0], ends[2]}
+    assert table.endpoints("198.19.0.1", 80, node="three") == ()
+    assert set(table.endpoints("198.19.0.1", 80)) == set(ends), "clients of the host"
+
+
 def test_a_client_stays_with_its_endpoint_until_it_has_been_away_too_long() -> None:
     now = [0.0]
     ends = tuple((f"198.18.0.{n}", 80) for n in (2, 3, 4))

@@ -4,8 +4,8 @@ A document with the one key `case` says which proxy's plan, and which parts of i
 With `base: NAME` the objects of `tests/cases/NAME.yaml` are there, too, with `files` those of the
 named files of `examples`, as they are. One with the one key `pods` gives, by namespace and name, an
 address and, if they matter, `labels`, `account`, `ports` (by name), `image`, `owner`,
-`ready: false`, `phase`, `annotations`, `hostname` and `subdomain`. As the controllers would, the
-reader makes EndpointSlices of Services and pods, and gives Services an address.
+`ready: false`, `phase`, `annotations`, `hostname`, `node` and `subdomain`. As the
+controllers would, the reader makes EndpointSlices of Services and pods, and gives Services an address.
 """
 
 from __future__ import annotations
@@ -138,6 +138,7 @@ def _pods(by_namespace: Mapping[str, Mapping[str, Tree]]) -> Iterator[Tree]:
                 "serviceAccountName": pod.get("account", "default"),
                 "hostname": pod.get("hostname", ""),
                 "subdomain": pod.get("subdomain", ""),
+                **({"nodeName": pod["node"]} if "node" in pod else {}),
             }
             status = {"phase": pod.get("phase", "Running"), "podIP": pod.get("ip", "")}
             yield {

@@ -73,9 +73,6 @@ def _sharing(spec: ServiceSpec, at: At) -> Iterator[Problem]:
             yield here.key("clientIP", "timeoutSeconds").invalid(seconds, words)
     policies = ("Cluster", "Local")
     yield from one_of(at.key("internalTrafficPolicy"), spec.internal_traffic_policy, policies)
-    if spec.internal_traffic_policy == "Local":
-        words = "has no effect: the nodes are all of this machine, and endpoints of each are used"
-        yield at.key("internalTrafficPolicy").warning(words, code=NOT_YET_HONOURED)
     if not spec.external_traffic_policy:
         return
     here = at.key("externalTrafficPolicy")

@@ -311,7 +311,9 @@ class Pod:
 
     async def _serve_plain(self) -> None:
         if self._kube_proxy is None:
-            self._kube_proxy = await serviceproxy.serve_pod(self._namespace, self._services.table)
+            self._kube_proxy = await serviceproxy.serve_pod(
+                self._namespace, self._services.table, self.run.node
+            )
 
     def _write_volumes(self) -> None:
         folder = self._services.paths.volumes(self.run.uid)

@@ -115,6 +115,7 @@ class PodRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     address: str
     hostname: str
+    node: str = ""
     service_account: str = "default"
     restart_policy: str = "Always"
     grace_seconds: int = 30
@@ -166,7 +167,8 @@ class ServiceAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """A Service's address and port with its ready endpoints, for those that have no proxy.
 
     With `outside` clients of the host come to it through a socket. `affinity`: for how many seconds a
-    client stays with its endpoint; 0 for not at all.
+    client stays with its endpoint; 0 for not at all. `nodes`, if given, are the endpoints': a pod goes to
+    those of its own node alone.
     """
 
     address: str
@@ -174,6 +176,7 @@ class ServiceAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     endpoints: tuple[tuple[str, int], ...] = ()
     outside: bool = False
     affinity: int = 0
+    nodes: tuple[str, ...] = ()
 
 
 class Directory(_Message, frozen=True, kw_only=True, tag="directory"):

@@ -40,17 +40,19 @@ class ServiceTable:
         self._services = {(s.address, s.port): s for s in services}
         self._turns = {key: turn for key, turn in self._turns.items() if key in self._services}
 
-    def endpoints(self, address: str, port: int, client: str = "") -> Sequence[Endpoint]:
+    def endpoints(
+        self, address: str, port: int, client: str = "", node: str | None = None
+    ) -> Sequence[Endpoint]:
         """The endpoints to try, the client's own or the one whose turn it is first.
 
-        None for an unknown service.
+        None for an unknown service. `node` is that of a pod that calls.
         """
         key = (address, port)
         service = self._services.get(key)
-        if service is None or not service.endpoints:
+        known = _near(service, node) if service else ()
+        if service is None or not known:
             return ()
-        known = service.endpoints
-        if service.affinity and (own := self._own(key, client, service)) is not None:
+        if service.affinity and (own := self._own(key, client, known)) is not None:
             start = own
         else:
             turn = self._turns.get(key, 0)
@@ -60,12 +62,12 @@ class ServiceTable:
             self._remember(key, client, known[start], service.affinity)
         return known[start:] + known[:start]
 
-    def _own(self, key: Endpoint, client: str, service: ServiceAddress) -> int | None:
+    def _own(self, key: Endpoint, client: str, known: Sequence[Endpoint]) -> int | None:
         """Where among the endpoints the client's own is, if it is still there and not too long ago."""
         until, endpoint = self._clients.get((key, client), (0.0, key))
-        if until < self._now() or endpoint not in service.endpoints:
+        if until < self._now() or endpoint not in known:
             return None
-        return service.endpoints.index(endpoint)
+        return known.index(endpoint)
 
     def _remember(self, key: Endpoint, client: str, endpoint: Endpoint, seconds: int) -> None:
         self._clients[key, client] = (self._now() + seconds, endpoint)
@@ -74,7 +76,15 @@ class ServiceTable:
             self._clients.popitem(last=False)
 
 
-async def serve_pod(namespace: int, table: ServiceTable) -> asyncio.Server:
+def _near(service: ServiceAddress, node: str | None) -> tuple[Endpoint, ...]:
+    """The endpoints that a client on that node may go to."""
+    if not service.nodes or node is None:
+        return service.endpoints
+    pairs = zip(service.endpoints, service.nodes, strict=True)
+    return tuple(endpoint for endpoint, place in pairs if place == node)
+
+
+async def serve_pod(namespace: int, table: ServiceTable, node: str = "") -> asyncio.Server:
     """Listen inside a pod, where its rules lead connections to service addresses."""
     listening = socket_in(namespace)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,7 +100,7 @@ async def serve_pod(namespace: int, table: ServiceTable) -> asyncio.Server:
         try:
             target = original_destination(writer.get_extra_info("socket"))
             client = writer.get_extra_info("peername")[0]
-            known = table.endpoints(*target, client)
+            known = table.endpoints(*target, client, node)
             endpoint = await connect(known, lambda: socket_in(namespace))
             if endpoint is None:
                 streams.reset(writer)

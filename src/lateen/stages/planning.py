@@ -177,4 +177,5 @@ def service_address(record: AddressRecord) -> ServiceAddress:
         endpoints=record.endpoints,
         outside=record.outside,
         affinity=record.affinity,
+        nodes=record.nodes,
     )

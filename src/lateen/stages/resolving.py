@@ -85,6 +85,7 @@ def pod_run(
             namespace=namespace,
             name=pod.metadata.name,
             address=pod.status.pod_ip,
+            node=pod.spec.node_name,
             hostname=pod.spec.hostname or pod.metadata.name,
             service_account=pod.spec.service_account_name or "default",
             restart_policy=pod.spec.restart_policy,

@@ -32,6 +32,7 @@ from lateen.translate.certfiles import pair_name, root_name
 from lateen.translate.destinations import Destinations, Effective
 from lateen.translate.faults import no_upgrade, not_carried
 from lateen.translate.localities import (
+    NODE,
     Placed,
     Preference,
     Viewer,
@@ -98,7 +99,7 @@ def service_backends(client: Client, service: Service, rules: Destinations) -> S
                 backend = replace(backend, discovery=outside)
             backends.append(backend)
             if known or not service.is_entry:
-                ready = tuple(i for i in chosen if i.ready)
+                ready = tuple(i for i in chosen if i.ready and _is_near(i, service, client))
                 found = (
                     _ranked_endpoints(_placed(ready, port, client.mtls), order, client.viewer)
                     if order
@@ -108,6 +109,14 @@ def service_backends(client: Client, service: Service, rules: Destinations) -> S
     return ServiceBackends(
         backends=tuple(backends), endpoints=tuple(endpoints), problems=tuple(problems)
     )
+
+
+def _is_near(instance: Instance, service: Service, client: Client) -> bool:
+    """Whether internalTrafficPolicy lets this client go there."""
+    if not service.local:
+        return True
+    pod = instance.workload
+    return pod is not None and pod.node == client.viewer.label(NODE)
 
 
 def _preference(client: Client, service: Service, policy: Effective) -> Preference | None:

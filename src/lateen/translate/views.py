@@ -87,7 +87,8 @@ def _place_keys(world: World) -> tuple[str, ...]:
                 balances += [each.load_balancer for each in policy.port_level_settings]
                 settings += [each.locality_lb_setting for each in balances if each]
     labels = (text for each in settings if each for text in each.failover_priority)
-    node = (NODE,) if any(s.distribution for some in world.services.values() for s in some) else ()
+    services = (s for some in world.services.values() for s in some)
+    node = (NODE,) if any(s.distribution or s.local for s in services) else ()
     return tuple(sorted({*node, *(text.partition("=")[0] for text in labels)}))
 
 

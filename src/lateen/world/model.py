@@ -119,7 +119,8 @@ class Service:
     addresses (IP addresses only; `ranges` are those an entry gives as CIDR). `alias` is an
     ExternalName's target; `sans` the names an entry's servers may show in their certificates;
     `outside`: its ports are the host's, too (LoadBalancer); `affinity_seconds`: for how long a
-    client stays with one endpoint, 0 for not at all.
+    client stays with one endpoint, 0 for not at all; `local`: in the mesh, only pods of the caller's own
+    node answer.
     """
 
     host: str
@@ -136,6 +137,7 @@ class Service:
     export_to: tuple[str, ...] = ()
     outside: bool = False
     affinity_seconds: int = 0
+    local: bool = False
     created: str = ""
     distribution: str = ""  # Kubernetes' trafficDistribution
     origin: Origin

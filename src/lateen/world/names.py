@@ -27,7 +27,8 @@ class AddressRecord:
     """A Service's address and port, with the ready endpoints behind it.
 
     `outside`: clients of the host come to it as well. `affinity`: for how many seconds a client stays
-    with its endpoint, 0 for not at all.
+    with its endpoint, 0 for not at all. `nodes`, if given, are the endpoints': a pod goes to those of
+    its own node alone.
     """
 
     address: str
@@ -35,6 +36,7 @@ class AddressRecord:
     endpoints: tuple[tuple[str, int], ...] = ()
     outside: bool = False
     affinity: int = 0
+    nodes: tuple[str, ...] = ()
 
 
 def names(world: World) -> tuple[NameRecord, ...]:
@@ -91,8 +93,9 @@ def addresses_of(world: World, service: Service) -> tuple[AddressRecord, ...]:
     ready = _ready(world, service)
     found: list[AddressRecord] = []
     for port in service.ports:
-        at = ((i.address, i.port(port.name)) for i in ready)
-        endpoints = tuple((address, number) for address, number in at if number)
+        there = tuple((i, number) for i in ready if (number := i.port(port.name)))
+        endpoints = tuple((i.address, number) for i, number in there)
+        nodes = tuple(i.workload.node if i.workload else "" for i, _ in there)
         found.extend(
             AddressRecord(
                 address=address,
@@ -100,6 +103,7 @@ def addresses_of(world: World, service: Service) -> tuple[AddressRecord, ...]:
                 endpoints=endpoints,
                 outside=service.outside or bool(port.node),
                 affinity=service.affinity_seconds,
+                nodes=nodes if service.local else (),
             )
             for address in service.addresses
         )

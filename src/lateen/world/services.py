@@ -74,6 +74,7 @@ def service_of(obj: Obj) -> Service:
         distribution=spec.traffic_distribution or obj.meta.annotations.get(_DISTRIBUTION, ""),
         outside=spec.type == "LoadBalancer",
         affinity_seconds=spec.affinity_seconds,
+        local=spec.internal_traffic_policy == "Local",
         created=obj.meta.creation_timestamp or "",
         origin=obj.origin(),
     )
