@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,6 +213,14 @@ class Sandbox:
         name = f"{pod.namespace}_{pod.name}_{pod.uid}"
         path = self.state / "logs" / "pods" / name / container / f"{restart}.log"
         return [line.split(" ", 3)[3] for line in path.read_text().splitlines()]
+
+    def until_logged(self, pod: PodRun, lines: list[str]) -> None:
+        """Until this is what the app printed; a log is written a little after it is."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self.log(pod) != lines:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"printed: {self.log(pod)}")
+            time.sleep(0.02)
 
     def execute(self, pod: PodRun) -> list[str]:
         """Run a pod to its end; what its app printed."""

@@ -22,7 +22,7 @@ _TALK = "print('heard', input())"
 
 
 def test_it_sees_its_targets_processes_and_can_be_talked_to(sandbox: Sandbox) -> None:
-    run = pod(60, _WAIT)
+    run = pod(160, _WAIT)
     sandbox.put(run)
     sandbox.until_ready(run.uid)
     looker = app(_LOOK, name="looker", target="app")
@@ -48,7 +48,7 @@ def test_it_sees_its_targets_processes_and_can_be_talked_to(sandbox: Sandbox) ->
 
 
 def test_one_whose_target_does_not_run_says_so(sandbox: Sandbox) -> None:
-    run = pod(61, _WAIT)
+    run = pod(161, _WAIT)
     sandbox.put(run)
     sandbox.until_ready(run.uid)
     lost = app(_LOOK, name="lost", target="nobody")
@@ -67,7 +67,7 @@ def test_one_whose_target_does_not_run_says_so(sandbox: Sandbox) -> None:
 
 
 def test_a_pod_ends_when_its_time_is_over(sandbox: Sandbox) -> None:
-    run = pod(62, _WAIT, deadline_seconds=3600, grace_seconds=1)
+    run = pod(162, _WAIT, deadline_seconds=3600, grace_seconds=1)
     sandbox.put(run)
     sandbox.until_ready(run.uid)
     sandbox.put(msgspec.structs.replace(run, deadline_seconds=1))
@@ -81,5 +81,5 @@ def test_a_pod_ends_when_its_time_is_over(sandbox: Sandbox) -> None:
 
 
 def test_work_that_is_done_in_time_has_succeeded(sandbox: Sandbox) -> None:
-    run = pod(63, "print('done')", deadline_seconds=60, restart_policy="Never")
+    run = pod(163, "print('done')", deadline_seconds=60, restart_policy="Never")
     assert sandbox.execute(run) == ["done"]

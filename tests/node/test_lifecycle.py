@@ -116,8 +116,7 @@ while True: time.sleep(1)
     running = pod(63, "", containers=(app(script, lifecycle=hooks, readiness=up),))
     sandbox.put(running)
     sandbox.until_ready(running.uid)
-    while sandbox.log(running) != ["greeted"]:
-        pass
+    sandbox.until_logged(running, ["greeted"])
     sandbox.drop(running.uid, grace=10)
     assert sandbox.log(running) == ["greeted", "parted"]
 
