@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -85,3 +86,15 @@ def test_what_cannot_serve_is_said_by_its_key(files: dict[str, bytes], tmp_path:
 def test_a_ca_out_of_date_cannot_serve(files: dict[str, bytes], days: int) -> None:
     with pytest.raises(Unfit, match=r"valid from 2025-12-31 to 20\S+, not now"):
         read_material(files, NOW + timedelta(days=days))
+
+
+def test_a_users_ca_that_has_ended_does_not_keep_the_mesh_from_starting(
+    files: dict[str, bytes], tmp_path: Path
+) -> None:
+    clock = FakeClock()
+    authority = Authority.open(tmp_path / "own", trust_domain="cluster.local", clock=clock)
+    authority.sign_with(read_material(files, NOW), Source.USER)
+    asyncio.run(clock.advance(400 * 86400))
+    again = Authority.open(tmp_path / "own", trust_domain="cluster.local", clock=clock)
+    assert not again.plugged
+    assert verify(again.issue(WEB, subject=WHO).chain_pem, again.bundle_pem, clock.now())

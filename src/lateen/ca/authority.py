@@ -36,6 +36,7 @@ from lateen.ca.material import (
     ROOT,
     Key,
     Material,
+    Unfit,
     algorithm_of,
     files_of,
     key_pem,
@@ -253,14 +254,17 @@ def _leaf_key(terms: Terms) -> Key:
 
 
 def _read_plugged(folder: Path, now: datetime) -> Material | None:
-    """What the user brought last, unless it is damaged by now: then the user's Secret mends it."""
+    """What the user brought last; None where it cannot serve any more, which its Secret is told of."""
     content = {
         CERTIFICATE: read_public(folder / CERTIFICATE) or b"",
         KEY: read_private(folder / KEY) or b"",
         CHAIN: read_public(folder / CHAIN) or b"",
         ROOT: read_public(folder / ROOT) or b"",
     }
-    return read_material(content, now) if any(content.values()) else None
+    try:
+        return read_material(content, now) if any(content.values()) else None
+    except Unfit:
+        return None
 
 
 def _write_plugged(folder: Path, material: Material) -> None:
