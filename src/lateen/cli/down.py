@@ -1,7 +1,7 @@
 """`lateen down`: end a mesh and see that nothing is left.
 
 In: the mesh's name.    Out: exit status 0 when it has ended (or did not run).
-Before: cli/main.py     After: app/supervising.py
+Before: cli/commands/running.py    After: app/supervising.py
 """
 
 from __future__ import annotations

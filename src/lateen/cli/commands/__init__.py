@@ -1,0 +1,1 @@
+"""What can be typed: each file a group of commands, with their options and help."""
