@@ -16,6 +16,7 @@ HEADS = {
     "PeerAuthentication": "security.istio.io/v1",
     "RequestAuthentication": "security.istio.io/v1",
     "AuthorizationPolicy": "security.istio.io/v1",
+    "Telemetry": "telemetry.istio.io/v1",
     "Service": "v1",
     "Pod": "v1",
     "ConfigMap": "v1",

@@ -23,7 +23,9 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 NOT_YET = "not-yet"
 INFORMATIVE = "informative"
 
-NotYet = Annotated[Any, msgspec.Meta(extra={"honoured": NOT_YET})]
+LATER = msgspec.Meta(extra={"honoured": NOT_YET})  # for a field whose form is known already
+
+NotYet = Annotated[Any, LATER]
 Informative = Annotated[Any, msgspec.Meta(extra={"honoured": INFORMATIVE})]
 
 IntOrString = int | str

@@ -39,6 +39,7 @@ from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.api.sets import ControllerRevision, DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from lateen.api.telemetry import Telemetry
 from lateen.api.vertical import VERTICAL, VerticalPodAutoscaler
 from lateen.api.virtualservice import VirtualService
 from lateen.api.webhooks import (
@@ -402,6 +403,14 @@ KINDS: tuple[Kind, ...] = (
         plural="requestauthentications",
         struct=RequestAuthentication,
         short_names=("ra",),
+    ),
+    Kind(
+        group="telemetry.istio.io",
+        versions=("v1", "v1alpha1"),
+        kind="Telemetry",
+        plural="telemetries",
+        struct=Telemetry,
+        short_names=("telemetry",),
     ),
     Kind(group=RBAC, versions=("v1",), kind="Role", plural="roles", struct=Role),
     Kind(

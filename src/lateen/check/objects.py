@@ -40,6 +40,7 @@ from lateen.api.serviceentry import ServiceEntry, WorkloadEntry
 from lateen.api.sets import DaemonSet, StatefulSet
 from lateen.api.sidecar import Sidecar
 from lateen.api.storage import PersistentVolume, PersistentVolumeClaim
+from lateen.api.telemetry import Telemetry
 from lateen.api.vertical import VerticalPodAutoscaler
 from lateen.api.virtualservice import VirtualService
 from lateen.api.webhooks import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
@@ -72,6 +73,7 @@ from lateen.check.sets import (
     check_volume,
 )
 from lateen.check.sidecar import check_sidecar
+from lateen.check.telemetry import check_telemetry
 from lateen.check.tokens import check_request_authentication
 from lateen.check.vertical import check_vertical
 from lateen.check.virtualservice import check_virtual_service
@@ -134,6 +136,8 @@ def _problems(obj: Obj) -> Iterator[Problem]:
             return check_authorization_policy(typed, at)
         case RequestAuthentication() as typed:
             return check_request_authentication(typed, at)
+        case Telemetry() as typed:
+            return check_telemetry(typed, at)
         case Service() as typed:
             return check_service(typed, at)
         case Endpoints() as typed:

@@ -25,6 +25,7 @@ from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.service import Service
 from lateen.api.sets import DaemonSet, StatefulSet
+from lateen.api.telemetry import Telemetry
 from lateen.api.virtualservice import VirtualService
 from lateen.api.workload import Deployment, ReplicaSet
 from lateen.base.problem import Level, Problem
@@ -95,7 +96,7 @@ def _references(obj: Obj, inventory: Inventory) -> Iterator[Problem]:
             yield from check_selector(typed.spec.selector, at, inventory)
             yield from check_identities(typed, at, inventory)
             yield from check_mesh_settings(typed, at, inventory)
-        case PeerAuthentication() | RequestAuthentication() as typed:
+        case PeerAuthentication() | RequestAuthentication() | Telemetry() as typed:
             yield from check_selector(typed.spec.selector, at, inventory)
         case Service() as typed:
             yield from check_service_pods(typed, at, inventory)

@@ -26,6 +26,7 @@ SETTINGS = frozenset(
         "PeerAuthentication",
         "AuthorizationPolicy",
         "RequestAuthentication",
+        "Telemetry",
     }
 )
 _NO_TRAFFIC = frozenset(

@@ -27,6 +27,7 @@ from lateen.api.proxyconfig import ProxyConfig
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
+from lateen.api.telemetry import Telemetry
 from lateen.api.virtualservice import VirtualService
 from lateen.base.locality import locality_of
 from lateen.world.addresses import allocate
@@ -116,6 +117,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         request_authentications=_owned(
             by_kind.get("RequestAuthentication", ()), RequestAuthentication
         ),
+        telemetries=_owned(by_kind.get("Telemetry", ()), Telemetry),
         network_policies=_owned(by_kind.get("NetworkPolicy", ()), NetworkPolicy),
         namespace_labels=labels,
         secrets={

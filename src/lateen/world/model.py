@@ -25,6 +25,7 @@ from lateen.api.proxyconfig import ProxyConfig
 from lateen.api.requestauthentication import RequestAuthentication
 from lateen.api.security import AuthorizationPolicy, PeerAuthentication
 from lateen.api.sidecar import Sidecar
+from lateen.api.telemetry import Telemetry
 from lateen.api.virtualservice import VirtualService
 from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
@@ -301,6 +302,7 @@ class World:
     ingress_secrets: frozenset[tuple[str, str]] = frozenset()  # that Ingresses name
     network_policies: tuple[Owned[NetworkPolicy], ...] = ()
     namespace_labels: Mapping[str, Labels] = field(default_factory=dict)
+    telemetries: tuple[Owned[Telemetry], ...] = ()
 
     def service(self, host: str, namespace: str) -> Service | None:
         """Who answers to a full host name, seen from a namespace: its own service first."""
