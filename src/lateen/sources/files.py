@@ -33,6 +33,7 @@ from lateen.check import check_object
 
 SUFFIXES = (".yaml", ".yml", ".json")
 PROJECT_FILE = "lateen.yaml"
+TEST_SUFFIXES = (".mesh-test.yaml", ".mesh-test.yml")  # what `lateen test` reads, beside manifests
 SKIPPED_FOLDERS = frozenset({"node_modules", "target", "__pycache__", "venv"})
 KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 MAX_BYTES = 16 * 1024 * 1024
@@ -187,6 +188,8 @@ def manifests_under(root: Path) -> Iterator[Path]:
 def is_manifest_name(name: str) -> bool:
     """Whether a file found in a folder is read as a manifest, by its name."""
     if name.startswith(".") or name == PROJECT_FILE or name in _NOT_MANIFESTS:
+        return False
+    if name.endswith(TEST_SUFFIXES):
         return False
     return name.endswith(SUFFIXES)
 
