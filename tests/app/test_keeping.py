@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -108,6 +109,20 @@ def test_on_a_slow_machine_it_is_given_up_as_well(tmp_path: Path) -> None:
             await keep(mortal.kept(worked=False), clock, mortal.started)
 
     asyncio.run(given_up())
+
+
+def test_one_that_others_can_do_without_is_never_given_up(tmp_path: Path) -> None:
+    async def kept() -> Mortal:
+        mortal = Mortal(tmp_path, "exit 1", deaths=TRIES + 1)
+        keeping = asyncio.create_task(
+            keep(replace(mortal.kept(worked=False), vital=False), QuickClock(), mortal.started)
+        )
+        await mortal.stays.wait()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        return mortal
+
+    assert len(asyncio.run(kept()).pids) == TRIES + 2
 
 
 def test_a_long_life_makes_the_next_start_a_quick_one(tmp_path: Path) -> None:

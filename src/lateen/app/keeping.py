@@ -62,18 +62,22 @@ class Child:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What to keep: `name` as a person says it; `worked` tells whether it ever did its work."""
+    """What to keep: `name` as a person says it; `worked` tells whether it ever did its work.
+
+    One that is not `vital` is started again for ever: the rest works without it.
+    """
 
     name: str
     log: Path
     start: Callable[[], Awaitable[Child]]
     worked: Callable[[], bool]
+    vital: bool = True
 
 
 async def keep(kept: Kept, clock: Clock, started: Callable[[int], None]) -> None:
     """Go on until cancelled, telling `started` each process's id.
 
-    Raises EnvironmentFault when it died TRIES times without ever having worked.
+    Raises EnvironmentFault when a vital one died TRIES times without ever having worked.
     """
     quick = starts = 0
     while True:
@@ -90,7 +94,7 @@ async def keep(kept: Kept, clock: Clock, started: Callable[[int], None]) -> None
         words = f"the {kept.name} ended with status {status}; its log is {kept.log}"
         if line := last_line(kept.log, size):
             words += f", and ends with: {line}"
-        if starts >= TRIES and not kept.worked():
+        if kept.vital and starts >= TRIES and not kept.worked():
             raise EnvironmentFault(f"{words} (it was started {starts} times)")
         log.warning("%s; it is started again", words)
         await clock.sleep(min(PAUSE * 2 ** (quick - 1), PAUSE_MAX))

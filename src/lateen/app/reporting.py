@@ -81,6 +81,7 @@ class Reporting:
             "ports": {str(gateway): host for gateway, host in settings.ports.items()},
             "nodes": list(settings.nodes),
             "console": self.console,
+            **_observer_addresses(settings),
             "kubeconfig": str(settings.run_dir / "kubeconfig"),
             "refused": self.refused(),
             "news": self.news.items(),
@@ -214,6 +215,15 @@ class Reporting:
 
     def _socket_of(self, obj: Obj) -> Path:
         return layout.admin_socket(self.settings().run_dir, slot_of(obj.meta.uid))
+
+
+def _observer_addresses(settings: Settings) -> dict[str, str]:
+    """`prometheus` and the like, as the observer wrote them; nothing while it starts."""
+    try:
+        told = json.loads(layout.observe_addresses(settings.run_dir).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(address) for name, address in told.items()}
 
 
 def _word(state: ProxyState | None) -> str:

@@ -1,7 +1,7 @@
-"""Start the control plane, the node agent and the border Envoy, and keep them while `up` lasts.
+"""Start the control plane, the node agent, the border Envoy and the observer, and keep them while `up` lasts.
 
-In: Settings.    Out: three child processes, one restarted when it dies; nothing left at the end.
-Before: cli/up.py        After: app/control.py (through console/serve.py), node/main.py, envoy/
+In: Settings.    Out: four child processes, one restarted when it dies; nothing left at the end.
+Before: cli/up.py        After: app/control.py (through console/serve.py), node/main.py, envoy/, app/observing.py
 
 This process is the one whose end is the end of everything. Each child has a pipe or socket whose
 other end only this process holds, and the kernel's parent-death signal besides, so `kill -9` of it
@@ -42,6 +42,7 @@ from lateen.xds.tokens import TokenKey
 
 log = logging.getLogger(__name__)
 LOCK_PATIENCE, LOCK_POLL = 5.0, 0.05  # seconds
+OBSERVER_POLL = 0.05  # seconds
 STOP_PATIENCE = 20.0  # seconds for pods to end in order before the sandbox is taken away
 
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
@@ -77,7 +78,11 @@ class Supervisor:
         (self._settings.state_dir / "logs").mkdir(mode=0o700, exist_ok=True)
         self._settings.save()
         write_private(self._settings.run_dir / "boot", token_hex(8))
-        for left in ("kubeconfig", "border.sock"):  # by a mesh that a power cut ended
+        for left in (
+            "kubeconfig",
+            "border.sock",
+            "observe.json",
+        ):  # by a mesh that a power cut ended
             (self._settings.run_dir / left).unlink(missing_ok=True)
         self._start_janitor()
         loop = asyncio.get_running_loop()
@@ -188,6 +193,13 @@ class Supervisor:
                 start=self._border,
                 worked=(run / "border.sock").exists,  # it has read its bootstrap
             ),
+            Kept(
+                name="observer",
+                log=logs / "observer.log",
+                start=self._observer,
+                worked=layout.observe_addresses(run).exists,
+                vital=False,
+            ),
         )
 
     def _record(self, name: str, pid: int) -> None:
@@ -217,6 +229,13 @@ class Supervisor:
     async def _control(self) -> Child:
         argv = (*_DIE_WITH_PARENT, sys.executable, "-P", "-m", "lateen.console.serve")
         return Child(await self._spawn("control", (*argv, self._settings.run)))
+
+    async def _observer(self) -> Child:
+        # It has nothing to do yet while the control plane starts, which needs the processor.
+        while not (self._settings.run_dir / "kubeconfig").exists():  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(OBSERVER_POLL)
+        argv = (*_DIE_WITH_PARENT, sys.executable, "-P", "-m", "lateen.app.observing")
+        return Child(await self._spawn("observer", (*argv, self._settings.run)))
 
     async def _agent(self) -> Child:
         ours, theirs = socket.socketpair()

@@ -32,6 +32,16 @@ def pods_api_socket(run: Path) -> Path:
     return run / "podapi.sock"
 
 
+def observe_socket(run: Path) -> Path:
+    """Where the observer answers lateen itself: metrics and what else it keeps."""
+    return run / "observe.sock"
+
+
+def observe_addresses(run: Path) -> Path:
+    """Where the observer says, as JSON, at which addresses it answers others."""
+    return run / "observe.json"
+
+
 def pods_folder(run: Path) -> Path:
     """The folder of all pods' folders."""
     return run / "p"
