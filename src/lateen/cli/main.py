@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from lateen.cli.commands import certificates, proxies, running
+from lateen.cli.commands import certificates, knowing, proxies, running
 from lateen.cli.options import SETTINGS
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 # The order of `--help`.
 app.add_typer(running.commands)
+app.add_typer(knowing.commands)
 app.add_typer(proxies.commands, name="proxy")
 app.add_typer(certificates.commands, name="certs")
 

@@ -64,10 +64,10 @@ def pretend(objects: Sequence[Obj]) -> Pretended:
     applied = apply_files(store, [*(restore(t, None, 0) for t in trees), *worked_on], clock)
     controllers = Controllers(store=store, clock=clock, machine=_ROOM)
     controllers.settle()
-    names = _names(store.list(group="", kind="Pod"))
-    _run(store, names, clock)
-    controllers.settle()
     given = {obj.key: obj for obj in objects}
+    names = _names(store.list(group="", kind="Pod"))
+    _run(store, names, given, clock)
+    controllers.settle()
     services = store.list(group="", kind="Service")
     lacking = [s for s in services if _was_given_an_address(s, given.get(s.key))]
     used = {service_of(s).spec.cluster_ip for s in services if s not in lacking}
@@ -87,13 +87,20 @@ def _looked_at_by_nobody(objects: Sequence[Obj]) -> Mapping[ObjectKey, Obj]:
     return {obj.key: obj for obj in objects if obj.key.kind not in _READ}
 
 
-def _run(store: MemoryStore, names: Mapping[tuple[str, str], str], clock: FakeClock) -> None:
-    """Every pod gets its address, runs, and is ready."""
+def _run(
+    store: MemoryStore,
+    names: Mapping[tuple[str, str], str],
+    given: Mapping[ObjectKey, Obj],
+    clock: FakeClock,
+) -> None:
+    """Every pod gets its address (a written one keeps the one it has), runs, and is ready."""
     pods = [pod for pod in store.list(group="", kind="Pod") if is_active(pod)]
     paths = {
         pod.key: f"{pod.key.namespace}/{names[pod.key.namespace, pod.key.name]}" for pod in pods
     }
-    addresses = _addresses(PODS, paths.values())
+    written = {k: pod_of(given[k]).status.pod_ip for k in paths if k in given}
+    own = {k: address for k, address in written.items() if address}
+    addresses = _addresses(PODS, (p for k, p in paths.items() if k not in own), own.values())
     with store.transaction():
         for pod in pods:
             state = ContainerState(running=ContainerStateRunning())
@@ -102,7 +109,7 @@ def _run(store: MemoryStore, names: Mapping[tuple[str, str], str], clock: FakeCl
                 for c in pod_of(pod).spec.containers
             )
             report = PodStatus(phase="Running", container_statuses=containers)
-            address = addresses[paths[pod.key]]
+            address = own.get(pod.key) or addresses[paths[pod.key]]
             status = merge_report(pod, report, clock.now())
             status |= {"podIP": address, "podIPs": [{"ip": address}]}
             store.put_status(pod.key, status)
