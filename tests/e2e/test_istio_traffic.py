@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from tests.e2e.around import Around
 from tests.e2e.harness import Mesh, eventually, free_port
+from tests.e2e.outside import serving
 from tests.envoy import pki
 
 pytestmark = pytest.mark.e2e
@@ -204,3 +206,41 @@ def test_cors_and_a_delegate(shop: Mesh) -> None:
 def test_the_mesh_refuses_what_nobody_serves(shop: Mesh) -> None:
     assert shop.call("http://198.51.100.7/").status == 502
     assert shop.call("http://web/").status == 200
+
+
+NAMED = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: outside, namespace: shop}}
+spec:
+  hosts: [outside.example]
+  resolution: STATIC
+  ports: [{{number: 80, name: http, protocol: HTTP, targetPort: {web}}}]
+  endpoints: [{{address: 127.0.0.1}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: range, namespace: shop}}
+spec:
+  hosts: [range.example]
+  resolution: NONE
+  addresses: [198.51.100.0/24]
+  ports: [{{number: 7777, name: tcp, protocol: TCP}}]
+"""
+
+
+def test_a_program_that_goes_around_its_proxy_gets_no_further(shop: Mesh) -> None:
+    around = Around.pod(shop, "web")
+    assert around.dial("198.51.100.7", 7777) in ("b''", "ConnectionResetError")
+    assert (around.counted("nowhere"), around.counted("by-number")) == (1, 0)
+    assert around.connect("localhost:80") == "HTTP/1.1 403 Forbidden"
+    with serving() as (_, web):
+        (shop.folder / "named.yaml").write_text(NAMED.format(web=web))
+        assert eventually(lambda: shop.call("http://outside.example/x").status == 200)
+        assert around.connect(f"127.0.0.1:{web}") == "HTTP/1.1 200 OK", "as the proxy asks"
+        assert around.connect(f"localhost:{web}") == "HTTP/1.1 403 Forbidden"
+    assert eventually(lambda: around.dial("198.51.100.7", 7777) and around.counted("by-number"))
+    refused = around.counted("nowhere")
+    around.dial("198.51.100.7", 80)
+    assert around.counted("nowhere") == refused + 1, "another port"
+    shop.folder.joinpath("named.yaml").unlink()

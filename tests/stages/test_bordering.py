@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.stages.shop import Round, shop
+from tests.stages.shop import SHOP, Round, shop
 
 from lateen.app.doors import addresses, refused_problems
 from lateen.base.clock import FakeClock
@@ -231,3 +231,16 @@ spec: {ingressClassName: nginx, rules: [{host: a.example.com}]}
     (ingress,) = told["ours"]["loadBalancer"]["ingress"]
     assert (ingress["ip"], [p["port"] for p in ingress["ports"]]) == ("127.0.0.1", [18080, 443])
     assert not told["others"].get("loadBalancer")
+
+
+def test_a_pod_without_a_proxy_is_held_to_no_registry(tmp_path: Path) -> None:
+    mode = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"}
+---
+"""
+    plan, _ = border(tmp_path, mode + SHOP, {})
+    registries = {exit.slot: exit.registry for exit in plan.exits}
+    assert registries == {slot_of("web-0"): (), slot_of("plain-0"): None, slot_of("edge-0"): ()}

@@ -203,3 +203,12 @@ def test_whatever_else_changes_is_planned_anew() -> None:
     assert not mesh.moved()
     mesh.make_ready("web", "198.18.0.21", True)
     assert mesh.moved(), "what came after that is on its own"
+
+
+def test_endpoints_that_are_no_pods_are_planned_anew_as_the_border_has_to_let_to_them() -> None:
+    mesh = Mesh()
+    web = mesh.slice_of("web")
+    (first, *others) = web.raw["endpoints"]
+    outside = {"addresses": ["192.0.2.40"], "conditions": first.get("conditions", {})}
+    mesh.change(web, {**web.raw, "endpoints": [first, *others, outside]})
+    assert not mesh.moved()

@@ -12,7 +12,8 @@ The host itself is not to be reached: not by a number, not by a name that leads 
 the host are taken out of every DNS answer before one is chosen, so there is no moment between
 looking and dialling; and an upstream RBAC looks once more at the address chosen, which also covers
 numbers. Names of a ServiceEntry have clusters of their own, without these checks. IPv6 is refused
-whole (the sandbox has none), and with it IPv4 addresses dressed up as IPv6.
+whole (the sandbox has none), and with it IPv4 addresses dressed up as IPv6. Where a pod may call only
+what the mesh knows (REGISTRY_ONLY), its socket leads nowhere else.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from google.protobuf.wrappers_pb2 import BoolValue
 
 from lateen.base.origin import BUILT_IN
 from lateen.envoy.access import line_log
+from lateen.envoy.byname import by_host_cluster
 from lateen.envoy.bynumber import (
     ONLY_OWNER,
     Network,
@@ -35,7 +37,7 @@ from lateen.envoy.bynumber import (
 from lateen.envoy.emit import resource
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address
-from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import TransportSocket
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import DataSource, TransportSocket
 from lateen.envoy.pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
 from lateen.envoy.pb.envoy.config.core.v3.proxy_protocol_pb2 import ProxyProtocolConfig
@@ -223,19 +225,30 @@ def _tunnel(name: str, domain: str, cluster: str) -> routes_pb.VirtualHost:
     return routes_pb.VirtualHost(name=name, domains=[domain], routes=[route])
 
 
+def _unknown() -> routes_pb.VirtualHost:
+    """What REGISTRY_ONLY says to names that the mesh does not know."""
+    answer = routes_pb.DirectResponseAction(
+        status=403, body=DataSource(inline_string="not in the registry (REGISTRY_ONLY)\n")
+    )
+    route = routes_pb.Route(
+        match=routes_pb.RouteMatch(connect_matcher=routes_pb.RouteMatch.ConnectMatcher()),
+        direct_response=answer,
+    )
+    return routes_pb.VirtualHost(name="unknown", domains=["*"], routes=[route])
+
+
 def _exit_listener(exit: Exit, plan: BorderPlan) -> Listener:
     """CONNECT from the pod's proxy."""
     known = [
         _tunnel(f"{host}:{port}", f"{host}:{port}", _named(host, port, exit))
         for host, port in _names(exit)
     ]
+    others = _tunnel("others", "*", _exit_name(exit)) if exit.registry is None else _unknown()
     forward = dynamic_forward_proxy_pb2.FilterConfig(dns_cache_config=_dns(plan))
     manager = _Manager(
         codec_type=_Manager.AUTO,
         stat_prefix=f"exit.{exit.slot}",
-        route_config=RouteConfiguration(
-            name=_EXIT, virtual_hosts=[*known, _tunnel("others", "*", _exit_name(exit))]
-        ),
+        route_config=RouteConfiguration(name=_EXIT, virtual_hosts=[*known, others]),
         http_filters=[
             manager_pb.HttpFilter(
                 name="envoy.filters.http.dynamic_forward_proxy", typed_config=packed(forward)
@@ -310,6 +323,8 @@ def _clusters(plan: BorderPlan) -> Iterator[Cluster]:
     yield _exit_cluster(plan)
     yield by_number_cluster()
     yield nowhere_cluster()
+    if any(each.hosts for exit in plan.exits for each in exit.registry or ()):
+        yield by_host_cluster(no_limits())
     yield from (_exit_cluster(plan, exit) for exit in plan.exits if exit.reach is not None)
     named = {
         _named(host, port, exit): (host, port, exit)

@@ -1,7 +1,7 @@
 """Configure the border's way out to mere addresses: bytes go on as they came, both ways to their end.
 
 In: Exit, the networks that are refused.    Out: Listener, Cluster.
-Before: ir/border.py                        After: border.py
+Before: ir/border.py, byname.py             After: border.py
 
 The agent's relay says in a header of the PROXY protocol where the app was going. That address
 chooses the filter chain, so it is judged once, before anything is dialled, and there is no name in
@@ -11,12 +11,13 @@ dialled already and a server that speaks first has been heard.)
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
 
 from lateen.base.origin import BUILT_IN
 from lateen.envoy import names
 from lateen.envoy.access import line_log
+from lateen.envoy.byname import inspectors_at, named_chains
 from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import CidrRange
@@ -30,7 +31,7 @@ from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from lateen.envoy.sniffing import proxy_protocol
 from lateen.envoy.wire import duration, made_by, packed, pipe_address, u32
-from lateen.ir.border import Exit
+from lateen.ir.border import ByNumber, Exit
 
 ONLY_OWNER = 0o600
 _BY_NUMBER = "by-number"
@@ -75,24 +76,33 @@ def _named(exit: Exit) -> Mapping[int, frozenset[Network]]:
     found: dict[int, set[Network]] = {}
     for host, port in exit.allowed:
         try:
-            found.setdefault(port, set()).add((str(ipaddress.IPv4Address(host)), 32))
+            found.setdefault(port, set()).add((str(IPv4Address(host)), 32))
         except ValueError:
             continue
     return {port: frozenset(networks) for port, networks in sorted(found.items()) if networks}
 
 
-def _chain(exit: Exit, cluster: str, networks: Iterable[Network], port: int = 0) -> FilterChain:
-    match = FilterChainMatch(
+def _match(networks: Iterable[Network], port: int) -> FilterChainMatch:
+    return FilterChainMatch(
         prefix_ranges=[
             CidrRange(address_prefix=address, prefix_len=u32(length))
             for address, length in sorted(networks)
         ],
         destination_port=u32(port) if port else None,
     )
+
+
+def _onward(exit: Exit, cluster: str) -> Filter:
     proxy = TcpProxy(stat_prefix=f"{cluster}.{exit.slot}", cluster=cluster, access_log=[line_log()])
-    onward = Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
-    name = f"{cluster}_{port}" if port else cluster
-    return FilterChain(name=name, filter_chain_match=match, filters=[onward])
+    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
+
+
+def _chain(exit: Exit, cluster: str, networks: Iterable[Network], port: int = 0) -> FilterChain:
+    return FilterChain(
+        name=f"{cluster}_{port}" if port else cluster,
+        filter_chain_match=_match(networks, port),
+        filters=[_onward(exit, cluster)],
+    )
 
 
 def _chains(exit: Exit, refused: frozenset[Network]) -> Iterator[FilterChain]:
@@ -107,12 +117,54 @@ def _chains(exit: Exit, refused: frozenset[Network]) -> Iterator[FilterChain]:
         yield _chain(exit, _BY_NUMBER, {_EVERYWHERE, *named}, port)
 
 
+def _held_chains(
+    exit: Exit, registry: Iterable[ByNumber], refused: frozenset[Network]
+) -> Iterator[FilterChain]:
+    """What the registry names, at its ports; all else leads nowhere, and so does the host itself."""
+    yield _chain(exit, _NOWHERE, {_EVERYWHERE})
+    for port, known in _by_port(registry, refused).items():
+        free = {network for network, hosts in known.items() if not hosts}
+        yield _chain(exit, _NOWHERE, {_EVERYWHERE, *refused, *known} - free, port)
+        if free:
+            yield _chain(exit, _BY_NUMBER, free, port)
+        for hosts in sorted({hosts for hosts in known.values() if hosts}):
+            match = _match((n for n, some in known.items() if some == hosts), port)
+            yield from named_chains(exit.slot, hosts, match, _onward(exit, _BY_NUMBER))
+
+
+def _by_port(
+    registry: Iterable[ByNumber], refused: frozenset[Network]
+) -> Mapping[int, Mapping[Network, tuple[str, ...]]]:
+    """The networks at each port with the names to be said there, none where nothing has to be said.
+
+    A connection is looked for in the narrowest network alone: what holds for a wider one holds there, too.
+    """
+    never = [IPv4Network(network) for network in refused if ":" not in network[0]]
+    at: dict[int, list[tuple[IPv4Network, tuple[str, ...]]]] = {}
+    for each in registry:
+        network = IPv4Network(each.network)
+        if not any(network.subnet_of(one) for one in never):
+            at.setdefault(each.port, []).append((network, each.hosts))
+    made: dict[int, dict[Network, tuple[str, ...]]] = {}
+    for port, known in sorted(at.items()):
+        for network in sorted({network for network, _ in known}):
+            there = [hosts for wide, hosts in known if network.subnet_of(wide)]
+            names = {host for hosts in there for host in hosts} if all(there) else set[str]()
+            key = (str(network.network_address), network.prefixlen)
+            made.setdefault(port, {})[key] = tuple(sorted(names))
+    return made
+
+
 def by_number_listener(exit: Exit, refused: Iterable[Network]) -> Listener:
     """One pod's socket for bytes with a header; `refused` are networks by address and length."""
+    never = frozenset(refused)
+    held = exit.registry is not None
+    chains = _held_chains(exit, exit.registry or (), never) if held else _chains(exit, never)
+    named = {each.port for each in exit.registry or () if each.hosts}
     return Listener(
         name=f"{_BY_NUMBER}_{exit.slot}",
         address=pipe_address(exit.by_number, ONLY_OWNER),
-        listener_filters=[proxy_protocol()],
-        filter_chains=_chains(exit, frozenset(refused)),
+        listener_filters=[proxy_protocol(), *(inspectors_at(named) if named else ())],
+        filter_chains=chains,
         metadata=made_by(BUILT_IN),
     )

@@ -1,7 +1,7 @@
 """What the border lets through between the host and the sandbox, and nothing else.
 
-In: -    Out: BorderPlan, Door, Exit.
-Before: -       After: translate/border.py, envoy/border.py
+In: -    Out: BorderPlan, Door, Exit, ByNumber.
+Before: -       After: translate/leaving.py, stages/bordering.py, envoy/border.py
 """
 
 from __future__ import annotations
@@ -26,6 +26,19 @@ class Door:
     gateway: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ByNumber:
+    """Addresses that may be dialled as such: those of a network (CIDR), at a port.
+
+    With `hosts` (`www.example.com`, `*.example.com`, `*`) only by what says that it is for one of
+    them: TLS by its server name, HTTP by its host.
+    """
+
+    network: str
+    port: int
+    hosts: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
     """The way out of one pod: its own socket (`RUN/p/SLOT/out.sock`), where it asks to CONNECT.
@@ -34,7 +47,8 @@ class Exit:
     after a header of the PROXY protocol that says where to.
     `allowed` are the (host, port) that a ServiceEntry names: they may be dialled wherever they
     lead; any other name must not lead to the host itself. `reach` is all that NetworkPolicies let the
-    pod reach; None when none says anything of that.
+    pod reach; None when none says anything of that. Where a pod may call only what the mesh knows
+    (REGISTRY_ONLY), `registry` is all that it may dial by number, and `allowed` all by name; None: anything.
     """
 
     slot: str
@@ -42,6 +56,7 @@ class Exit:
     by_number: str
     allowed: tuple[tuple[str, int], ...] = ()
     reach: tuple[Allow, ...] | None = None
+    registry: tuple[ByNumber, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

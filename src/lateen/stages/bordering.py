@@ -1,7 +1,7 @@
 """Say what the border Envoy lets in and out, from what the proxies run.
 
 In: this round's plans, the pods, the port map.    Out: BorderPlan.
-Before: stages/openings.py      After: envoy/border.py
+Before: stages/openings.py, translate/leaving.py      After: envoy/border.py
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from pathlib import Path
 
 from lateen.base import layout
 from lateen.ir.backends import Backend, Outside
-from lateen.ir.border import BorderPlan, Door, Exit
+from lateen.ir.border import BorderPlan, ByNumber, Door, Exit
 from lateen.ir.packets import OPEN, Allow, PodFilter, admits
+from lateen.ir.plan import ProxyPlan
 from lateen.stages.openings import openings
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import slot_of
+from lateen.translate.leaving import registry_of
 from lateen.world.model import Workload
 
 CLIENT = "127.0.0.1"  # whoever comes in by a door
@@ -44,6 +46,7 @@ class Bordering:
         outside = {id(p.backends): p.backends for p in plans.values()}  # most proxies share them
         allowed = {key: _destinations(backends) for key, backends in outside.items()}
         filters = {slot_of(workloads[pod].uid): one for pod, one in planned.filters.items()}
+        registries = _registries(planned, plans)
         return BorderPlan(
             doors=tuple(self._doors(planned, ports)),
             exits=tuple(
@@ -51,6 +54,7 @@ class Bordering:
                     slot,
                     allowed[id(plans[slot].backends)] if slot in plans else (),
                     filters.get(slot, OPEN),
+                    registries.get(slot),
                 )
                 for slot in sorted(slots)
             ),
@@ -73,14 +77,39 @@ class Bordering:
                 gateway=bool(opening.pods),
             )
 
-    def _exit(self, slot: str, allowed: tuple[tuple[str, int], ...], passing: PodFilter) -> Exit:
+    def _exit(
+        self,
+        slot: str,
+        allowed: tuple[tuple[str, int], ...],
+        passing: PodFilter,
+        registry: tuple[ByNumber, ...] | None,
+    ) -> Exit:
         return Exit(
             slot=slot,
             socket=str(layout.exit_socket(self.run_dir, slot)),
             by_number=str(layout.exit_by_address(self.run_dir, slot)),
             allowed=allowed,
             reach=_outside(passing),
+            registry=registry,
         )
+
+
+def _registries(
+    planned: Planned, plans: Mapping[str, ProxyPlan]
+) -> Mapping[str, tuple[ByNumber, ...] | None]:
+    """By slot, what a pod with a proxy may dial by number; None for anything."""
+    policy = planned.world.mesh.outbound_traffic_policy
+    only_registry = policy is not None and policy.mode == "REGISTRY_ONLY"
+    made: dict[tuple[object, ...], tuple[ByNumber, ...] | None] = {}  # most proxies share these
+
+    def registry(plan: ProxyPlan) -> tuple[ByNumber, ...] | None:
+        parts = (plan.outbound, plan.tables, plan.backends, plan.endpoints)
+        key = (plan.proxy.role, plan.allow_any, plan.egress_proxy, *map(id, parts))
+        if key not in made:
+            made[key] = registry_of(plan, only_registry=only_registry)
+        return made[key]
+
+    return {slot: registry(plan) for slot, plan in plans.items()}
 
 
 def _destinations(backends: tuple[Backend, ...]) -> tuple[tuple[str, int], ...]:

@@ -77,7 +77,8 @@ def _is_as_it_was(event: Event) -> bool:
 def moved_world(world: World, services: Services, slices: SlicesIn) -> World | None:
     """The world with these services' instances anew; None if one is not simply reached by address.
 
-    Headless ones have names for their pods, those for clients outside the border's doors.
+    Headless ones have names for their pods, those for clients outside the border's doors, and to
+    endpoints that are no pods the border has to let.
     """
     instances: dict[tuple[str, str], tuple[Instance, ...]] = {}
     for namespace, name in services:
@@ -88,7 +89,10 @@ def moved_world(world: World, services: Services, slices: SlicesIn) -> World | N
         found = instances_by_service(
             own, lambda space, pod: world.workloads.get((space, pod)), by_address(world.workloads)
         )
-        instances[namespace, name] = found.get((namespace, name), ())
+        key = (namespace, name)
+        instances[key] = found.get(key, ())
+        if any(each.workload is None for each in (*instances[key], *world.instances.get(key, ()))):
+            return None
     return replace(world, instances={**world.instances, **instances})
 
 
