@@ -9,6 +9,7 @@ from lateen.base.problem import Level
 from lateen.check import check_object, check_partial
 
 HEADS = {
+    "EnvoyFilter": "networking.istio.io/v1alpha3",
     "VirtualService": "networking.istio.io/v1",
     "DestinationRule": "networking.istio.io/v1",
     "Gateway": "networking.istio.io/v1",

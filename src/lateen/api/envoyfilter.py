@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from lateen.api.fields import Api, Informative, Labels, NotYet
+from lateen.api.fields import Api, Informative, Labels
 from lateen.api.meta import ObjectMeta
+from lateen.api.security import PolicyTargetReference
 
 
 class SubFilterMatch(Api, frozen=True, kw_only=True):
@@ -130,7 +131,7 @@ class EnvoyFilterSpec(Api, frozen=True, kw_only=True):
     workload_selector: FilterWorkloads | None = None
     config_patches: tuple[ConfigPatch, ...] = ()
     priority: int = 0
-    target_refs: NotYet = None
+    target_refs: tuple[PolicyTargetReference, ...] = ()
 
 
 class EnvoyFilter(Api, frozen=True, kw_only=True):

@@ -6,9 +6,9 @@ Before: api/security.py                 After: check/tokens.py, translate/tokens
 
 from __future__ import annotations
 
-from lateen.api.fields import Api, Duration, Informative, NotYet
+from lateen.api.fields import Api, Duration, Informative
 from lateen.api.meta import ObjectMeta
-from lateen.api.security import WorkloadSelector
+from lateen.api.security import PolicyTargetReference, WorkloadSelector
 
 
 class JWTHeader(Api, frozen=True, kw_only=True):
@@ -51,8 +51,8 @@ class RequestAuthenticationSpec(Api, frozen=True, kw_only=True):
 
     selector: WorkloadSelector | None = None
     jwt_rules: tuple[JWTRule, ...] = ()
-    target_ref: NotYet = None
-    target_refs: NotYet = None
+    target_ref: PolicyTargetReference | None = None
+    target_refs: tuple[PolicyTargetReference, ...] = ()
 
 
 class RequestAuthentication(Api, frozen=True, kw_only=True):

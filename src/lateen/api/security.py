@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lateen.api.fields import Api, Informative, Labels, NotYet
+from lateen.api.fields import Api, Informative, Labels
 from lateen.api.meta import ObjectMeta
 
 
@@ -94,6 +94,36 @@ class Condition(Api, frozen=True, kw_only=True):
     not_values: tuple[str, ...] = ()
 
 
+class PolicyTargetReference(Api, frozen=True, kw_only=True):
+    """What a policy is attached to, instead of pods by label: an object of its own namespace.
+
+    Of a Gateway of gateway.networking.k8s.io the pods count that carry its name as label `GATEWAY_NAME`;
+    the other kinds are for waypoints.
+    """
+
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
+GATEWAY_TARGET = ("gateway.networking.k8s.io", "Gateway")
+TARGETS = (
+    ("", "Service"),
+    ("networking.istio.io", "ServiceEntry"),
+    GATEWAY_TARGET,
+    ("gateway.networking.k8s.io", "GatewayClass"),
+)
+
+
+def targets_of(
+    one: PolicyTargetReference | None, several: tuple[PolicyTargetReference, ...]
+) -> tuple[PolicyTargetReference, ...]:
+    """What a policy is attached to by its `targetRefs`, or by the older `targetRef`."""
+    return several or ((one,) if one else ())
+
+
 class Rule(Api, frozen=True, kw_only=True):
     """A request matches if one `from` and one `to` match, and all of `when`."""
 
@@ -115,8 +145,8 @@ class AuthorizationPolicySpec(Api, frozen=True, kw_only=True):
     action: str = "ALLOW"
     rules: tuple[Rule, ...] = ()
     provider: Provider | None = None
-    target_ref: NotYet = None
-    target_refs: NotYet = None
+    target_ref: PolicyTargetReference | None = None
+    target_refs: tuple[PolicyTargetReference, ...] = ()
 
 
 class AuthorizationPolicy(Api, frozen=True, kw_only=True):

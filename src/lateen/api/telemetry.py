@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from lateen.api.fields import LATER, Api, Duration, Informative, NotYet
+from lateen.api.fields import LATER, Api, Duration, Informative
 from lateen.api.meta import ObjectMeta
-from lateen.api.security import WorkloadSelector
+from lateen.api.security import PolicyTargetReference, WorkloadSelector
 
 MODES = ("CLIENT_AND_SERVER", "CLIENT", "SERVER")
 ALL_METRICS = "ALL_METRICS"
@@ -142,8 +142,8 @@ class TelemetrySpec(Api, frozen=True, kw_only=True):
     """For the selected pods; without a selector for the namespace, in the root namespace for the mesh."""
 
     selector: WorkloadSelector | None = None
-    target_ref: NotYet = None
-    target_refs: NotYet = None
+    target_ref: PolicyTargetReference | None = None
+    target_refs: tuple[PolicyTargetReference, ...] = ()
     tracing: Annotated[tuple[TelemetryTracing, ...], LATER] = ()
     metrics: Annotated[tuple[TelemetryMetrics, ...], LATER] = ()
     access_logging: Annotated[tuple[AccessLogging, ...], LATER] = ()

@@ -15,6 +15,7 @@ from lateen.api.envoywords import TYPES, read_words
 from lateen.api.names import label_faults
 from lateen.base.problem import Problem
 from lateen.check.at import At, one_of
+from lateen.check.security import check_targets
 
 OPERATIONS = (
     "MERGE",
@@ -51,6 +52,9 @@ def check_envoy_filter(filter_: EnvoyFilter, at: At) -> Iterator[Problem]:
         here = at.key("workloadSelector", "labels")
         for key, text, words in label_faults(spec.workload_selector.labels):
             yield here.key(key).invalid(text, words)
+    if spec.workload_selector and spec.target_refs:
+        yield at.key("targetRefs").error("only one of targetRefs or workloadSelector can be set")
+    yield from check_targets(spec.target_refs, at)
     for index, patch in enumerate(spec.config_patches):
         yield from _patch(patch, at.key("configPatches").item(index))
 

@@ -11,11 +11,15 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 
+from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.security import (
+    GATEWAY_TARGET,
+    TARGETS,
     AuthorizationPolicy,
     Condition,
     Operation,
     PeerAuthentication,
+    PolicyTargetReference,
     Rule,
     Source,
     WorkloadSelector,
@@ -101,12 +105,44 @@ def check_authorization_policy(policy: AuthorizationPolicy, at: At) -> Iterator[
 
 
 def check_policy_target(
-    selector: WorkloadSelector | None, ref: object, refs: object, at: At
+    selector: WorkloadSelector | None,
+    one: PolicyTargetReference | None,
+    several: tuple[PolicyTargetReference, ...],
+    at: At,
 ) -> Iterator[Problem]:
     """Whom a policy is for: pods by label, or by reference, but not both."""
-    if sum(value is not None for value in (selector, ref, refs)) > 1:
+    if sum((selector is not None, one is not None, bool(several))) > 1:
         yield at.key("selector").error("only one of targetRefs or workloadSelector can be set")
     yield from _selector(selector, at.key("selector"))
+    if one:
+        yield from _target(one, at.key("targetRef"))
+    yield from check_targets(several, at)
+
+
+def check_targets(targets: tuple[PolicyTargetReference, ...], at: At) -> Iterator[Problem]:
+    """Each of `targetRefs`."""
+    for index, target in enumerate(targets):
+        yield from _target(target, at.key("targetRefs").item(index))
+
+
+def _target(target: PolicyTargetReference, at: At) -> Iterator[Problem]:
+    """One of Istio's kinds, in the policy's own namespace; and whether any proxy here goes by it."""
+    if not target.name:
+        yield at.key("name").error("targetRef name must be set")
+    if target.namespace:
+        words = "targetRef namespace must not be set; cross namespace referencing is not supported"
+        yield at.key("namespace").error(words)
+    kind = (target.group.removeprefix("core"), target.kind)
+    if kind not in TARGETS:
+        known = ", ".join(f"{group or 'core'}/{name}" for group, name in TARGETS)
+        words = f"targetRef must be to one of {known} but was {target.group}/{target.kind}"
+        yield at.key("kind").error(words, "a selector with matchLabels")
+    elif kind != GATEWAY_TARGET:
+        words = (
+            f"a {target.kind} is for waypoints, and here are none: as in Istio, no sidecar and no"
+            " gateway goes by it"
+        )
+        yield at.warning(words, "a selector with matchLabels", NOT_YET_HONOURED)
 
 
 def _selector(selector: WorkloadSelector | None, at: At) -> Iterator[Problem]:

@@ -17,7 +17,13 @@ from lateen.api.codes import (
     REFERENCE_NOT_FOUND,
 )
 from lateen.api.pod import Container, PodSpec
-from lateen.api.security import AuthorizationPolicy, WorkloadSelector
+from lateen.api.security import (
+    GATEWAY_NAME,
+    GATEWAY_TARGET,
+    AuthorizationPolicy,
+    PolicyTargetReference,
+    WorkloadSelector,
+)
 from lateen.api.service import Service
 from lateen.base.problem import Problem
 from lateen.check.at import At
@@ -42,6 +48,24 @@ def check_selector(
         shown = ",".join(f"{k}={v}" for k, v in sorted(selector.match_labels.items()))
         words = f"No matching workloads for this resource with the following labels: {shown}"
         yield at.key("spec", "selector").warning(words, code=NO_WORKLOADS)
+
+
+def check_attachment(
+    targets: tuple[PolicyTargetReference, ...], at: At, inventory: Inventory
+) -> Iterator[Problem]:
+    """A policy's Gateways by name: no pod may say that it is one of theirs."""
+    for index, target in enumerate(targets):
+        if (target.group, target.kind) != GATEWAY_TARGET:
+            continue
+        label = {GATEWAY_NAME: target.name}
+        if not inventory.selected(label, at.obj.key.namespace):
+            words = (
+                f"No matching workloads for this resource: no pod has the label {GATEWAY_NAME}:"
+                f" {target.name}. The kind Gateway of {target.group} is not known here, and a Gateway of"
+                " networking.istio.io is not what is meant"
+            )
+            fix = "a selector with the labels of the gateway's pods"
+            yield at.key("spec", "targetRefs").item(index).warning(words, fix, NO_WORKLOADS)
 
 
 def check_identities(

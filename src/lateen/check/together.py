@@ -17,6 +17,7 @@ from lateen.api.codes import (
     SUBSET_WITHOUT_PODS,
 )
 from lateen.api.destinationrule import DestinationRule
+from lateen.api.envoyfilter import EnvoyFilter
 from lateen.api.gateway import Gateway
 from lateen.api.ingress import Ingress
 from lateen.api.objects import Obj
@@ -40,6 +41,7 @@ from lateen.check.routing import (
     check_virtual_service_references,
 )
 from lateen.check.selecting import (
+    check_attachment,
     check_identities,
     check_mesh_settings,
     check_pod_references,
@@ -94,10 +96,16 @@ def _references(obj: Obj, inventory: Inventory) -> Iterator[Problem]:
             yield from check_gateway_references(typed, at, inventory)
         case AuthorizationPolicy() as typed:
             yield from check_selector(typed.spec.selector, at, inventory)
+            yield from check_attachment(typed.spec.target_refs, at, inventory)
             yield from check_identities(typed, at, inventory)
             yield from check_mesh_settings(typed, at, inventory)
-        case PeerAuthentication() | RequestAuthentication() | Telemetry() as typed:
+        case PeerAuthentication() as typed:
             yield from check_selector(typed.spec.selector, at, inventory)
+        case RequestAuthentication() | Telemetry() as typed:
+            yield from check_selector(typed.spec.selector, at, inventory)
+            yield from check_attachment(typed.spec.target_refs, at, inventory)
+        case EnvoyFilter() as typed:
+            yield from check_attachment(typed.spec.target_refs, at, inventory)
         case Service() as typed:
             yield from check_service_pods(typed, at, inventory)
         case Ingress() as typed:

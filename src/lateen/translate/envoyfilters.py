@@ -16,6 +16,7 @@ from lateen.api.envoywords import TYPES, read_words
 from lateen.base.problem import Problem
 from lateen.ir.patches import Context, Operation, Patch, Spot
 from lateen.translate.faults import not_carried
+from lateen.translate.selecting import attached
 from lateen.world.model import ROOT_NAMESPACE, Owned, Workload
 
 _LISTED = ("HTTP_FILTER", "NETWORK_FILTER", "HTTP_ROUTE", "LISTENER_FILTER")
@@ -46,7 +47,10 @@ def patches_for(
 def _selects(filter_: Owned[EnvoyFilter], workload: Workload) -> bool:
     if filter_.namespace not in (ROOT_NAMESPACE, workload.namespace):
         return False
-    selector = filter_.typed.spec.workload_selector
+    spec = filter_.typed.spec
+    if spec.target_refs:
+        return attached(spec.target_refs, filter_.namespace, workload)
+    selector = spec.workload_selector
     return selector is None or selector.labels.items() <= workload.labels.items()
 
 
