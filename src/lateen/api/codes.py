@@ -41,3 +41,18 @@ CONFLICTING_GATEWAYS = "IST0145"  # two Gateways claim the same host and port
 INVALID_CREDENTIAL = "IST0161"  # a Gateway's Secret holds no usable certificate
 SUBSET_WITHOUT_PODS = "IST0173"  # a subset whose labels no pod of the host carries
 UNKNOWN_RULE_HOST = "IST0174"  # a DestinationRule for a host that is not there
+
+# What runs, and is hardly meant: `lateen analyze` says so, `lateen up` does not.
+NO_REQUESTS = "LAT0401"
+NO_MEMORY_LIMIT = "LAT0402"
+NO_READINESS = "LAT0403"
+NO_LIVENESS = "LAT0404"
+LATEST_IMAGE = "LAT0405"
+BLOCKED_DRAIN = "LAT0406"  # a disruption budget that lets no pod go
+UNPROTECTED = "LAT0407"  # a disruption budget that selects no pods
+AUTOSCALED_NOTHING = "LAT0408"
+AUTOSCALED_WITHOUT_REQUESTS = "LAT0409"
+PROBE_PORT = "LAT0410"  # a probe of a named port that the container has not
+TARGET_PORT = "LAT0411"  # a Service's target port that no container declares
+GUARDS_NOTHING = "LAT0412"  # a NetworkPolicy that selects no pods
+NO_SUCH_ROLE = "LAT0413"

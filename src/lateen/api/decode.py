@@ -10,6 +10,7 @@ Every fault of an object is reported, not only the first. An object with a fault
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,16 +30,25 @@ from lateen.api.fields import Api, dec_hook
 from lateen.api.kinds import Kind, group_of, kind_of, registry
 from lateen.api.names import label_fault, label_faults, name_fault, qualified_fault
 from lateen.api.objects import FieldPlaces, Obj
-from lateen.api.oldforms import home_of, instead_of, owner_of, reader_of, removed_kind
+from lateen.api.oldforms import (
+    home_of,
+    instead_of,
+    owner_of,
+    reader_of,
+    removed_kind,
+    same_shape,
+)
 from lateen.api.paths import child, element, holds
 from lateen.api.shape import Fault, FaultKind, Shaped, shape
 from lateen.api.structural import fit
 from lateen.api.tree import Document, read_documents
 from lateen.api.versions import as_stored
+from lateen.base.edit import Edit, Insert, Rewrite
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem, has_errors
 
 _HEAD = ("apiVersion", "kind", "metadata")
+_SELECTING = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"})
 # What the server sets; Kubernetes ignores it in what a user sends.
 _SERVERS_OWN = (
     "uid",
@@ -136,7 +146,7 @@ def decode_tree(
         return Decoded(problems=(*textual, *refusals))
     shaped = _shaped(kind, _in_namespace(raw, kind, namespace))
     faults_found = _discreet(shaped.faults) if kind.kind == "Secret" else shaped.faults
-    problems = [*textual, *(_problem(at, f) for f in faults_found)]
+    problems = [*textual, *(_problem(at, f, shaped.raw) for f in faults_found)]
     if not any(fault.path == "metadata.name" for fault in shaped.faults):
         problems += _name_problems(kind, shaped.raw["metadata"], at)
     problems += _metadata_problems(kind, shaped.raw["metadata"], at)
@@ -171,8 +181,15 @@ class _Speaker:
         origin = Origin(key=self.key, field=path, place=place)
         return Problem(code=code, level=level, origin=origin, message=message, fix=fix)
 
-    def error(self, path: str, message: str, fix: str = "", code: str = BAD_FIELD) -> Problem:
-        return self.say(Level.ERROR, path, message, fix, code)
+    def error(
+        self,
+        path: str,
+        message: str,
+        fix: str = "",
+        code: str = BAD_FIELD,
+        edits: tuple[Edit, ...] = (),
+    ) -> Problem:
+        return replace(self.say(Level.ERROR, path, message, fix, code), edits=edits)
 
     def warning(self, path: str, message: str, fix: str = "", *, code: str) -> Problem:
         return self.say(Level.WARNING, path, message, fix, code)
@@ -257,8 +274,10 @@ def _kind(raw: dict[str, Any], at: _Speaker) -> tuple[Kind | None, list[Problem]
         return None, [_unknown_kind(version, name, at)]
     if version.rpartition("/")[2] not in kind.versions:
         words = f'no matches for kind "{name}" in version "{version}"'
-        fix = f"apiVersion: {kind.api_version()}"
-        return None, [at.error("apiVersion", words, fix, code=NOT_AN_OBJECT)]
+        modern = kind.api_version()
+        fix = f"apiVersion: {modern}"
+        edits = (Rewrite(path="apiVersion", text=modern),) if same_shape(version, modern) else ()
+        return None, [at.error("apiVersion", words, fix, NOT_AN_OBJECT, edits)]
     return kind, []
 
 
@@ -313,10 +332,23 @@ def _in_namespace(raw: dict[str, Any], kind: Kind, namespace: str) -> dict[str, 
     return raw
 
 
-def _problem(at: _Speaker, fault: Fault) -> Problem:
+def _problem(at: _Speaker, fault: Fault, raw: Mapping[str, Any]) -> Problem:
     if fault.kind is FaultKind.NOT_YET:
         return at.warning(fault.path, fault.message, fault.fix, code=NOT_YET_HONOURED)
-    return at.error(fault.path, fault.message, fault.fix)
+    if fault.path == "spec.selector" and (labels := _template_labels(raw)):
+        value = json.dumps({"matchLabels": labels}, ensure_ascii=False)
+        edits = (Insert(path="spec", key="selector", value=value),)
+        fix = f"the labels of its pods: selector: {value}"
+        return at.error(fault.path, fault.message, fix, edits=edits)
+    return at.error(fault.path, fault.message, fault.fix, edits=fault.edits)
+
+
+def _template_labels(raw: Mapping[str, Any]) -> Mapping[str, str]:
+    """The labels of a workload's pods, where it wants a selector and has none."""
+    if raw["kind"] not in _SELECTING or raw["spec"]["selector"] not in (None, {}):
+        return {}
+    labels: Mapping[str, str] = raw["spec"]["template"].get("metadata", {}).get("labels", {})
+    return labels
 
 
 def _discreet(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:

@@ -37,6 +37,10 @@ _FIELDS: Mapping[tuple[str, str], str] = {
     ("PodSpec", "backoffLimit"): "it stands in the Job's own spec, beside template",
     ("PodSpec", "volumeClaimTemplates"): "it stands in the StatefulSet's own spec, beside template",
 }
+# Fields whose value means the same under the newer name.
+_RENAMED: Mapping[tuple[str, str], str] = {
+    ("OutlierDetection", "consecutiveErrors"): "consecutive5xxErrors",
+}
 _MIXER = "Istio removed Mixer with 1.8"
 # By group; "" is any kind of it.
 _KINDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -137,6 +141,11 @@ def modern_field(struct: str, field: str, *, outermost: bool) -> str:
     return _FIELDS.get((struct, field)) or (_PARTS.get(field, "") if outermost else "")
 
 
+def renamed_field(struct: str, field: str) -> str:
+    """The newer name of a field whose value stays as it is; "" where it was not merely renamed."""
+    return _RENAMED.get((struct, field), "")
+
+
 def removed_kind(group: str, kind: str) -> tuple[str, str] | None:
     """Since when a kind is gone, and what to write instead; None where nothing is known."""
     kinds = _KINDS.get(group, {})
@@ -146,6 +155,14 @@ def removed_kind(group: str, kind: str) -> tuple[str, str] | None:
 def owner_of(group: str) -> str:
     """Which other tool reads objects of the group; "" where nothing is known."""
     return next((who for end, who in _OWNERS.items() if f".{group}".endswith(f".{end}")), "")
+
+
+def same_shape(old: str, new: str) -> bool:
+    """Whether objects of one apiVersion need nothing but the other to be of it: "batch/v1beta1", "batch/v1"."""
+    group = new.partition("/")[0]
+    if old.partition("/")[0] != group:
+        return False
+    return group.endswith(".istio.io") or old in ("batch/v1beta1", "autoscaling/v2beta2")
 
 
 def instead_of(kind: str) -> str:

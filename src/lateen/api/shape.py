@@ -19,8 +19,9 @@ from typing import Any
 from msgspec import Struct, inspect
 
 from lateen.api.fields import DURATION_FORM, NOT_YET, Api, Duration
-from lateen.api.oldforms import modern_field
+from lateen.api.oldforms import modern_field, renamed_field
 from lateen.api.paths import child, element
+from lateen.base.edit import Edit, Quote, Rename
 
 FIELDS_HERE = "the fields here are"  # begins the fix when nothing comes near
 _EMPTY: tuple[Any, ...] = (False, "")
@@ -42,6 +43,7 @@ class Fault:
     kind: FaultKind
     message: str
     fix: str = ""
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +76,14 @@ def _fields(struct: type[Struct]) -> Mapping[str, inspect.Field]:
 class _Wrong(Exception):
     """The value at hand does not fit; caught by the container that holds it."""
 
-    def __init__(self, want: str, got: Any, fix: str = "") -> None:
+    def __init__(self, want: str, got: Any, fix: str = "", *, quotes: bool = False) -> None:
         super().__init__(f"wanted {want}, got {_described(got)}")
         self.fix = fix
+        self.quotes = quotes  # whether quotes alone are missing or too many
+        self.off = isinstance(got, str)
+
+    def edits(self, path: str) -> tuple[Edit, ...]:
+        return (Quote(path=path, off=self.off),) if self.quotes else ()
 
 
 @dataclass(slots=True)
@@ -97,7 +104,7 @@ class _Walk:
             try:
                 kept[name] = self.value(known.type, value, where)
             except _Wrong as wrong:
-                self._wrong(where, str(wrong), wrong.fix)
+                self._wrong(where, str(wrong), wrong.fix, wrong.edits(where))
                 if known.required:
                     kept[name] = _empty(known.type)
         for name, known in fields.items():
@@ -158,7 +165,7 @@ class _Walk:
             try:
                 kept[key] = self.value(kind.value_type, value, where)
             except _Wrong as wrong:
-                self._wrong(where, str(wrong), wrong.fix)
+                self._wrong(where, str(wrong), wrong.fix, wrong.edits(where))
         return kept
 
     def _list(self, item: inspect.Type, raw: Any, path: str) -> list[Any]:
@@ -171,23 +178,33 @@ class _Walk:
             try:
                 kept.append(self.value(item, value, where))
             except _Wrong as wrong:
-                self._wrong(where, str(wrong), wrong.fix)
+                self._wrong(where, str(wrong), wrong.fix, wrong.edits(where))
                 kept.append(_empty(item))
         return kept
 
-    def _wrong(self, path: str, message: str, fix: str = "") -> None:
-        self.faults.append(Fault(path=path, kind=FaultKind.WRONG, message=message, fix=fix))
+    def _wrong(self, path: str, message: str, fix: str = "", edits: tuple[Edit, ...] = ()) -> None:
+        fault = Fault(path=path, kind=FaultKind.WRONG, message=message, fix=fix, edits=edits)
+        self.faults.append(fault)
 
     def _unknown(self, path: str, name: str, struct: type[Struct]) -> None:
         fields = _fields(struct)
         fix = modern_field(struct.__name__, name, outermost=path == name)
+        modern = renamed_field(struct.__name__, name) or _otherwise_written(name, fields)
         if not fix:
             near = _nearest(name, fields)
             known = ", ".join(sorted(fields))
             fix = f'did you mean "{near}"?' if near else f"{FIELDS_HERE}: {known}"
+        edits = (Rename(path=path, key=modern),) if modern else ()
+        words = f'unknown field "{name}"'
         self.faults.append(
-            Fault(path=path, kind=FaultKind.UNKNOWN, message=f'unknown field "{name}"', fix=fix)
+            Fault(path=path, kind=FaultKind.UNKNOWN, message=words, fix=fix, edits=edits)
         )
+
+
+def _otherwise_written(name: str, fields: Mapping[str, Any]) -> str:
+    """The field of the same letters: `per_try_timeout`, `PerTryTimeout`; "" when there is none."""
+    plain = name.lower().replace("_", "").replace("-", "")
+    return next((known for known in fields if known.lower() == plain), "")
 
 
 def _nearest(name: str, fields: Mapping[str, Any]) -> str | None:
@@ -207,7 +224,8 @@ def _scalar(kind: inspect.Type, raw: Any) -> Any:
             return raw
         case inspect.FloatType() if type(raw) in (int, float):
             return raw
-    raise _Wrong(_wanted(kind), raw, _quoting(kind, raw))
+    fix = _quoting(kind, raw)
+    raise _Wrong(_wanted(kind), raw, fix, quotes=bool(fix))
 
 
 def _encodes(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lateen.base.edit import Edit
 from lateen.base.origin import Origin
 
 
@@ -25,7 +26,8 @@ class Problem:
     """A fault in one object, said so that its author can mend it.
 
     `code` is Istio's own (IST0101 ...) where Istio has that check, else LAT....; `message` says
-    what is wrong and what was wanted; `fix`, when known, is what to write instead.
+    what is wrong and what was wanted; `fix`, when known, is what to write instead, and `edits` are
+    that fix as changes of the text, where it is safe to make it unasked.
     """
 
     code: str
@@ -33,6 +35,7 @@ class Problem:
     origin: Origin
     message: str
     fix: str = ""
+    edits: tuple[Edit, ...] = ()
 
     def __str__(self) -> str:
         """`vs.yaml:14:9: error IST0106 VirtualService shop/web spec.http[0]: message (fix)`."""

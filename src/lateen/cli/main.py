@@ -1,4 +1,4 @@
-"""The command line: `lateen up`, `apply`, `status`, `logs`, `why-denied`, `proxy`, `down`.
+"""The command line: `lateen up`, `apply`, `analyze`, `status`, `logs`, `why-denied`, `proxy`, `down`.
 
 In: arguments.               Out: text or JSON, and an exit status: 0 well, 1 not well, 2 wrong usage.
 Before: cli/commands/        After: -
@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from lateen.cli.commands import certificates, knowing, proxies, running
+from lateen.cli.commands import certificates, checking, knowing, proxies, running
 from lateen.cli.options import SETTINGS
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 # The order of `--help`.
 app.add_typer(running.commands)
+app.add_typer(checking.commands)
 app.add_typer(knowing.commands)
 app.add_typer(proxies.commands, name="proxy")
 app.add_typer(certificates.commands, name="certs")
