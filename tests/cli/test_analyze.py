@@ -242,9 +242,9 @@ def test_wrong_usage_ends_with_2(faulty: Shell, words: list[str]) -> None:
 
 
 def test_without_a_path_and_a_mesh_it_says_so(
-    analyze: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    analyze: Shell, monkeypatch: pytest.MonkeyPatch, short: Path
 ) -> None:
-    monkeypatch.setenv("LATEEN_RUN_DIR", str(tmp_path))
+    monkeypatch.setenv("LATEEN_RUN_DIR", str(short))
     ended = analyze()
     assert ended.status == 1
     assert "no mesh default runs" in ended.err
