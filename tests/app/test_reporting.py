@@ -120,6 +120,18 @@ def test_a_mesh_is_ready_when_every_connected_proxy_has_what_it_should_have(mesh
     assert words == {"web-0": "programmed", "edge-0": "programmed"}
 
 
+def test_the_size_of_each_proxy_is_told_by_type(mesh: Mesh) -> None:
+    mesh.plan()
+    for row in mesh.reporting.proxies()["proxies"]:
+        made = mesh.round.given[row["id"]]
+        told = {kind: (size["resources"], size["bytes"]) for kind, size in row["size"].items()}
+        assert told == {
+            type_.short: (len(some), sum(len(r.body) for r in some.values()))
+            for type_, some in made.items()
+        }
+        assert sum(size for _, size in told.values()) == row["bytes"] > 0
+
+
 def test_while_a_culprit_is_looked_for_the_mesh_is_starting(mesh: Mesh) -> None:
     mesh.plan()
     mesh.connect()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from lateen.base.errors import NotFound
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
 from lateen.envoy.names import BORDER_NODE
+from lateen.envoy.resources import Resource
 from lateen.ir.plan import ProxyPlan
 from lateen.stages.building import Building
 from lateen.stages.planning import Planning
@@ -172,6 +173,7 @@ class Reporting:
             "kept": sum(t.kept for t in types),
             "sent": {t.type.short: t.sent for t in types},
             "bytes": sum(len(r.body) for some in resources.values() for r in some.values()),
+            "size": {type_.short: _size(some) for type_, some in resources.items()},
             "certificateSeconds": self.certifying.seconds_of(proxy.id),
             "refused": [
                 {"type": r.type.short, "names": r.name, "message": r.message}
@@ -224,6 +226,10 @@ def _observer_addresses(settings: Settings) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {str(name): str(address) for name, address in told.items()}
+
+
+def _size(resources: Mapping[str, Resource]) -> dict[str, int]:
+    return {"resources": len(resources), "bytes": sum(len(r.body) for r in resources.values())}
 
 
 def _word(state: ProxyState | None) -> str:

@@ -36,7 +36,7 @@ def run_proxy_status(name: str, *, as_json: bool) -> int:
 
 def _print_proxies(proxies: list[dict[str, Any]]) -> None:
     rows = [
-        ("NAMESPACE", "POD", "TYPE", "STATE", "CDS", "EDS", "LDS", "RDS", "PUSHED", "CERTIFICATE")
+        ("NAMESPACE", "POD", "TYPE", "STATE", "CDS", "EDS", "LDS", "RDS", "SIZE", "CERTIFICATE")
     ]
     rows += [
         (
@@ -44,8 +44,8 @@ def _print_proxies(proxies: list[dict[str, Any]]) -> None:
             row["pod"],
             row["role"],
             row["state"],
-            *(str(row["types"].get(t, "-")) for t in ("CDS", "EDS", "LDS", "RDS")),
-            f"{row['bytes']} B",
+            *(_size(row["size"].get(t)) for t in ("CDS", "EDS", "LDS", "RDS")),
+            amount_of(row["bytes"]),
             f"{age(row['certificateSeconds'])} left" if row["certificateSeconds"] else "-",
         )
         for row in proxies
@@ -56,6 +56,19 @@ def _print_proxies(proxies: list[dict[str, Any]]) -> None:
             print(
                 f"\n{row['namespace']}/{row['pod']} refused {refusal['names']}: {refusal['message']}"
             )
+
+
+def amount_of(size: int) -> str:
+    """Bytes for people: `812 B`, `4.2 KB`, `1.3 MB`."""
+    if size < 1000:
+        return f"{size} B"
+    unit, shown = ("KB", size / 1e3) if size < 1e6 else ("MB", size / 1e6)
+    return f"{shown:.1f} {unit}"
+
+
+def _size(told: dict[str, int] | None) -> str:
+    """`12 (3.4 KB)`: how many resources of a type a proxy has, and their bytes."""
+    return f"{told['resources']} ({amount_of(told['bytes'])})" if told else "-"
 
 
 def run_proxy_config(name: str, word: str, part: str, *, namespace: str, as_json: bool) -> int:

@@ -26,7 +26,10 @@ commands = typer.Typer(
     epilog=examples("lateen proxy status", "lateen proxy status -o json"),
 )
 def proxy_status(output: Form = Output.TEXT, name: Name = "default") -> None:
-    """Show each proxy: connected, programmed, refused and why, certificate."""
+    """Show each proxy: connected, programmed, refused and why, certificate; and its size.
+
+    For each type of resource: how many the proxy is given, and how many bytes they are.
+    """
     from lateen.cli.show import run_proxy_status
 
     raise typer.Exit(run_proxy_status(name, as_json=output is Output.JSON))
