@@ -56,6 +56,12 @@ class Origin:
         """The origin of a field of the same object, at this place unless another is given."""
         return replace(self, field=field_path, place=place or self.place)
 
+    @property
+    def text(self) -> str:
+        """Object and field, without file and line."""
+        who = str(self.key) if self.key else "lateen"
+        return f"{who} {self.field}".rstrip()
+
     def __str__(self) -> str:
         who = str(self.key) if self.key else "lateen"
         what = f" {self.field}" if self.field else ""

@@ -29,6 +29,7 @@ from lateen.envoy.pb.envoy.extensions.retry.priority.previous_priorities.v3.prev
 )
 from lateen.envoy.wire import FALSE, ZERO, duration, made_by, maybe_duration, packed, u32
 from lateen.ir.routes import (
+    BLACK_HOLE_STATUS,
     NO_CHANGES,
     CookieHash,
     Elsewhere,
@@ -60,7 +61,6 @@ _BY_STATUS = "retriable-status-codes"
 _TRIES_OF_HOSTS = 5  # Istio's
 _PRIORITY_EVERY = 2  # attempts; Istio's
 _MOST_BODY = UInt32Value(value=1024 * 1024)  # bytes of a direct response; Istio's
-BLACK_HOLE_STATUS = 502  # Istio's answer to what no service claims, under REGISTRY_ONLY
 
 
 def _is_host(name: str) -> bool:

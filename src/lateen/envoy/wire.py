@@ -86,8 +86,7 @@ def origin_text(origin: Origin) -> str:
     A rule that only moved within its file must not make a new version; the line is found through
     the store.
     """
-    who = str(origin.key) if origin.key else "lateen"
-    return f"{who} {origin.field}".rstrip()
+    return origin.text
 
 
 def made_by(origin: Origin, **more: str) -> Metadata:

@@ -7,33 +7,43 @@ Before: envoy/pb, tokens.py            After: walk_envoy.py
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from lateen.envoy.pb.envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import (
     JwtAuthentication,
     JwtProvider,
     JwtRequirement,
 )
-from lateen.explain.envoy_match import unknown
+from lateen.explain.envoy_match import not_modelled
 from lateen.explain.request import UNVERIFIED, Request, Unverified
+from lateen.explain.steps import Part, Step, Walk
 from lateen.explain.tokens import (
     Taker,
     claims_by,
     is_preflight,
     taken,
     tokens_at,
+    why_not_taken,
     without_forged,
 )
 
 
-def presented(config: JwtAuthentication, request: Request) -> Request | Unverified:
-    """What the filter makes of a request."""
+def presenting(config: JwtAuthentication, request: Request) -> Walk[Request | Unverified]:
+    """What the filter makes of a request, with a step for each issuer."""
     if config.bypass_cors_preflight and is_preflight(request):
         return request
     takers = {name: _taker(provider) for name, provider in config.providers.items()}
     clean = without_forged(takers.values(), request)
     rule = config.rules[0]
     if rule.match.prefix != "/":
-        raise unknown("RequirementRule", rule.match.WhichOneof("path_specifier"))
+        raise not_modelled("RequirementRule", rule.match.WhichOneof("path_specifier"))
+    for name, taker in sorted(takers.items()):
+        yield Step(
+            part=Part.TOKEN,
+            name=taker.issuer or name,
+            held=claims_by(taker, clean) is not None,
+            because=partial(why_not_taken, taker, clean),
+        )
     return _met(rule.requires, takers, clean) or UNVERIFIED
 
 
@@ -58,7 +68,7 @@ def _met(
             for each in requirement.requires_all.requirements:
                 seen = _met(each, takers, seen) if seen else None
             return seen
-    raise unknown("JwtRequirement", which)
+    raise not_modelled("JwtRequirement", which)
 
 
 def _taker(provider: JwtProvider) -> Taker:

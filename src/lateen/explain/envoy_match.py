@@ -3,15 +3,17 @@
 In: matcher messages, Request.      Out: whether they hold.
 Before: envoy/pb, request.py        After: walk_envoy.py
 
-A matcher that lateen never writes raises Bug: a guess would be worse.
+A matcher that is not known here raises NotModelled: a guess would be worse.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from lateen.base.errors import Bug
+from lateen.base.errors import LateenError
 from lateen.envoy.names import JWT_FILTER, JWT_PAYLOAD
 from lateen.envoy.pb.envoy.config.route.v3.route_components_pb2 import (
     HeaderMatcher,
@@ -25,9 +27,13 @@ from lateen.explain.request import Request
 from lateen.explain.tokens import claim_at
 
 
-def unknown(kind: str, which: str | None) -> Bug:
-    """A matcher that lateen never writes."""
-    return Bug(f"explain cannot judge a {kind} with {which}")
+class NotModelled(LateenError):
+    """A dump has something that lateen never writes, so that it cannot be told what would happen."""
+
+
+def not_modelled(kind: str, which: str | None) -> NotModelled:
+    """A part of Envoy's configuration that is not known here."""
+    return NotModelled(f"a {kind} with {which or 'nothing'}")
 
 
 def text_holds(matcher: StringMatcher, text: str) -> bool:
@@ -49,7 +55,7 @@ def text_holds(matcher: StringMatcher, text: str) -> bool:
             return wanted in text
         case "safe_regex":
             return re.fullmatch(wanted, text) is not None
-    raise unknown("StringMatcher", which)
+    raise not_modelled("StringMatcher", which)
 
 
 def _header_of(request: Request, name: str) -> str | None:
@@ -70,7 +76,7 @@ def header_holds(matcher: HeaderMatcher, request: Request) -> bool:
         found = (value is not None) == matcher.present_match
         return found != matcher.invert_match
     if which != "string_match":
-        raise unknown("HeaderMatcher", which)
+        raise not_modelled("HeaderMatcher", which)
     if value is None and not matcher.treat_missing_header_as_empty:
         return False
     return text_holds(matcher.string_match, value or "") != matcher.invert_match
@@ -79,7 +85,7 @@ def header_holds(matcher: HeaderMatcher, request: Request) -> bool:
 def claim_holds(matcher: MetadataMatcher, request: Request) -> bool:
     """Whether a MetadataMatcher on the claims of a token holds."""
     if matcher.filter != JWT_FILTER or matcher.path[0].key != JWT_PAYLOAD:
-        raise unknown("MetadataMatcher", matcher.filter)
+        raise not_modelled("MetadataMatcher", matcher.filter)
     value = claim_at(request.claims, (segment.key for segment in matcher.path[1:]))
     return _value_holds(matcher.value, value) != matcher.invert
 
@@ -94,7 +100,7 @@ def _value_holds(matcher: ValueMatcher, value: Any) -> bool:
             return any(_value_holds(matcher.list_match.one_of, each) for each in within)
         case "string_match":
             return isinstance(value, str) and text_holds(matcher.string_match, value)
-    raise unknown("ValueMatcher", which)
+    raise not_modelled("ValueMatcher", which)
 
 
 def _query_holds(matcher: QueryParameterMatcher, query: str) -> bool:
@@ -111,8 +117,11 @@ def _path_holds(match: RouteMatch, path: str) -> bool:
     which = match.WhichOneof("path_specifier")
     if which == "safe_regex":
         return re.fullmatch(match.safe_regex.regex, path) is not None
+    if which == "path_separated_prefix":
+        wanted = match.path_separated_prefix
+        return path == wanted or path.startswith(f"{wanted}/")
     if which not in {"path", "prefix"}:
-        raise unknown("RouteMatch", which)
+        raise not_modelled("RouteMatch", which)
     wanted = match.path if which == "path" else match.prefix
     if match.HasField("case_sensitive") and not match.case_sensitive.value:
         wanted, path = wanted.lower(), path.lower()
@@ -121,16 +130,81 @@ def _path_holds(match: RouteMatch, path: str) -> bool:
 
 def route_holds(match: RouteMatch, request: Request) -> bool:
     """Whether a RouteMatch holds."""
+    return next(_unmet(match, request), None) is None
+
+
+def why_not_route(match: RouteMatch, request: Request) -> str:
+    """The first condition of a RouteMatch that does not hold, and what the request has instead."""
+    unmet = next(_unmet(match, request), None)
+    return unmet() if unmet else ""
+
+
+def _unmet(match: RouteMatch, request: Request) -> Iterator[Callable[[], str]]:
     path, _, query = request.path.partition("?")
-    return (
-        _path_holds(match, path)
-        and all(header_holds(header, request) for header in match.headers)
-        and all(_query_holds(wanted, query) for wanted in match.query_parameters)
-        and all(claim_holds(wanted, request) for wanted in match.dynamic_metadata)
-    )
+    if not _path_holds(match, path):
+        yield lambda: f'path is "{path}", not {_wanted_path(match)}'
+    for header in match.headers:
+        if not header_holds(header, request):
+            yield partial(_header_words, header, request)
+    for wanted in match.query_parameters:
+        if not _query_holds(wanted, query):
+            yield partial('query "{}" does not fit {}'.format, query, wanted.name)
+    for claim in match.dynamic_metadata:
+        if not claim_holds(claim, request):
+            names = ".".join(segment.key for segment in claim.path[1:])
+            yield partial("claim {} does not fit".format, names)
+
+
+def _wanted_path(match: RouteMatch) -> str:
+    match match.WhichOneof("path_specifier"):
+        case "path":
+            return f'"{match.path}"'
+        case "prefix":
+            return f'"{match.prefix}*"'
+        case "path_separated_prefix":
+            return f'"{match.path_separated_prefix}" or below'
+        case "safe_regex":
+            return f'regex "{match.safe_regex.regex}"'
+    return "what is asked for"
+
+
+def _header_words(matcher: HeaderMatcher, request: Request) -> str:
+    value = _header_of(request, matcher.name)
+    found = "is absent" if value is None else f'is "{value}"'
+    must = "must not be" if matcher.invert_match else "not"
+    return f"header {matcher.name} {found}, {must} {text_words(matcher.string_match)}"
+
+
+def text_words(matcher: StringMatcher) -> str:
+    """A StringMatcher as people write it."""
+    match matcher.WhichOneof("match_pattern"):
+        case "exact":
+            return f'"{matcher.exact}"'
+        case "prefix":
+            return f'"{matcher.prefix}*"'
+        case "suffix":
+            return f'"*{matcher.suffix}"'
+        case "contains":
+            return f'"*{matcher.contains}*"'
+        case "safe_regex":
+            return f'regex "{matcher.safe_regex.regex}"'
+    return "any value"
 
 
 def origin_of(metadata: Any) -> str:
-    """The origin said in the metadata of a message, or "" if it says none."""
+    """The origin said in the metadata of a message, by lateen or by Istio; "" if it says none."""
     said = metadata.filter_metadata
-    return str(said["lateen"]["origin"]) if "lateen" in said else ""
+    if "lateen" in said:
+        return str(said["lateen"]["origin"])
+    if "istio" in said and "config" in said["istio"]:
+        return _of_istio(str(said["istio"]["config"]))
+    return ""
+
+
+def _of_istio(path: str) -> str:
+    """`/apis/networking.istio.io/v1/namespaces/shop/virtual-service/web` as `VirtualService shop/web`."""
+    parts = path.strip("/").split("/")
+    if len(parts) < 7 or parts[3] != "namespaces":
+        return path
+    kind = "".join(word.capitalize() for word in parts[5].split("-"))
+    return f"{kind} {parts[4]}/{parts[6]}"

@@ -22,11 +22,12 @@ from lateen.envoy.pb.envoy.extensions.filters.network.ext_authz.v3 import (
     ext_authz_pb2 as tcp_authz_pb2,
 )
 from lateen.envoy.pb.envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as tcp_rbac_pb2
-from lateen.explain.envoy_match import claim_holds, header_holds, text_holds, unknown
+from lateen.explain.envoy_match import claim_holds, header_holds, not_modelled, text_holds
 from lateen.explain.request import Denied, Request
+from lateen.explain.steps import Part, Step, Walk
 
 
-def passed(configs: Iterable[Any], request: Request) -> Denied | None:
+def passed(configs: Iterable[Any], request: Request) -> Walk[Denied | None]:
     """What the filters that judge a request say, in their order; shadow rules only note."""
     asked: str | None = None
     for config in configs:
@@ -40,8 +41,8 @@ def passed(configs: Iterable[Any], request: Request) -> Denied | None:
         if gate is None:
             continue
         if gate.shadow_rules_stat_prefix == ASKED:
-            asked = next(iter(_holding(gate.shadow_rules, request)), None)
-        if gate.HasField("rules") and (denied := judged(gate.rules, request)):
+            asked = yield from _holding(gate.shadow_rules, request, "CUSTOM")
+        if gate.HasField("rules") and (denied := (yield from _judged(gate.rules, request))):
             return denied
     return None
 
@@ -54,20 +55,27 @@ def _gate(config: Any) -> http_rbac_pb2.RBAC | tcp_rbac_pb2.RBAC | None:
     return None
 
 
-def judged(rules: RBAC, request: Request) -> Denied | None:
+def _judged(rules: RBAC, request: Request) -> Walk[Denied | None]:
     """The refusal of a request by one RBAC, or None."""
-    name = next(iter(_holding(rules, request)), None)
-    if rules.action == RBAC.DENY:
+    refuses = rules.action == RBAC.DENY
+    name = yield from _holding(rules, request, "DENY" if refuses else "ALLOW")
+    if refuses:
         return Denied(rule=name) if name else None
     return None if name else Denied(rule="none")
 
 
-def _holding(rules: RBAC, request: Request) -> Iterable[str]:
+def _holding(rules: RBAC, request: Request, verdict: str) -> Walk[str | None]:
+    """The first of the rules that holds, by name."""
     for name, policy in sorted(rules.policies.items()):
-        if any(_permission_holds(each, request) for each in policy.permissions) and any(
-            _principal_holds(each, request) for each in policy.principals
-        ):
-            yield name
+        asked = any(_permission_holds(each, request) for each in policy.permissions)
+        held = asked and any(_principal_holds(each, request) for each in policy.principals)
+        because = (
+            "" if held else "who calls does not fit" if asked else "what is asked does not fit"
+        )
+        yield Step(part=Part.POLICY, name=f"{verdict} {name}", held=held, because=because)
+        if held:
+            return name
+    return None
 
 
 def _within(block: CidrRange, address: str) -> bool:
@@ -97,7 +105,7 @@ def _principal_holds(principal: Principal, request: Request) -> bool:
             return _within(principal.direct_remote_ip, request.source)
         case "remote_ip":
             return _within(principal.remote_ip, request.client or request.source)
-    raise unknown("Principal", which)
+    raise not_modelled("Principal", which)
 
 
 def _permission_holds(permission: Permission, request: Request) -> bool:
@@ -121,4 +129,4 @@ def _permission_holds(permission: Permission, request: Request) -> bool:
             return _within(permission.destination_ip, request.address)
         case "requested_server_name":
             return text_holds(permission.requested_server_name, request.sni)
-    raise unknown("Permission", which)
+    raise not_modelled("Permission", which)

@@ -7,11 +7,22 @@ Before: ir/match.py, request.py            After: walk_ir.py
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import assert_never
 
 from lateen.explain.request import Request
 from lateen.explain.tokens import Claims, texts_of
-from lateen.ir.match import Exact, Prefix, Present, Regex, RequestMatch, StringMatch, Suffix
+from lateen.ir.match import (
+    Exact,
+    HeaderMatch,
+    Prefix,
+    Present,
+    QueryMatch,
+    Regex,
+    RequestMatch,
+    StringMatch,
+    Suffix,
+)
 
 
 def matches(match: StringMatch, text: str) -> bool:
@@ -36,7 +47,8 @@ def claim_fits(match: StringMatch, claims: Claims | None, claim: tuple[str, ...]
     return any(bool(t) if isinstance(match, Present) else matches(match, t) for t in texts)
 
 
-def _path_matches(match: RequestMatch, path: str) -> bool:
+def path_fits(match: RequestMatch, path: str) -> bool:
+    """Whether the condition on the path, if there is one, holds for a path without its query."""
     wanted = match.path
     if wanted is None:
         return True
@@ -45,25 +57,23 @@ def _path_matches(match: RequestMatch, path: str) -> bool:
     return matches(wanted, path)
 
 
-def _headers_match(match: RequestMatch, request: Request) -> bool:
-    headers = dict(request.headers)
-    for wanted in match.headers:
-        value = headers.get(wanted.name)
-        if isinstance(wanted.match, Present) or not wanted.invert:
-            held = value is not None and matches(wanted.match, value)
-        else:
-            held = matches(wanted.match, value or "")  # an absent header is an empty one
-        if held is wanted.invert:
-            return False
-    return True
+def header_fits(wanted: HeaderMatch, headers: Mapping[str, str]) -> bool:
+    """Whether the condition on one header holds; names are in lower case."""
+    value = headers.get(wanted.name)
+    if isinstance(wanted.match, Present) or not wanted.invert:
+        held = value is not None and matches(wanted.match, value)
+    else:
+        held = matches(wanted.match, value or "")  # an absent header is an empty one
+    return held is not wanted.invert
 
 
-def _queries_match(match: RequestMatch, query: str) -> bool:
+def query_fits(wanted: QueryMatch, query: str) -> bool:
+    """Whether the condition on one parameter holds; of several of its name the first counts."""
     given: dict[str, str] = {}
     for pair in query.split("&") if query else ():
         name, _, value = pair.partition("=")
         given.setdefault(name, value)
-    return all(q.name in given and matches(q.match, given[q.name]) for q in match.queries)
+    return wanted.name in given and matches(wanted.match, given[wanted.name])
 
 
 def request_matches(match: RequestMatch, request: Request) -> bool:
@@ -74,10 +84,11 @@ def request_matches(match: RequestMatch, request: Request) -> bool:
         (match.authority, request.authority),
         (match.scheme, request.scheme),
     )
+    headers = dict(request.headers) if match.headers else {}
     return (
-        _path_matches(match, path)
+        path_fits(match, path)
         and all(wanted is None or matches(wanted, text) for wanted, text in pseudo)
-        and _headers_match(match, request)
-        and _queries_match(match, query)
+        and all(header_fits(each, headers) for each in match.headers)
+        and all(query_fits(each, query) for each in match.queries)
         and all(claim_fits(c.match, request.claims, c.claim) != c.invert for c in match.claims)
     )

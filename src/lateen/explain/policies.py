@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import assert_never
 
 from lateen.explain.ir_match import claim_fits, matches
 from lateen.explain.request import Denied, Request
+from lateen.explain.steps import Part, Step, Walk, end_of
+from lateen.explain.tokens import texts_of
+from lateen.explain.words import wanted
 from lateen.ir.authorizers import GrpcAuthorizer
 from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch, Suffix
 from lateen.ir.policy import (
@@ -42,33 +46,62 @@ _SPIFFE = "spiffe://"
 
 def judged(authorization: Authorization, request: Request, *, http: bool) -> Denied | None:
     """The refusal of a request, or None if it may pass. Without `http`, as a TCP connection."""
+    return end_of(judging(authorization, request, http=http))
+
+
+def judging(authorization: Authorization, request: Request, *, http: bool) -> Walk[Denied | None]:
+    """The same, with a step for each rule looked at."""
     custom = authorization.custom
-    asked = _first(custom.policies, request, http) if custom else None
+    asked = (yield from _first(custom.policies, request, http)) if custom else None
     asks = http or (custom is not None and isinstance(custom.authorizer, GrpcAuthorizer))
     if asked and not (asks and request.authorizer):
         return Denied(rule=asked)
-    denied = _first(authorization.deny, request, http)
+    denied = yield from _first(authorization.deny, request, http)
     if denied:
         return Denied(rule=denied)
-    allowing = any(not policy.dry_run for policy in authorization.allow)
-    if allowing and _first(authorization.allow, request, http) is None:
+    allowing = [policy for policy in authorization.allow if not policy.dry_run]
+    allowed = yield from _first(authorization.allow, request, http)
+    if allowing and allowed is None:
+        if not any(policy.clauses for policy in allowing):
+            yield Step(
+                part=Part.POLICY,
+                name=allowing[0].name,
+                held=False,
+                because="it has no rule, so it allows nothing",
+                origin=allowing[0].origin,
+            )
         return Denied(rule="none")
     return None
 
 
-def _first(policies: tuple[Policy, ...], request: Request, http: bool) -> str | None:
+def _first(policies: tuple[Policy, ...], request: Request, http: bool) -> Walk[str | None]:
     """The rule that matches; Envoy looks at rules by name."""
-    rules = (
-        f"{policy.name}-rule[{number}]"
-        for policy in policies
-        if not policy.dry_run
-        for number, clause in (enumerate(policy.clauses) if http else policy.on_tcp())
-        if _clause_matches(clause, policy.verdict, request)
+    rules = sorted(
+        (
+            (f"{policy.name}-rule[{number}]", policy, clause)
+            for policy in policies
+            if not policy.dry_run
+            for number, clause in (enumerate(policy.clauses) if http else policy.on_tcp())
+        ),
+        key=lambda each: each[0],
     )
-    return min(rules, default=None)
+    for name, policy, clause in rules:
+        held = clause_matches(clause, policy.verdict, request)
+        yield Step(
+            part=Part.POLICY,
+            name=f"{policy.verdict.name} {name}",
+            held=held,
+            because="" if held else partial(why_not, clause, policy.verdict, request),
+            origin=clause.origin,
+        )
+        if held:
+            return name
+    return None
 
 
-def _clause_matches(clause: Clause, verdict: Verdict, request: Request) -> bool:
+def clause_matches(clause: Clause, verdict: Verdict, request: Request) -> bool:
+    """Whether a rule matches: one of its sources, one of its operations, all of its conditions."""
+
     def all_of(conditions: Iterable[Condition]) -> bool:
         return all(_matches(each, verdict, request) for each in conditions)
 
@@ -77,6 +110,70 @@ def _clause_matches(clause: Clause, verdict: Verdict, request: Request) -> bool:
         and (not clause.operations or any(map(all_of, clause.operations)))
         and all_of(clause.when)
     )
+
+
+def why_not(clause: Clause, verdict: Verdict, request: Request) -> str:
+    """Why a rule does not match; of several alternatives what each lacks."""
+
+    def lacking(group: Iterable[Condition]) -> str | None:
+        failed = (each for each in group if not _matches(each, verdict, request))
+        return next((said(each, request) for each in failed), None)
+
+    for groups in (clause.sources, clause.operations, (clause.when,)):
+        lacks = [lacking(group) for group in groups]
+        if lacks and all(lacks):
+            return "; ".join(dict.fromkeys(filter(None, lacks)))
+    return ""
+
+
+def said(condition: Condition, request: Request) -> str:
+    """What a condition looks at in a request, and what it wants."""
+    what, value = _looked_at(condition, request)
+    return f"{what} is {value or 'absent'}, {_wish(condition)}"
+
+
+def _looked_at(condition: Condition, request: Request) -> tuple[str, str]:
+    match condition:
+        case TextCondition():
+            return condition.trait.value, _asked(condition.trait, request)
+        case IdentityCondition():
+            return condition.identity.value, _identity(condition.identity, request.peer) or ""
+        case HeaderCondition():
+            return f"header {condition.header}", dict(request.headers).get(condition.header, "")
+        case ClaimCondition():
+            claim = condition.claim
+            return f"claim {'.'.join(claim)}", ", ".join(texts_of(request.claims, claim))
+        case SubjectCondition():
+            claims = request.claims or {}
+            return (
+                "who the token is about",
+                f"{claims.get('iss', '')}/{claims.get('sub', '')}".strip("/"),
+            )
+        case AddressCondition():
+            client = request.client if condition.end is End.CLIENT else ""
+            return f"the {condition.end.value}'s address", client or request.source
+        case DestinationCondition():
+            return "the address dialled", request.address
+        case PortCondition():
+            return "port", str(request.port)
+    assert_never(condition)
+
+
+def _wish(condition: Condition) -> str:
+    wants = " or ".join(map(_told, condition.any_of))
+    never = " or ".join(map(_told, condition.none_of))
+    return " and ".join(
+        words for words in (wants and f"not {wants}", never and f"must not be {never}") if words
+    )
+
+
+def _told(each: StringMatch | Subject | int | IPv4Network | IPv6Network) -> str:
+    match each:
+        case Subject():
+            return f"{wanted(each.issuer)}/{wanted(each.subject)}"
+        case int() | IPv4Network() | IPv6Network():
+            return str(each)
+    return wanted(each)
 
 
 def _matches(condition: Condition, verdict: Verdict, request: Request) -> bool:

@@ -7,14 +7,17 @@ Before: tokens.py, urls.py       After: walk_ir.py
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from lateen.explain.request import UNVERIFIED, Request, Unverified
+from lateen.explain.steps import Part, Step, Walk, end_of
 from lateen.explain.tokens import (
     Taker,
     claims_by,
     is_preflight,
     taken,
     tokens_at,
+    why_not_taken,
     without_forged,
 )
 from lateen.explain.urls import normalized
@@ -35,12 +38,29 @@ def as_read(request: Request, paths: Paths) -> Request:
 
 def presented(authorization: Authorization, request: Request) -> Request | Unverified:
     """The request with the claims of its token, if a rule accepts it; as it is if it shows none."""
-    takers = [_taker(rule) for rule in authorization.tokens]
-    if not takers or is_preflight(request):
+    return end_of(presenting(authorization, request))
+
+
+def presenting(authorization: Authorization, request: Request) -> Walk[Request | Unverified]:
+    """The same, with a step for each rule looked at."""
+    rules = [(rule, _taker(rule)) for rule in authorization.tokens]
+    if not rules:
         return request
+    if is_preflight(request):
+        words = "a browser asks what it may ask: no token is looked for"
+        yield Step(part=Part.TOKEN, name="preflight", held=False, because=words)
+        return request
+    takers = [taker for _, taker in rules]
     clean = without_forged(takers, request)
-    for taker in takers:
+    for rule, taker in rules:
         claims = claims_by(taker, clean)
+        yield Step(
+            part=Part.TOKEN,
+            name=rule.issuer or "any issuer",
+            held=claims is not None,
+            because=partial(why_not_taken, taker, clean),
+            origin=rule.origin,
+        )
         if claims is not None:
             return taken(taker, clean, claims)
     return UNVERIFIED if any(tokens_at(taker, clean) for taker in takers) else clean

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lateen.ir.routes import HeaderChanges
+
 
 class Way(StrEnum):
     """Which way a request passes the proxy."""
@@ -31,6 +33,7 @@ class Request:
     end, `client` that of the original client where a trusted proxy told of another. `at` is the moment
     by which its tokens are judged, in seconds since 1970, 0 for one at which they are valid; `claims`
     are those of a token that was accepted. `authorizer` is what an external one answers, if asked.
+    `trusted` are tokens whose signature is taken for granted.
     """
 
     way: Way
@@ -49,6 +52,7 @@ class Request:
     at: float = 0.0
     claims: Mapping[str, Any] | None = None
     authorizer: bool = True
+    trusted: frozenset[str] = frozenset()
 
     @property
     def scheme(self) -> str:
@@ -62,12 +66,32 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tries:
+    """Attempts after the first: how many at most, on what, and the longest one may take, in seconds."""
+
+    attempts: int
+    on: tuple[str, ...] = ()
+    statuses: tuple[int, ...] = ()
+    each: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is done to the headers of requests to one cluster, and of their answers, in this order."""
+
+    request: tuple[HeaderChanges, ...] = ()
+    response: tuple[HeaderChanges, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forwarded:
     """Sent on, to one of the clusters by share, with this path and authority.
 
     `mirrors`: clusters that get a copy, with the percent of requests; `aborts`: the percent that is
-    answered with an error on purpose instead, and its status; `hashed`: what of the request decides
-    about the endpoint.
+    answered with an error on purpose instead, and its status; `delays`: the percent that is held back,
+    and for how many seconds; `hashed`: what of the request decides about the endpoint; `changes`: for
+    each share in turn, none if headers stay as they are; `authorities`: in the same way, where the
+    clusters' requests get one of their own. A timeout (seconds) of 0 means none.
     """
 
     route: str
@@ -78,6 +102,11 @@ class Forwarded:
     mirrors: tuple[tuple[str, float], ...] = ()
     aborts: tuple[float, int] | None = None
     hashed: tuple[str, ...] = ()
+    timeout: float = 0.0
+    tries: Tries | None = None
+    delays: tuple[float, float] | None = None
+    changes: tuple[Changes, ...] = ()
+    authorities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,26 +74,67 @@ def _params(path: str) -> list[tuple[str, str]]:
 
 def claims_by(taker: Taker, request: Request) -> Claims | None:
     """The claims of the request's token, if there is one for this taker and all such are good."""
-    found = [_claims(token, taker, request.at) for token in tokens_at(taker, request)]
-    return found[-1] if found and all(each is not None for each in found) else None
+    found = [_judged(token, taker, request) for token in tokens_at(taker, request)]
+    good = [each for each in found if not isinstance(each, str)]
+    return good[-1] if good and len(good) == len(found) else None
 
 
-def _claims(token: str, taker: Taker, at: float) -> Claims | None:
-    payload = _verified(token, taker.jwks) if taker.jwks else None
-    if payload is None or (taker.issuer and payload.get("iss") != taker.issuer):
-        return None
+def why_not_taken(taker: Taker, request: Request) -> str:
+    """Why there are no claims for this taker; what they are about if there are."""
+    found = [_judged(token, taker, request) for token in tokens_at(taker, request)]
+    if not found:
+        return "the request shows no token where this rule looks"
+    faults = [each for each in found if isinstance(each, str)]
+    if faults:
+        return faults[0]
+    claims = claims_by(taker, request) or {}
+    return (
+        f"a token of {claims.get('iss', 'no issuer')} for {claims.get('sub', 'nobody')} is accepted"
+    )
+
+
+def _judged(token: str, taker: Taker, request: Request) -> Claims | str:
+    """The claims of a token, or why it is not accepted."""
+    if token in request.trusted:
+        payload = _payload(token)
+    elif not taker.jwks:
+        return "its keys are fetched by the proxy and are not known here"
+    else:
+        payload = _verified(token, taker.jwks)
+    if payload is None:
+        return "none of the issuer's keys signed the token"
+    if taker.issuer and payload.get("iss") != taker.issuer:
+        return f"the token is of {payload.get('iss', 'no issuer')}, not of {taker.issuer}"
+    at = request.at
     if at and not payload.get("nbf", 0) - _SKEW <= at <= payload.get("exp", at) + _SKEW:
-        return None
+        return "the token's time is not now"
     said = payload.get("aud", [])
     audiences = {_bare(each) for each in (said if isinstance(said, list) else [said])}
     if taker.audiences and audiences.isdisjoint(map(_bare, taker.audiences)):
-        return None
+        return f"the token is not for {' or '.join(taker.audiences)}"
     lists = {
         name: payload[name].split(" ")
         for name in taker.spaced
         if isinstance(payload.get(name), str)
     }
     return {**payload, **lists}
+
+
+def token_of(claims: Claims) -> str:
+    """A token with these claims that nobody signed."""
+    parts = ({"alg": "none", "typ": "JWT"}, claims)
+    raw = (json.dumps(part, separators=(",", ":")).encode() for part in parts)
+    return ".".join([*(base64.urlsafe_b64encode(each).decode().rstrip("=") for each in raw), ""])
+
+
+def _payload(token: str) -> dict[str, Any] | None:
+    """What a token says, whoever signed it."""
+    try:
+        middle = token.split(".")[1]
+        said = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    except (IndexError, ValueError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def _bare(audience: str) -> str:

@@ -150,11 +150,15 @@ class InboundPort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbound:
-    """Everything that comes in to a sidecar; ports not listed get `otherwise`."""
+    """Everything that comes in to a sidecar; ports not listed get `otherwise`.
+
+    `mtls_from` is what says so of mTLS: of single ports, and (0) of all others; none by default.
+    """
 
     ports: tuple[InboundPort, ...]
     otherwise: Mtls
     authorization: Authorization = EVERYTHING_ALLOWED
+    mtls_from: tuple[tuple[int, Origin], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from lateen.base.origin import Origin
 from lateen.ir.backends import BackendId
 from lateen.ir.match import RequestMatch, StringMatch
 
+BLACK_HOLE_STATUS = 502  # Istio's answer to what no service claims, under REGISTRY_ONLY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderChanges:

@@ -82,7 +82,12 @@ def inbound_of(
         )
         for number, found in sorted(declared.items())
     )
-    made = Inbound(ports=ports, otherwise=modes.mode, authorization=authorization)
+    made = Inbound(
+        ports=ports,
+        otherwise=modes.mode,
+        authorization=authorization,
+        mtls_from=modes.origins,
+    )
     return made, tuple(faults)
 
 

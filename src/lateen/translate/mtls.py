@@ -38,6 +38,12 @@ class MtlsModes:
         """The mode of one of the pod's ports."""
         return self.by_port[port][0] if port in self.by_port else self.mode
 
+    @property
+    def origins(self) -> tuple[tuple[int, Origin], ...]:
+        """Where the modes come from: of single ports, and (0) of all others; none by default."""
+        for_all = () if self.origin == BUILT_IN else ((0, self.origin),)
+        return (*for_all, *((port, origin) for port, (_, origin) in sorted(self.by_port.items())))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MtlsIndex:
