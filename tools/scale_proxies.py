@@ -3,7 +3,8 @@
 In: a socket, a file of node ids with their tokens; lines `PROXIES SECONDS`.    Out: JSON lines.
 Before: tools/scale_mesh.py        After: tools/bench_scale.py
 
-Nothing is done with what comes but to read its names. A line is answered with what came since the one
+Nothing is done with what comes but to read its names, so that what is measured is the server and not its
+clients: they are h2 on bare connections, in one process. A line is answered with what came since the one
 before, once something has come to so many proxies and then nothing for so many seconds.
 """
 
@@ -12,20 +13,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import struct
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import grpc.aio
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, StreamEnded, StreamReset
+from h2.settings import SettingCodes
 
 from lateen.envoy.pb.envoy.service.discovery.v3 import discovery_pb2 as pb
 from lateen.envoy.resources import ResourceType
 
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 PATIENCE = 120.0  # seconds
-_OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1))
+AGAIN = 0.1  # seconds until the next try of one that was not let in
+_WINDOW = 16 * 1024 * 1024  # bytes that may be on their way; Envoy's
+_PREFIX = struct.Struct("!BI")
 CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
 LISTENER, ROUTES, SECRET = ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.SECRET
 
@@ -97,33 +105,103 @@ class Fleet:
                     await self._more.wait()
 
     async def _proxy(self, node: str, token: str) -> None:
+        loop = asyncio.get_running_loop()
         while True:  # as Envoy, which tries again when it cannot connect
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                await self._stream(node, token)
-
-    async def _stream(self, node: str, token: str) -> None:
-        async with grpc.aio.insecure_channel(f"unix:{self._socket}", options=_OPTIONS) as channel:
-            call: Any = channel.stream_stream(METHOD)(
-                metadata=(("authorization", f"Bearer {token}"),)
-            )
-            for type_ in (CLUSTER, LISTENER):
-                await _ask(call, type_)
-            await _ask(call, SECRET, ["default", "ROOTCA"])
-            asked: set[str] = set()
-            while (raw := await call.read()) is not grpc.aio.EOF:
-                response = pb.DeltaDiscoveryResponse.FromString(raw)
-                self._seen.note(node, raw, response)
-                self._more.set()
-                names = [r.name for r in response.resources]
-                if response.type_url == CLUSTER:
-                    await _ask_new(call, ENDPOINTS, [n for n in names if _by_eds(n)], asked)
-                elif response.type_url == LISTENER:
-                    await _ask_new(call, ROUTES, list(filter(None, map(_table, names))), asked)
-                await call.write(
-                    pb.DeltaDiscoveryRequest(
-                        type_url=response.type_url, response_nonce=response.nonce
-                    ).SerializeToString()
+            with contextlib.suppress(OSError):
+                _, proxy = await loop.create_unix_connection(
+                    lambda: Proxy(token, lambda raw: self._heard(node, raw)), self._socket
                 )
+                await proxy.ended.wait()
+            await asyncio.sleep(AGAIN)
+
+    def _heard(self, node: str, raw: bytes) -> pb.DeltaDiscoveryResponse:
+        response = pb.DeltaDiscoveryResponse.FromString(raw)
+        self._seen.note(node, raw, response)
+        self._more.set()
+        return response
+
+
+class Proxy(asyncio.Protocol):
+    """One connection with one stream."""
+
+    def __init__(self, token: str, heard: Callable[[bytes], pb.DeltaDiscoveryResponse]) -> None:
+        self.ended = asyncio.Event()
+        self._token = token
+        self._heard = heard
+        self._wire = H2Connection(H2Configuration(client_side=True))
+        self._got = bytearray()
+        self._asked: set[str] = set()
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._wire.initiate_connection()
+        self._wire.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW})
+        self._wire.increment_flow_control_window(_WINDOW)
+        headers = {
+            ":method": "POST",
+            ":scheme": "http",
+            ":path": METHOD,
+            ":authority": "xds",
+            "te": "trailers",
+            "content-type": "application/grpc",
+            "authorization": f"Bearer {self._token}",
+        }
+        self._wire.send_headers(1, list(headers.items()))
+        self._ask(CLUSTER)
+        self._ask(LISTENER)
+        self._ask(SECRET, ["default", "ROOTCA"])
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        for event in self._wire.receive_data(data):
+            match event:
+                case DataReceived():
+                    self._wire.acknowledge_received_data(event.flow_controlled_length or 0, 1)
+                    self._got += event.data or b""
+                case StreamEnded() | StreamReset():
+                    self._transport.close()
+                case _:
+                    pass
+        while len(self._got) >= _PREFIX.size:
+            whole = _PREFIX.size + _PREFIX.unpack_from(self._got)[1]
+            if len(self._got) < whole:
+                break
+            message = bytes(memoryview(self._got)[_PREFIX.size : whole])
+            del self._got[:whole]
+            self._answer(self._heard(message))
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
+
+    def _answer(self, response: pb.DeltaDiscoveryResponse) -> None:
+        if response.type_url == CLUSTER:
+            self._ask_new(ENDPOINTS, [r.name for r in response.resources if _by_eds(r.name)])
+        elif response.type_url == LISTENER:
+            self._ask_new(ROUTES, [*filter(None, (_table(r.name) for r in response.resources))])
+        self._say(
+            pb.DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
+        )
+
+    def _ask(self, type_: ResourceType, names: list[str] | None = None) -> None:
+        self._say(pb.DeltaDiscoveryRequest(type_url=type_, resource_names_subscribe=names))
+
+    def _ask_new(self, type_: ResourceType, names: list[str]) -> None:
+        if new := [name for name in names if name not in self._asked]:
+            self._asked.update(new)
+            self._ask(type_, new)
+
+    def _say(self, request: pb.DeltaDiscoveryRequest) -> None:
+        raw = request.SerializeToString()
+        data = memoryview(_PREFIX.pack(0, len(raw)) + raw)
+        size = self._wire.max_outbound_frame_size
+        for start in range(0, len(data), size):
+            self._wire.send_data(1, bytes(data[start : start + size]))
+
+    def _flush(self) -> None:
+        if data := self._wire.data_to_send():
+            self._transport.write(data)
 
 
 def _by_eds(cluster: str) -> bool:
@@ -136,17 +214,6 @@ def _table(listener: str) -> str:
     if address == "0.0.0.0":  # noqa: S104 - the name of a listener
         return port
     return f"http.{port}" if address == "border" else ""
-
-
-async def _ask(call: Any, type_: ResourceType, names: list[str] | None = None) -> None:
-    request = pb.DeltaDiscoveryRequest(type_url=type_, resource_names_subscribe=names)
-    await call.write(request.SerializeToString())
-
-
-async def _ask_new(call: Any, type_: ResourceType, names: list[str], asked: set[str]) -> None:
-    if new := [name for name in names if name not in asked]:
-        asked.update(new)
-        await _ask(call, type_, new)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,18 @@ JWT SVIDs are not issued: their calls answer UNIMPLEMENTED, as the standard has 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import grpc
-import grpc.aio
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from lateen.base.clock import Clock
-from lateen.base.errors import EnvironmentFault
+from lateen.base.rpc import Call, RpcServer, Served, Status
+from lateen.base.tasks import named
 
 SERVICE = "SpiffeWorkloadAPI"
 LOOK_EVERY = 1.0  # seconds between looks for what has changed
@@ -86,79 +86,84 @@ class WorkloadApi:
         self._svid = svid
         self._clock = clock
         self._open = 0
-        self._server: Any = None
         self._classes = _classes()
+        methods = {
+            f"/{SERVICE}/FetchX509SVID": lambda call: self._serve(call, self._svids),
+            f"/{SERVICE}/FetchX509Bundles": lambda call: self._serve(call, self._bundles),
+        }
+        self._server = RpcServer(methods, largest=_LIMIT)
 
     async def start(self, socket: Path) -> None:
         """Listen there; raises EnvironmentFault. What an earlier life left is replaced."""
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        socket.unlink(missing_ok=True)
-        server = grpc.aio.server(
-            options=(("grpc.max_receive_message_length", _LIMIT), ("grpc.so_reuseport", 0))
-        )
-        handlers = {
-            "FetchX509SVID": grpc.unary_stream_rpc_method_handler(self._svids),
-            "FetchX509Bundles": grpc.unary_stream_rpc_method_handler(self._bundles),
-        }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        try:
-            server.add_insecure_port(f"unix:{socket}")
-        except RuntimeError as error:
-            raise EnvironmentFault(f"cannot listen on {socket}: {error}") from error
-        socket.chmod(0o600)
-        await server.start()
-        self._server = server
+        await self._server.start(socket)
 
     async def stop(self) -> None:
         """End every stream."""
-        server, self._server = self._server, None
-        if server is not None:
-            await server.stop(None)
+        await self._server.stop()
 
-    async def _svids(self, request: bytes, context: Any) -> None:
-        def answer(svid: Svid) -> bytes:
-            own = self._classes["X509SVID"](
-                spiffe_id=svid.spiffe_id,
-                x509_svid=svid.chain,
-                x509_svid_key=svid.key,
-                bundle=svid.roots,
-            )
-            made: bytes = self._classes["X509SVIDResponse"](svids=[own]).SerializeToString()
-            return made
+    def _svids(self, svid: Svid) -> bytes:
+        own = self._classes["X509SVID"](
+            spiffe_id=svid.spiffe_id,
+            x509_svid=svid.chain,
+            x509_svid_key=svid.key,
+            bundle=svid.roots,
+        )
+        made: bytes = self._classes["X509SVIDResponse"](svids=[own]).SerializeToString()
+        return made
 
-        await self._changes(context, answer)
+    def _bundles(self, svid: Svid) -> bytes:
+        entry = self._classes["Entry"](key=svid.trust_domain, value=svid.roots)
+        made: bytes = self._classes["X509BundlesResponse"](bundles=[entry]).SerializeToString()
+        return made
 
-    async def _bundles(self, request: bytes, context: Any) -> None:
-        def answer(svid: Svid) -> bytes:
-            entry = self._classes["Entry"](key=svid.trust_domain, value=svid.roots)
-            made: bytes = self._classes["X509BundlesResponse"](bundles=[entry]).SerializeToString()
-            return made
+    def _serve(self, call: Call, answer: Callable[[Svid], bytes]) -> Served:
+        if call.metadata.get(_HEADER) != "true":
+            call.end(Status.INVALID_ARGUMENT, f"wanted the metadata {_HEADER}: true")
+        elif self._open >= _STREAMS:
+            call.end(Status.RESOURCE_EXHAUSTED, "too many streams of this pod")
+        return _Fetching(call, lambda: self._changes(call, answer))
 
-        await self._changes(context, answer)
-
-    async def _changes(self, context: Any, answer: Callable[[Svid], bytes]) -> None:
+    async def _changes(self, call: Call, answer: Callable[[Svid], bytes]) -> None:
         """What is held now, and again each time it is another."""
-        metadata: Iterable[tuple[str, str | bytes]] = context.invocation_metadata() or ()
-        if (_HEADER, "true") not in [tuple(pair) for pair in metadata]:
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, f"wanted the metadata {_HEADER}: true"
-            )
-        if self._open >= _STREAMS:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams of this pod")
         self._open += 1
         try:
             said = b""
-            while True:
-                svid = self._svid()
-                if svid is None:
-                    await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no identity issued")
-                    return
-                if (now := answer(svid)) != said:
+            while (svid := self._svid()) is not None:
+                if (now := answer(svid)) != said and not call.blocked:
                     said = now
-                    await context.write(now)
+                    call.send((now,))
                 await self._clock.sleep(LOOK_EVERY)
+            call.end(Status.PERMISSION_DENIED, "no identity issued")
         finally:
             self._open -= 1
+
+
+class _Fetching:
+    """One call; it is served from its one request on."""
+
+    def __init__(self, call: Call, serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._call = call
+        self._serve = serve
+        self._serving: asyncio.Task[None] | None = None
+
+    def received(self, message: bytes) -> None:
+        """See Served; there is nothing in a request."""
+        if self._serving is None:
+            self._serving = named("workload api", self._serve())
+
+    def writable(self) -> None:
+        """See Served."""
+
+    def said_all(self) -> None:
+        """See Served: a client says all at once, and listens on."""
+        if self._serving is None:
+            self._call.end(Status.INVALID_ARGUMENT, "no request")
+
+    def gone(self) -> None:
+        """See Served."""
+        if self._serving is not None:
+            self._serving.cancel()
 
 
 def unlink(socket: Path) -> None:

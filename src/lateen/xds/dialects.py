@@ -19,8 +19,8 @@ class Dialect(Protocol):
     def read(self, raw: bytes) -> DeltaRequest | None:
         """A request; None for a type that is not served. Raises BadRequest."""
 
-    def write(self, response: DeltaResponse) -> bytes | DeltaRequest:
-        """The bytes to send; or, where this way has no words for it, the answer it is taken to have."""
+    def write(self, response: DeltaResponse) -> tuple[bytes, ...] | DeltaRequest:
+        """The bytes to send, in parts; or, where this way has no words for it, the answer it is taken to have."""
 
 
 class Delta:
@@ -33,7 +33,7 @@ class Delta:
         """See Dialect."""
         return decode_request(raw)
 
-    def write(self, response: DeltaResponse) -> bytes:
+    def write(self, response: DeltaResponse) -> tuple[bytes, ...]:
         """See Dialect."""
         return self._encoder.encode(response)
 
@@ -50,7 +50,7 @@ class StateOfTheWorld:
         request = decode_whole_request(raw)
         return None if request is None else self._whole.asked(request)
 
-    def write(self, response: DeltaResponse) -> bytes | DeltaRequest:
+    def write(self, response: DeltaResponse) -> tuple[bytes, ...] | DeltaRequest:
         """See Dialect."""
         said = self._whole.said(response)
         return said if isinstance(said, DeltaRequest) else self._encoder.encode_whole(said)

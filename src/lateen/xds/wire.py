@@ -3,8 +3,8 @@
 In: DeltaDiscoveryRequest bytes, DeltaResponse.    Out: DeltaRequest, DeltaDiscoveryResponse bytes.
 Before: xds/messages.py, xds/whole.py              After: xds/dialects.py
 
-A resource is wrapped once, however many proxies get it: responses are put together from the wrapped
-bytes by hand, since fields of a protobuf message may simply follow each other.
+Responses are put together by hand, since fields of a protobuf message may simply follow each other: what
+stands before a resource's body is made once, and a large body is not copied for each proxy.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 
+from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError
 
 from lateen.base.errors import LateenError
@@ -21,7 +22,8 @@ from lateen.envoy.resources import Resource, ResourceType
 from lateen.xds.messages import DeltaRequest, DeltaResponse
 from lateen.xds.whole import WholeRequest, WholeResponse
 
-_RESOURCES_TAG = bytes([pb.DeltaDiscoveryResponse.RESOURCES_FIELD_NUMBER << 3 | 2])
+_LARGE = 16 * 1024  # bytes of a body that is worth a part of its own
+_REMEMBERED = 65_536  # heads, of some hundred bytes each
 
 
 class BadRequest(LateenError):
@@ -68,30 +70,36 @@ def decode_whole_request(raw: bytes) -> WholeRequest | None:
 
 
 class Encoder:
-    """Makes response bytes and remembers wrapped resources, the latest up to `limit` bytes in all."""
+    """Makes responses, in parts that follow each other, and remembers the latest resources' heads."""
 
-    def __init__(self, limit: int = 32 * 1024 * 1024) -> None:
+    def __init__(self, limit: int = _REMEMBERED) -> None:
         self._limit = limit
-        self._size = 0
-        self._wrapped: OrderedDict[tuple[ResourceType, str, str], bytes] = OrderedDict()
+        self._heads: OrderedDict[tuple[ResourceType, str, str, int], bytes] = OrderedDict()
 
     @property
     def remembered(self) -> int:
-        """Bytes of wrapped resources kept for the next proxy."""
-        return self._size
+        """How many heads are kept for the next proxy."""
+        return len(self._heads)
 
-    def encode(self, response: DeltaResponse) -> bytes:
-        """The bytes of a DeltaDiscoveryResponse."""
+    def encode(self, response: DeltaResponse) -> tuple[bytes, ...]:
+        """The bytes of a DeltaDiscoveryResponse; large bodies are parts of their own."""
         head = pb.DeltaDiscoveryResponse(
             type_url=response.type, nonce=response.nonce, removed_resources=response.removed
         )
-        parts = [head.SerializeToString()]
+        small = [head.SerializeToString()]
+        parts: list[bytes] = []
         for resource in response.resources:
-            body = self._wrap(response.type, resource)
-            parts += (_RESOURCES_TAG, _varint(len(body)), body)
-        return b"".join(parts)
+            small.append(self._head(response.type, resource))
+            if len(resource.body) < _LARGE:
+                small.append(resource.body)
+            else:
+                parts += (b"".join(small), resource.body)
+                small = []
+        if small:
+            parts.append(b"".join(small))
+        return tuple(parts)
 
-    def encode_whole(self, response: WholeResponse) -> bytes:
+    def encode_whole(self, response: WholeResponse) -> tuple[bytes]:
         """The bytes of a DiscoveryResponse; its version is one of names and versions."""
         message = pb.DiscoveryResponse(type_url=response.type, nonce=response.nonce)
         digest = hashlib.blake2b(digest_size=8)
@@ -99,29 +107,39 @@ class Encoder:
             digest.update(f"{resource.name}\0{resource.version}\0".encode())
             message.resources.add(type_url=response.type, value=resource.body)
         message.version_info = digest.hexdigest()
-        return message.SerializeToString()
+        return (message.SerializeToString(),)
 
-    def _wrap(self, type_: ResourceType, resource: Resource) -> bytes:
-        key = (type_, resource.name, resource.version)
-        if (known := self._wrapped.get(key)) is not None:
-            self._wrapped.move_to_end(key)
+    def _head(self, type_: ResourceType, resource: Resource) -> bytes:
+        """What stands before the resource's body, which comes last of all its fields."""
+        length = len(resource.body)
+        key = (type_, resource.name, resource.version, length)
+        if (known := self._heads.get(key)) is not None:
             return known
-        message = pb.Resource(name=resource.name, version=resource.version)
-        message.resource.type_url = type_
-        message.resource.value = resource.body
-        wrapped = message.SerializeToString()
-        if type_ is not ResourceType.SECRET:  # it goes to one proxy, and keys are not to be kept
-            self._wrapped[key] = wrapped
-            self._size += len(wrapped)
-            while self._size > self._limit:
-                self._size -= len(self._wrapped.popitem(last=False)[1])
-        return wrapped
+        any_head = _text(Any.TYPE_URL_FIELD_NUMBER, type_) + _opened(Any.VALUE_FIELD_NUMBER, length)
+        fields = (
+            _text(pb.Resource.NAME_FIELD_NUMBER, resource.name)
+            + _text(pb.Resource.VERSION_FIELD_NUMBER, resource.version)
+            + _opened(pb.Resource.RESOURCE_FIELD_NUMBER, len(any_head) + length)
+            + any_head
+        )
+        number = pb.DeltaDiscoveryResponse.RESOURCES_FIELD_NUMBER
+        head = self._heads[key] = _opened(number, len(fields) + length) + fields
+        if len(self._heads) > self._limit:
+            self._heads.popitem(last=False)
+        return head
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
+def _text(number: int, text: str) -> bytes:
+    """A field of text."""
+    raw = text.encode()
+    return _opened(number, len(raw)) + raw
+
+
+def _opened(number: int, length: int) -> bytes:
+    """The beginning of a field that has a length: what it holds is to follow."""
+    out = bytearray((number << 3 | 2,))
+    while length > 0x7F:
+        out.append(length & 0x7F | 0x80)
+        length >>= 7
+    out.append(length)
     return bytes(out)

@@ -1,0 +1,301 @@
+"""The gRPC server on a socket, asked by the gRPC library: messages of any size, slow readers, what ends a call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from lateen.base.rpc import Call, RpcServer, Status
+
+LARGEST = 1024 * 1024
+
+
+@dataclass
+class Half:
+    """Our half of a call, which notes what happens."""
+
+    call: Call
+    got: list[bytes] = field(default_factory=list)
+    happened: list[str] = field(default_factory=list)
+    seen: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def received(self, message: bytes) -> None:
+        self.got.append(message)
+        self.seen.set()
+
+    def writable(self) -> None:
+        self._note("writable")
+
+    def said_all(self) -> None:
+        self._note("said all")
+
+    def gone(self) -> None:
+        self._note("gone")
+
+    def _note(self, what: str) -> None:
+        self.happened.append(what)
+        self.seen.set()
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait for something to come true."""
+        async with asyncio.timeout(5):
+            while not true():
+                self.seen.clear()
+                await self.seen.wait()
+
+
+class Echo(Half):
+    """Says what it is told, in two parts."""
+
+    def received(self, message: bytes) -> None:
+        super().received(message)
+        self.call.send((message[:1], message[1:]))
+
+    def said_all(self) -> None:
+        super().said_all()
+        self.call.end()
+
+
+class Rig:
+    """A server with one method, and clients of it."""
+
+    def __init__(self, path: Path, method: type[Half]) -> None:
+        self.path = path
+        self.halves: list[Half] = []
+        self.server = RpcServer({"/test/Talk": self._begin}, largest=LARGEST)
+        self._method = method
+        self._arrived = asyncio.Event()
+        self._open = contextlib.AsyncExitStack()
+
+    def _begin(self, call: Call) -> Half:
+        self.halves.append(self._method(call))
+        self._arrived.set()
+        return self.halves[-1]
+
+    async def half(self) -> Half:
+        """The first call's, once it came."""
+        async with asyncio.timeout(5):
+            await self._arrived.wait()
+        return self.halves[0]
+
+    async def channel(self) -> Any:
+        options = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1))
+        made = grpc.aio.insecure_channel(f"unix:{self.path}", options=options)
+        return await self._open.enter_async_context(made)
+
+    async def call(self, path: str = "/test/Talk") -> Any:
+        return (await self.channel()).stream_stream(path)(metadata=(("who", "me"),))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        await self.server.start(self.path)
+        try:
+            yield
+        finally:
+            await self._open.aclose()
+            await self.server.stop()
+
+
+def serve(
+    folder: Path, scenario: Callable[[Rig], Awaitable[None]], method: type[Half] = Echo
+) -> None:
+    async def run() -> None:
+        rig = Rig(folder / "s", method)
+        async with rig.running():
+            await scenario(rig)
+
+    asyncio.run(run())
+
+
+async def read(call: Any) -> Any:
+    async with asyncio.timeout(5):
+        return await call.read()
+
+
+async def status(call: Any) -> tuple[str, str]:
+    async with asyncio.timeout(5):
+        return (await call.code()).name, await call.details()
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 16_384, 70_000, LARGEST])
+def test_messages_of_any_size_go_both_ways(tmp_path: Path, size: int) -> None:
+    async def scenario(rig: Rig) -> None:
+        call = await rig.call()
+        for turn in range(2):
+            message = bytes([turn]) * size
+            await call.write(message)
+            assert await read(call) == message
+        await call.done_writing()
+        assert await status(call) == ("OK", "")
+        assert (await rig.half()).happened == ["said all", "gone"]
+        assert rig.halves[0].call.metadata["who"] == "me"
+
+    serve(tmp_path, scenario)
+
+
+def test_calls_share_a_connection(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        channel = await rig.channel()
+        calls = [channel.stream_stream("/test/Talk")() for _ in range(20)]
+        for number, call in enumerate(calls):
+            await call.write(b"%d" % number)
+        assert [await read(call) for call in calls] == [b"%d" % n for n in range(20)]
+        assert len(rig.server.connections) == 1
+
+    serve(tmp_path, scenario)
+
+
+def test_what_a_client_does_not_read_waits(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        call = await rig.call()
+        await call.write(b"x")
+        half = await rig.half()
+        await half.until(lambda: half.got == [b"x"])
+        large = bytes(30_000_000)
+        half.call.send((large,))
+        assert half.call.blocked
+        assert await read(call) == large
+        await half.until(lambda: half.happened == ["writable"])
+        assert not half.call.blocked
+
+    serve(tmp_path, scenario, Half)
+
+
+def test_a_client_that_is_held_waits_and_loses_nothing(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        call = await rig.call()
+        await call.write(b"first")
+        half = await rig.half()
+        half.call.hold()
+        messages = [bytes([n]) * 100_000 for n in range(100)]
+
+        async def write() -> None:
+            for message in messages:
+                await call.write(message)
+
+        writing = asyncio.create_task(write())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await asyncio.shield(writing)
+        assert sum(map(len, half.got)) < 5_000_000
+        half.call.go_on()
+        await writing
+        await half.until(lambda: len(half.got) == 101)
+        assert half.got[1:] == messages
+
+    serve(tmp_path, scenario, Half)
+
+
+def test_a_call_ends_with_what_is_said_of_it(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        call = await rig.call()
+        await call.write(b"x")
+        half = await rig.half()
+        await half.until(lambda: half.got == [b"x"])
+        half.call.send((b"last",))
+        half.call.end(Status.INVALID_ARGUMENT, "100 % wrong: \u00e9\n")
+        half.call.send((b"too late",))
+        half.call.end()
+        assert await read(call) == b"last"
+        assert await status(call) == ("INVALID_ARGUMENT", "100 % wrong: \u00e9\n")
+        assert half.happened == ["gone"]
+
+    serve(tmp_path, scenario, Half)
+
+
+def test_a_client_that_goes_is_noticed(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        call = await rig.call()
+        await call.write(b"x")
+        half = await rig.half()
+        await half.until(lambda: half.got == [b"x"])
+        call.cancel()
+        await half.until(lambda: half.happened == ["gone"])
+        half.call.send((b"to nobody",))
+        half.call.end()
+
+    serve(tmp_path, scenario, Half)
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "said"),
+    [
+        ("/test/Other", b"x", "UNIMPLEMENTED"),
+        ("/test/Talk", bytes(LARGEST + 1), "RESOURCE_EXHAUSTED"),
+    ],
+)
+def test_what_is_not_served_is_refused_in_words(
+    tmp_path: Path, path: str, message: bytes, said: str
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        call = await rig.call(path)
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            await call.write(message)
+        assert (await status(call))[0] == said
+
+    serve(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\x08\7\0\0\0\0\1" + bytes(8),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(64),
+    ],
+)
+def test_noise_ends_its_own_connection_only(tmp_path: Path, noise: bytes) -> None:
+    async def scenario(rig: Rig) -> None:
+        call = await rig.call()
+        await call.write(b"before")
+        assert await read(call) == b"before"
+        reader, writer = await asyncio.open_unix_connection(str(rig.path))
+        writer.write(noise)
+        async with asyncio.timeout(5):
+            await reader.read()
+        writer.close()
+        await call.write(b"after")
+        assert await read(call) == b"after"
+
+    serve(tmp_path, scenario)
+
+
+def test_the_end_of_the_server_is_told(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        call = await rig.call()
+        await call.write(b"x")
+        assert await read(call) == b"x"
+        await rig.server.stop()
+        assert (await status(call))[0] == "UNAVAILABLE"
+        assert (await rig.half()).happened == ["gone"]
+        assert not rig.path.exists()
+
+    serve(tmp_path, scenario)
+
+
+def parts_of(message: bytes, at: Iterable[int]) -> Iterable[bytes]:
+    """A message cut at these places."""
+    begin = 0
+    for end in (*at, len(message)):
+        yield message[begin:end]
+        begin = end
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (4, 5, 6), (30, 40_000)])
+def test_where_a_message_is_cut_makes_no_difference(tmp_path: Path, cuts: tuple[int, ...]) -> None:
+    async def scenario(rig: Rig) -> None:
+        call = await rig.call()
+        await call.write(b"x")
+        message = bytes(range(256)) * 300
+        (await rig.half()).call.send(parts_of(message, cuts))
+        assert await read(call) == message
+
+    serve(tmp_path, scenario, Half)
