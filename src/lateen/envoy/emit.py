@@ -36,6 +36,7 @@ from lateen.envoy.memo import Memo
 from lateen.envoy.patching import patched
 from lateen.envoy.resources import (
     Extended,
+    Named,
     Resource,
     Resources,
     ResourceType,
@@ -157,13 +158,11 @@ def _root(secret: RootSecret) -> Resource:
     return emit_root(secret.name, secret.pem, revoked=secret.revoked)
 
 
-def _by_name(resources: Iterable[Resource]) -> dict[str, Resource]:
-    return {each.name: each for each in sorted(resources, key=lambda each: each.name)}
+def _by_name(resources: Iterable[Resource]) -> Named:
+    return Named((each.name, each) for each in sorted(resources, key=lambda each: each.name))
 
 
-def _outbound_clusters(
-    memo: Memo, backends: tuple[Backend, ...], system_roots: str
-) -> dict[str, Resource]:
+def _outbound_clusters(memo: Memo, backends: tuple[Backend, ...], system_roots: str) -> Named:
     return _by_name(memo.once(_backend, each, system_roots) for each in backends)
 
 
@@ -178,17 +177,15 @@ def _clusters(plan: ProxyPlan, memo: Memo, system_roots: str) -> Extended:
     )
 
 
-def _endpoint_sets(memo: Memo, endpoints: tuple[EndpointSet, ...]) -> dict[str, Resource]:
+def _endpoint_sets(memo: Memo, endpoints: tuple[EndpointSet, ...]) -> Named:
     return _by_name(memo.once(emit_endpoint_set, each) for each in endpoints)
 
 
-def _tables(memo: Memo, tables: tuple[RouteTable, ...], edge: bool) -> dict[str, Resource]:
+def _tables(memo: Memo, tables: tuple[RouteTable, ...], edge: bool) -> Named:
     return _by_name(_table(memo, each, edge) for each in tables)
 
 
-def _secrets(
-    memo: Memo, secrets: tuple[TlsSecret, ...], roots: tuple[RootSecret, ...]
-) -> dict[str, Resource]:
+def _secrets(memo: Memo, secrets: tuple[TlsSecret, ...], roots: tuple[RootSecret, ...]) -> Named:
     return _by_name(
         [
             *(memo.once(_secret, each) for each in secrets),

@@ -7,7 +7,8 @@ Before: envoy/emit.py     After: xds/
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,9 +29,16 @@ class ResourceType(StrEnum):
     @property
     def short(self) -> str:
         """CDS, EDS, LDS, RDS or SDS, as people call them."""
-        return {"CLUSTER": "CDS", "ENDPOINTS": "EDS", "LISTENER": "LDS", "ROUTES": "RDS"}.get(
-            self.name, "SDS"
-        )
+        return _SHORT[self]
+
+
+_SHORT = {
+    ResourceType.CLUSTER: "CDS",
+    ResourceType.ENDPOINTS: "EDS",
+    ResourceType.LISTENER: "LDS",
+    ResourceType.ROUTES: "RDS",
+    ResourceType.SECRET: "SDS",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +56,33 @@ class Resource:
 
     def __repr__(self) -> str:
         return f"Resource({self.name}, {self.version}, {len(self.body)} bytes)"
+
+
+class Named(dict[str, Resource]):
+    """Resources of one type by name. Not to be changed."""
+
+    __slots__ = ("__weakref__",)
+
+    def with_these(self, fresh: Iterable[Resource]) -> Stepped:
+        """The same with other versions of some."""
+        return Stepped(self, fresh)
+
+
+class Stepped(Named):
+    """What another set became by other versions of some: who has that one need not compare."""
+
+    __slots__ = ("_before", "changed")
+
+    def __init__(self, before: Named, fresh: Iterable[Resource]) -> None:
+        super().__init__(before)
+        made = {each.name: each for each in fresh}
+        self.update(made)
+        self.changed = frozenset(made)
+        self._before = weakref.ref(before)  # not kept: it would keep the one before it, and so on
+
+    def came_from(self, other: Mapping[str, Resource]) -> bool:
+        """Whether it was made of this very set."""
+        return self._before() is other
 
 
 class Extended(dict[str, Resource]):

@@ -17,7 +17,7 @@ import msgspec
 from lateen.api.objects import Obj
 from lateen.cluster.pods import pod_of
 from lateen.envoy.emit import emit_endpoint_set
-from lateen.envoy.resources import Resource, Resources, ResourceType
+from lateen.envoy.resources import Named, Resource, Resources, ResourceType
 from lateen.ir.backends import EndpointSet
 from lateen.ir.plan import ProxyPlan
 from lateen.node.protocol import Directory, ServiceAddress
@@ -144,7 +144,8 @@ class _Emitting:
             fresh = [
                 self._resource(now) for was, now in zip(old, new, strict=True) if was is not now
             ]
-            self._sets[key] = {**shared, **{each.name: each for each in fresh}}
+            known = shared if isinstance(shared, Named) else Named(shared)
+            self._sets[key] = known.with_these(fresh)
         return {**before, ResourceType.ENDPOINTS: self._sets[key]}
 
     def _resource(self, endpoints: EndpointSet) -> Resource:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from lateen.envoy.resources import Resource
+from lateen.envoy.resources import Resource, Stepped
 
 _Set = Mapping[str, Resource]
 
@@ -21,7 +21,7 @@ class Changes:
     is gone.
     """
 
-    def __init__(self, limit: int = 128) -> None:
+    def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
         self._known: OrderedDict[tuple[int, int], tuple[_Set, _Set, frozenset[str]]] = OrderedDict()
 
@@ -29,12 +29,18 @@ class Changes:
         """The names that only one of them has, or both in different versions."""
         if before is now:
             return frozenset()
+        if isinstance(now, Stepped) and now.came_from(before):
+            return now.changed
         key = (id(before), id(now))
         if (known := self._known.get(key)) is None:
             known = self._known[key] = (before, now, _differing(before, now))
             if len(self._known) > self._limit:
                 self._known.popitem(last=False)
         return known[2]
+
+    def forget(self) -> None:
+        """Nobody will ask for these any more: all have what there is."""
+        self._known.clear()
 
 
 def _differing(before: _Set, now: _Set) -> frozenset[str]:

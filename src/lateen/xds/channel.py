@@ -13,7 +13,8 @@ Proxies share most of what there is, so what two snapshots differ in is worked o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from lateen.envoy.resources import Resource, ResourceType
 from lateen.xds.changes import Changes
@@ -28,16 +29,14 @@ _WILDCARD_TYPES = frozenset({ResourceType.CLUSTER, ResourceType.LISTENER})
 _FRAMING = 128  # bytes around one resource: type URL, tags, lengths
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The content of one response."""
 
     resources: tuple[Resource, ...] = ()
     removed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class Due(msgspec.Struct, frozen=True, kw_only=True):
     """What the proxy lacks. `unknown` names were asked for just now and do not exist; `gone` names it
     holds and should forget.
     """
@@ -50,8 +49,10 @@ class Due:
         return bool(self.resources or self.unknown or self.gone)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+NOTHING_DUE = Due()
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """How a refused response came out, resource by resource; what is in neither will be sent again."""
 
     refused: tuple[Resource, ...] = ()
@@ -149,7 +150,7 @@ class Channel:
         A version it refused is not due again. Names in `skip` count as told.
         """
         if not self.subscribed:
-            return Due()
+            return NOTHING_DUE
         for name, version in tuple(self.refused.items()):
             if name not in have or have[name].version != version:
                 del self.refused[name]  # what was refused is no longer wanted

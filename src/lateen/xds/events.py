@@ -2,31 +2,30 @@
 
 In: -    Out: Event, a closed union.
 Before: envoy/resources.py    After: xds/stream.py, xds/ledger.py, stages/
+
+Structs of msgspec and no dataclasses, as all that is made for each proxy at each change: they cost a tenth.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from lateen.envoy.resources import Resource, Resources, ResourceType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connected:
+class Connected(msgspec.Struct, frozen=True, kw_only=True):
     """A proxy opened a stream; a stream it had before is superseded."""
 
     proxy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disconnected:
+class Disconnected(msgspec.Struct, frozen=True, kw_only=True):
     """A proxy's stream ended; the proxy goes on with what it has."""
 
     proxy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pushed:
+class Pushed(msgspec.Struct, frozen=True, kw_only=True):
     """A response was sent: these resources, and these names told to be absent."""
 
     proxy: str
@@ -36,8 +35,7 @@ class Pushed:
     removed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A reconnecting proxy already held these, unchanged: nothing of them was sent.
 
     Of secrets only the version is known; they come without a body.
@@ -53,8 +51,7 @@ class Kept:
         return tuple(resource.name for resource in self.resources)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acked:
+class Acked(msgspec.Struct, frozen=True, kw_only=True):
     """The proxy applied these resources and removals (also the good ones of a refused push)."""
 
     proxy: str
@@ -68,8 +65,7 @@ class Acked:
         return tuple(r.name for r in self.resources)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nacked:
+class Nacked(msgspec.Struct, frozen=True, kw_only=True):
     """The proxy refused these resources and keeps what it had; `message` is Envoy's text, cleaned."""
 
     proxy: str
@@ -83,16 +79,14 @@ class Nacked:
         return tuple(r.name for r in self.resources)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GaveUpWaiting:
+class GaveUpWaiting(msgspec.Struct, frozen=True, kw_only=True):
     """These clusters were not acknowledged in time; listeners and routes went out without them."""
 
     proxy: str
     clusters: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Programmed:
+class Programmed(msgspec.Struct, frozen=True, kw_only=True):
     """All of this snapshot is acknowledged and no listener waits for anything."""
 
     proxy: str

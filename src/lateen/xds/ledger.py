@@ -124,6 +124,8 @@ class Ledger:
         known = self._of(proxy)
         known.wanted = resources
         for type_, row in known.rows.items():
+            if not row.nacked:
+                continue
             have = resources.get(type_, _NOTHING)
             for name, refusal in tuple(row.nacked.items()):
                 if name in have and have[name].version == refusal.version:

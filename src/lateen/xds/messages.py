@@ -7,16 +7,16 @@ Before: envoy/resources.py    After: xds/channel.py, xds/stream.py, xds/wire.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from lateen.envoy.resources import Resource, ResourceType
 
 WILDCARD = "*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeltaRequest:
+class DeltaRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One DeltaDiscoveryRequest: a subscription, an answer to a response, or both at once.
 
     `nonce` is "" unless it answers a response; `error` is Envoy's own text when that response was
@@ -27,13 +27,12 @@ class DeltaRequest:
     type: ResourceType
     subscribe: tuple[str, ...] = ()
     unsubscribe: tuple[str, ...] = ()
-    initial_versions: Mapping[str, str] = field(default_factory=dict)
+    initial_versions: Mapping[str, str] = msgspec.field(default_factory=dict)
     nonce: str = ""
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeltaResponse:
+class DeltaResponse(msgspec.Struct, frozen=True, kw_only=True):
     """One DeltaDiscoveryResponse: resources to take over and names to forget."""
 
     type: ResourceType

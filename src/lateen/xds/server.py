@@ -54,7 +54,7 @@ class Ads:
         self._for_grpc = for_grpc
         self._grpc_ledger = Ledger(clock)  # nobody waits for these clients
         self._grpc_sessions: dict[str, set[Session]] = {}  # a pod may have several
-        self._turns = Turns()
+        self._turns = Turns(idle=self._changes.forget)
         methods = {
             f"{_SERVICE}/DeltaAggregatedResources": self._serve,
             f"{_SERVICE}/StreamAggregatedResources": self._serve_whole,

@@ -21,12 +21,14 @@ The order is what keeps Envoy from answering 503 between two states:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from lateen.envoy.resources import Resource, Resources, ResourceType
 from lateen.xds.changes import Changes
-from lateen.xds.channel import Batch, Channel, Due
+from lateen.xds.channel import NOTHING_DUE, Batch, Channel, Due
 from lateen.xds.events import Acked, Event, GaveUpWaiting, Kept, Nacked, Programmed, Pushed
 from lateen.xds.messages import DeltaRequest, DeltaResponse, SecretSource
 from lateen.xds.refusal import clean
@@ -37,16 +39,14 @@ _NOTHING: Mapping[str, Resource] = {}
 _ROUTES: Final = ("", "routes")  # stands among the awaited clusters, which have names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timer:
+class Timer(msgspec.Struct, frozen=True, kw_only=True):
     """Call `on_timeout(number)` after so many seconds, unless another timer has replaced this one."""
 
     number: int
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Output(msgspec.Struct, frozen=True, kw_only=True):
     """What to send, in this order, and what happened."""
 
     responses: tuple[DeltaResponse, ...] = ()
@@ -204,7 +204,7 @@ class Stream:
 
     def _due(self, type_: ResourceType) -> Due:
         channel = self._channels[type_]
-        return channel.due(self._have(type_)) if channel.dirty else Due()
+        return channel.due(self._have(type_)) if channel.dirty else NOTHING_DUE
 
     def _note_kept(self, channel: Channel, have: Mapping[str, Resource]) -> None:
         if not channel.fresh:

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 _log = logging.getLogger(__name__)
@@ -34,7 +35,9 @@ class Taker(Protocol):
 class Turns:
     """The queue of one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle: Callable[[], None] = lambda: None) -> None:
+        """`idle` is called each time nobody has anything to do any more."""
+        self._idle = idle
         self._waiting: deque[Taker] = deque()
         self._going = False
 
@@ -65,3 +68,5 @@ class Turns:
         self._going = bool(self._waiting)
         if self._going:
             asyncio.get_running_loop().call_soon(self._go)
+        else:
+            self._idle()
