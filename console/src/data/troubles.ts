@@ -1,0 +1,114 @@
+// What is unhealthy, worst first: the overview's first question.
+import { BAD_SHARE } from "../graph/model";
+import type { Flow } from "../graph/flows";
+import { link } from "../router";
+import type { Overview, Proxy, Status } from "./types";
+import { rate, share, span } from "./words";
+
+export interface Trouble {
+  tone: "bad" | "warn";
+  sort: string;
+  what: string;
+  why: string;
+  to: string;
+  since: number | null; // unix seconds
+}
+
+const NEAR_END = 1800; // seconds; leaves are renewed long before
+const STARTING = 20; // seconds in which a pod that is not ready is only starting
+
+/** Pods, proxies, certificates and calls that are not as they should be; `now` in unix seconds. */
+export function troublesOf(
+  status: Status,
+  overview: Overview,
+  proxies: readonly Proxy[],
+  flows: readonly Flow[],
+  now: number,
+): Trouble[] {
+  const all = [
+    ...failingCalls(flows),
+    ...sickPods(status, overview),
+    ...sickProxies(proxies),
+    ...endingCertificates(proxies, now),
+  ];
+  const rank = (trouble: Trouble) => (trouble.tone === "bad" ? 0 : 1);
+  return all.sort((a, b) => rank(a) - rank(b) || (a.since ?? now) - (b.since ?? now));
+}
+
+function failingCalls(flows: readonly Flow[]): Trouble[] {
+  return flows
+    .filter((flow) => flow.rate > 0 && flow.errors >= BAD_SHARE)
+    .map((flow) => ({
+      tone: "bad",
+      sort: "errors",
+      what: `${flow.source} → ${flow.destination}${flow.version ? ` ${flow.version}` : ""}`,
+      why: `${share(flow.errors)} of ${rate(flow.rate)} fail`,
+      to: link(["workload", flow.destinationNamespace, flow.destination]),
+      since: flow.failingSince,
+    }));
+}
+
+function sickPods(status: Status, overview: Overview): Trouble[] {
+  const words = new Map(status.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod.message]));
+  return overview.pods
+    .filter((pod) => !pod.done && (pod.total === 0 || pod.ready < pod.total))
+    .map((pod) => {
+      const young = (pod.age ?? 0) < STARTING && pod.restarts === 0;
+      const why = words.get(`${pod.namespace}/${pod.name}`) || pod.message;
+      const state = pod.state === "Running" ? "not ready" : pod.state;
+      return {
+        tone: young ? "warn" : "bad",
+        sort: "pod",
+        what: `${pod.namespace}/${pod.name}`,
+        why: [state, `${pod.ready} of ${pod.total} containers ready`, why].filter(Boolean).join(": "),
+        to: link(["workload", pod.namespace, pod.workload]),
+        since: pod.since,
+      };
+    });
+}
+
+const STATES: Record<string, string> = {
+  refused: "refused its configuration",
+  connecting: "has not asked for its configuration yet",
+  disconnected: "has lost the control plane; it goes on with what it has",
+  syncing: "has not acknowledged the newest configuration",
+};
+
+function sickProxies(proxies: readonly Proxy[]): Trouble[] {
+  return proxies
+    .filter((proxy) => proxy.state !== "programmed")
+    .map((proxy) => {
+      const said = proxy.refused[0];
+      const words = said ? `${said.type} ${said.names}: ${said.message}` : "";
+      return {
+        tone: proxy.state === "refused" ? "bad" : "warn",
+        sort: "proxy",
+        what: `${proxy.namespace}/${proxy.pod}`,
+        why: [STATES[proxy.state] ?? proxy.state, words].filter(Boolean).join(": "),
+        to: link(["proxy", proxy.namespace, proxy.pod]),
+        since: said?.at ?? proxy.since,
+      };
+    });
+}
+
+function endingCertificates(proxies: readonly Proxy[], now: number): Trouble[] {
+  return proxies
+    .filter((proxy) => proxy.certificateSeconds !== null && proxy.certificateSeconds < NEAR_END)
+    .filter((proxy) => proxy.certificateSeconds !== null && !renewedSoon(proxy))
+    .map((proxy) => {
+      const left = proxy.certificateSeconds ?? 0;
+      return {
+        tone: left < NEAR_END / 6 ? "bad" : "warn",
+        sort: "certificate",
+        what: `${proxy.namespace}/${proxy.pod}`,
+        why: left > 0 ? `its certificate ends in ${span(left)}` : "its certificate has ended",
+        to: link(["proxy", proxy.namespace, proxy.pod]),
+        since: now,
+      };
+    });
+}
+
+/** A short-lived leaf is renewed at half its life: it is near its end only past that. */
+const renewedSoon = (proxy: Proxy): boolean =>
+  proxy.certificateLife !== undefined &&
+  (proxy.certificateSeconds ?? 0) > 0.4 * proxy.certificateLife;
