@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 RUN_STAMP := .venv/.lateen-run
 DEV_STAMP := .venv/.lateen-dev
+CONSOLE_STAMP := .venv/.lateen-console
+CONSOLE := $(shell find console -name node_modules -prune -o -type f -print)
 
 .PHONY: help setup demo smoke test e2e check bench bench-api bench-scale bench-hop soak fuzz soak-certificates format lock clean
 
@@ -39,8 +41,13 @@ $(DEV_STAMP): .venv/bin/uv requirements/run.txt requirements/dev.txt pyproject.t
 	$(BIN)/python -m compileall -q src/lateen
 	@touch $@
 
+# Takes the machine's Node.js, or a packaged one where there is none.
+$(CONSOLE_STAMP): $(CONSOLE) tools/console.py requirements/node.txt | $(DEV_STAMP)
+	$(BIN)/python tools/console.py build
+	@touch $@
+
 # The protobuf modules are generated, so the tools are needed once; running needs only run.txt.
-$(RUN_STAMP): $(DEV_STAMP)
+$(RUN_STAMP): $(DEV_STAMP) $(CONSOLE_STAMP)
 	@touch $@
 
 demo: setup
@@ -49,15 +56,16 @@ demo: setup
 smoke: setup
 	$(BIN)/python tools/smoke.py
 
-test: $(DEV_STAMP)
+test: $(DEV_STAMP) $(CONSOLE_STAMP)
 	$(BIN)/pytest -q -n 2 -m 'not e2e and not sandbox' tests
 	$(BIN)/pytest -q -m 'e2e or sandbox' tests
 
-check: $(DEV_STAMP)
+check: $(DEV_STAMP) $(CONSOLE_STAMP)
 	$(BIN)/ruff format --check src tests tools
 	$(BIN)/ruff check src tests tools
 	$(BIN)/mypy src tests tools
 	$(BIN)/lint-imports
+	$(BIN)/python tools/console.py check
 
 bench: setup bench-api bench-scale bench-hop
 	$(BIN)/python tools/bench.py
@@ -87,6 +95,7 @@ format: $(DEV_STAMP)
 lock: .venv/bin/uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links requirements/node.in -o requirements/node.txt
 
 clean:
-	rm -rf .venv build src/lateen/envoy/pb
+	rm -rf .venv build src/lateen/envoy/pb src/lateen/console/dist console/node_modules

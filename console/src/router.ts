@@ -1,32 +1,8 @@
-// Where in the console we are: a path and words after the `#`, so that no server need know the pages.
+// Where in the console we are, and how to get elsewhere.
 import { computed, signal } from "@preact/signals";
+import { link, placeOf } from "./data/address";
 
-export interface Place {
-  path: string[];
-  words: URLSearchParams;
-}
-
-/** `#/service/shop/web?tab=logs` as its parts. */
-export function placeOf(hash: string): Place {
-  const [path = "", words = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  return {
-    path: path.split("/").filter(Boolean).map(decodeURIComponent),
-    words: new URLSearchParams(words),
-  };
-}
-
-/** The address of a place; empty words are left out. */
-export function link(
-  path: readonly string[],
-  words: Record<string, string | number | undefined> = {},
-): string {
-  const given = new URLSearchParams();
-  for (const [name, value] of Object.entries(words)) {
-    if (value !== undefined && value !== "") given.set(name, String(value));
-  }
-  const text = given.toString();
-  return `#/${path.map(encodeURIComponent).join("/")}${text ? `?${text}` : ""}`;
-}
+export { link } from "./data/address";
 
 const hash = signal(location.hash);
 addEventListener("hashchange", () => {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http.cookies import SimpleCookie
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -19,6 +20,8 @@ from tests.apiserver.world import Calls, deps_for, pod, store_with
 
 pytestmark = pytest.mark.anyio
 TOKEN = "token-of-the-console"
+BUILT = Path(__file__).parent / "built"  # as small as pages can be
+NOBODY = Path("/tmp/no-observer-is-here.sock")
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ async def browser(calls: Calls | None = None) -> AsyncIterator[Client]:
     """A browser with an empty cookie jar."""
     store = store_with(pod("web-1"))
     jar = aiohttp.CookieJar(unsafe=True)  # unsafe: it takes cookies of an address too
-    app = make_console(TOKEN, store, deps_for(store, calls))
+    app = make_console(TOKEN, store, deps_for(store, calls), NOBODY, built=BUILT)
     async with TestClient(TestServer(app), cookie_jar=jar) as client:
         yield client
 
@@ -46,9 +49,11 @@ async def test_the_token_in_the_address_opens_the_data_for_this_browser() -> Non
         assert await status_of(client, f"{PREFIX}/status") == 401
         async with client.get(f"/?token={TOKEN}") as answer:
             assert answer.status == 200
-            cookie = answer.cookies[COOKIE]
-        assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", PREFIX)
-        assert TOKEN not in cookie.value
+            given = [SimpleCookie(text)[COOKIE] for text in answer.headers.getall("Set-Cookie")]
+        assert {cookie["path"] for cookie in given} == {PREFIX, "/prometheus", "/traces", "/logs"}
+        for cookie in given:
+            assert (cookie["httponly"], cookie["samesite"]) == (True, "Strict")
+            assert TOKEN not in cookie.value
         for path in ("status", "overview", "proxies", "problems", "traffic", "metrics"):
             assert await status_of(client, f"{PREFIX}/{path}") == 200
 
@@ -100,31 +105,44 @@ async def test_every_answer_carries_the_guarding_headers() -> None:
                 assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
-async def test_the_page_runs_only_what_carries_its_nonce() -> None:
+async def test_the_page_runs_only_files_of_its_own_origin() -> None:
+    async with browser() as client, client.get("/") as answer:
+        rules = dict(
+            rule.strip().split(" ", 1)
+            for rule in answer.headers["Content-Security-Policy"].split(";")
+        )
+    allowed = ("script-src", "style-src", "connect-src", "img-src", "worker-src")
+    assert {name: rules.pop(name) for name in allowed} == dict.fromkeys(allowed, "'self'")
+    assert set(rules.values()) == {"'none'"}
+
+
+async def test_parts_of_the_page_may_be_kept_and_nothing_else_of_the_folder_is_given() -> None:
     async with browser() as client:
-        seen = set()
-        for _ in range(2):
-            async with client.get("/") as answer:
-                text, policy = await answer.text(), answer.headers["Content-Security-Policy"]
-            found = re.search(r"script-src 'nonce-([\w-]{20,})'", policy)
-            assert found is not None
-            assert set(re.findall(r'<(?:script|style) nonce="([^"]+)">', text)) == {found[1]}
-            assert len(re.findall(r"<(?:script|style)", text)) == 2
-            assert "unsafe" not in policy
-            assert not re.search(r"\son\w+=|\sstyle=|(?:src|href)=\"http", text)
-            seen.add(found[1])
-        assert len(seen) == 2
-        assert "{{" not in text.replace("${{", "")
-        assert "innerHTML" not in text
+        async with client.get("/assets/index-1a2b.js") as answer:
+            assert answer.status == 200
+            assert "immutable" in answer.headers["Cache-Control"]
+            assert answer.content_type == "text/javascript"
+        for path in ("nothing.js", "..%2Findex.html", ".hidden", ""):
+            assert await status_of(client, f"/assets/{path}") == 404
+        async with client.get(f"{PREFIX}/status") as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_pages_that_are_not_built_are_told_of(tmp_path: Path) -> None:
+    store = store_with()
+    app = make_console(TOKEN, store, deps_for(store), NOBODY, built=tmp_path)
+    async with TestClient(TestServer(app)) as client, client.get("/") as answer:
+        assert answer.status == 503
+        assert "make setup" in (await answer.json())["message"]
 
 
 async def test_the_listener_gives_its_address_and_is_on_loopback_only() -> None:
     store = store_with()
-    async with console_listener(0, TOKEN)(store, deps_for(store)) as url:
+    async with console_listener(0, TOKEN, NOBODY)(store, deps_for(store)) as url:
         assert url.startswith("http://127.0.0.1:")
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             assert answer.status == 200
         port = int(url.split(":")[2].partition("/")[0])
         with pytest.raises(EnvironmentFault, match=f"port {port} of 127.0.0.1"):
-            async with console_listener(port, TOKEN)(store, deps_for(store)):
+            async with console_listener(port, TOKEN, NOBODY)(store, deps_for(store)):
                 pass

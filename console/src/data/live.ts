@@ -1,16 +1,19 @@
 // What all pages share: the mesh as it is, asked for again when it changes.
 import { computed, signal } from "@preact/signals";
-import { type Flow, Meter } from "../graph/flows";
+import { type Flow, flowKey, Meter } from "../graph/flows";
+import { percentiles } from "../graph/history";
 import { ask, Fault } from "./ask";
-import type { Overview, Proxy, Status, Traffic } from "./types";
+import type { Certificate, Overview, ProxyRow, Status, Traffic } from "./types";
 
 const API = "/lateen/v1";
 const STATUS_EVERY = 5000; // milliseconds, though nothing changed in the store: ages, builds, proxies
 const TRAFFIC_EVERY = 1500;
+const PERCENTILES_EVERY = 5000;
 
 export const status = signal<Status | null>(null);
 export const overview = signal<Overview | null>(null);
-export const proxies = signal<readonly Proxy[]>([]);
+export const proxies = signal<readonly ProxyRow[]>([]);
+export const certificates = signal<readonly Certificate[]>([]);
 export const flows = signal<readonly Flow[]>([]);
 export const trouble = signal(""); // why nothing newer is known; "" while all is well
 export const known = computed(() => status.value !== null && overview.value !== null);
@@ -20,14 +23,16 @@ let again = false;
 
 async function look(): Promise<void> {
   try {
-    const [newStatus, newOverview, newProxies] = await Promise.all([
+    const [newStatus, newOverview, newProxies, newCertificates] = await Promise.all([
       ask<Status>(`${API}/status`),
       ask<Overview>(`${API}/overview`),
-      ask<{ proxies: Proxy[] }>(`${API}/proxies`),
+      ask<{ proxies: ProxyRow[] }>(`${API}/proxies`),
+      ask<{ certificates: Certificate[] }>(`${API}/certificates`),
     ]);
     status.value = newStatus;
     overview.value = newOverview;
     proxies.value = newProxies.proxies;
+    certificates.value = newCertificates.certificates;
     trouble.value = "";
   } catch (fault) {
     trouble.value = fault instanceof Fault ? fault.message : String(fault);
@@ -55,9 +60,22 @@ async function measure(): Promise<void> {
   if (document.hidden) return;
   try {
     const traffic = await ask<Traffic>(`${API}/traffic`);
-    flows.value = meter.take(traffic.edges, performance.now() / 1000);
+    flows.value = meter
+      .take(traffic.edges, performance.now() / 1000)
+      .map((flow) => ({ ...flow, p95: slow.get(flowKey(flow)) ?? null }));
   } catch {
     // The look at the mesh says what is wrong, in words.
+  }
+}
+
+let slow = new Map<string, number>();
+
+async function time(): Promise<void> {
+  if (document.hidden) return;
+  try {
+    slow = await percentiles();
+  } catch {
+    slow = new Map(); // without the observer there are no percentiles, and pages show none
   }
 }
 
@@ -73,6 +91,8 @@ export function begin(): void {
     if (!document.hidden) refresh();
   }, STATUS_EVERY);
   void measuring();
+  void time();
+  setInterval(time, PERCENTILES_EVERY);
   const events = new EventSource(`${API}/events`);
   events.addEventListener("changed", refresh);
   document.addEventListener("visibilitychange", () => {

@@ -21,7 +21,10 @@ interface Answer {
 const seriesOf = (answer: Answer): Series[] =>
   answer.data.result.map((one) => ({
     labels: one.metric,
-    points: (one.values ?? (one.value ? [one.value] : [])).map(([at, value]) => [at, Number(value)]),
+    points: (one.values ?? (one.value ? [one.value] : [])).map(([at, value]) => [
+      at,
+      Number(value),
+    ]),
   }));
 
 /** The value of an expression at a moment (now, unless given). */
@@ -30,7 +33,9 @@ export async function instant(
   at?: number,
   signal?: AbortSignal,
 ): Promise<Series[]> {
-  return seriesOf(await ask<Answer>(`${API}/query${query({ query: expression, time: at })}`, signal));
+  return seriesOf(
+    await ask<Answer>(`${API}/query${query({ query: expression, time: at })}`, signal),
+  );
 }
 
 export interface Range {

@@ -1,8 +1,9 @@
 // What is unhealthy, worst first: the overview's first question.
-import { BAD_SHARE } from "../graph/model";
+
 import type { Flow } from "../graph/flows";
-import { link } from "../router";
-import type { Overview, Proxy, Status } from "./types";
+import { BAD_SHARE } from "../graph/model";
+import { link } from "./address";
+import type { Certificate, Overview, ProxyRow, Status } from "./types";
 import { rate, share, span } from "./words";
 
 export interface Trouble {
@@ -14,14 +15,14 @@ export interface Trouble {
   since: number | null; // unix seconds
 }
 
-const NEAR_END = 1800; // seconds; leaves are renewed long before
 const STARTING = 20; // seconds in which a pod that is not ready is only starting
 
 /** Pods, proxies, certificates and calls that are not as they should be; `now` in unix seconds. */
 export function troublesOf(
   status: Status,
   overview: Overview,
-  proxies: readonly Proxy[],
+  proxies: readonly ProxyRow[],
+  certificates: readonly Certificate[],
   flows: readonly Flow[],
   now: number,
 ): Trouble[] {
@@ -29,7 +30,7 @@ export function troublesOf(
     ...failingCalls(flows),
     ...sickPods(status, overview),
     ...sickProxies(proxies),
-    ...endingCertificates(proxies, now),
+    ...endingCertificates(certificates),
   ];
   const rank = (trouble: Trouble) => (trouble.tone === "bad" ? 0 : 1);
   return all.sort((a, b) => rank(a) - rank(b) || (a.since ?? now) - (b.since ?? now));
@@ -60,7 +61,9 @@ function sickPods(status: Status, overview: Overview): Trouble[] {
         tone: young ? "warn" : "bad",
         sort: "pod",
         what: `${pod.namespace}/${pod.name}`,
-        why: [state, `${pod.ready} of ${pod.total} containers ready`, why].filter(Boolean).join(": "),
+        why: [state, `${pod.ready} of ${pod.total} containers ready`, why]
+          .filter(Boolean)
+          .join(": "),
         to: link(["workload", pod.namespace, pod.workload]),
         since: pod.since,
       };
@@ -74,7 +77,7 @@ const STATES: Record<string, string> = {
   syncing: "has not acknowledged the newest configuration",
 };
 
-function sickProxies(proxies: readonly Proxy[]): Trouble[] {
+function sickProxies(proxies: readonly ProxyRow[]): Trouble[] {
   return proxies
     .filter((proxy) => proxy.state !== "programmed")
     .map((proxy) => {
@@ -91,24 +94,16 @@ function sickProxies(proxies: readonly Proxy[]): Trouble[] {
     });
 }
 
-function endingCertificates(proxies: readonly Proxy[], now: number): Trouble[] {
-  return proxies
-    .filter((proxy) => proxy.certificateSeconds !== null && proxy.certificateSeconds < NEAR_END)
-    .filter((proxy) => proxy.certificateSeconds !== null && !renewedSoon(proxy))
-    .map((proxy) => {
-      const left = proxy.certificateSeconds ?? 0;
-      return {
-        tone: left < NEAR_END / 6 ? "bad" : "warn",
-        sort: "certificate",
-        what: `${proxy.namespace}/${proxy.pod}`,
-        why: left > 0 ? `its certificate ends in ${span(left)}` : "its certificate has ended",
-        to: link(["proxy", proxy.namespace, proxy.pod]),
-        since: now,
-      };
-    });
+/** What the control plane calls no longer `ok`: past the moment at which it should have been renewed. */
+function endingCertificates(certificates: readonly Certificate[]): Trouble[] {
+  return certificates
+    .filter((each) => each.state !== "ok")
+    .map((each) => ({
+      tone: each.state === "ends soon" ? "warn" : "bad",
+      sort: "certificate",
+      what: [each.namespace, each.name].filter(Boolean).join("/") || each.kind,
+      why: `${each.kind}: ${each.state}${each.secondsLeft > 0 ? `, in ${span(each.secondsLeft)}` : ""}`,
+      to: each.kind === "proxy" ? link(["proxy", each.namespace, each.name]) : link(["config"]),
+      since: null,
+    }));
 }
-
-/** A short-lived leaf is renewed at half its life: it is near its end only past that. */
-const renewedSoon = (proxy: Proxy): boolean =>
-  proxy.certificateLife !== undefined &&
-  (proxy.certificateSeconds ?? 0) > 0.4 * proxy.certificateLife;

@@ -97,7 +97,7 @@ export interface Overview {
   counts: Record<string, number>;
 }
 
-export interface Proxy {
+export interface ProxyRow {
   namespace: string;
   pod: string;
   id: string;
@@ -107,8 +107,19 @@ export interface Proxy {
   types: Record<string, number>;
   ackedAt: Record<string, number | null>;
   bytes: number;
-  certificateSeconds: number | null;
+  certificateSeconds: number;
+  since: number | null; // unix seconds, when its stream began; null without one
   refused: { type: string; names: string; message: string; at: number }[];
+}
+
+export interface Certificate {
+  kind: string;
+  namespace: string;
+  name: string;
+  state: string; // ok, ends soon, expired, not yet valid
+  notBefore: string | null;
+  notAfter: string;
+  secondsLeft: number;
 }
 
 export interface Edge {

@@ -3,7 +3,7 @@ import ELK, { type ElkExtendedEdge, type ElkNode } from "elkjs/lib/elk-api";
 import workerUrl from "elkjs/lib/elk-worker.min.js?url";
 import { type Card, type Graph, OUTSIDE } from "./model";
 
-export const CARD = { width: 196, head: 34, row: 24, foot: 8 } as const;
+export const CARD = { width: 178, head: 40, row: 28, foot: 8 } as const;
 
 export interface Point {
   x: number;
@@ -36,6 +36,13 @@ export const shapeOf = (graph: Graph): string =>
     graph.links.map((link) => link.id),
   ]);
 
+const SPACES = {
+  "elk.spacing.nodeNode": "30",
+  "elk.spacing.edgeNode": "18",
+  "elk.spacing.edgeEdge": "8",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "84",
+  "elk.layered.spacing.edgeNodeBetweenLayers": "20",
+};
 const OPTIONS = {
   "elk.algorithm": "layered",
   "elk.direction": "RIGHT",
@@ -43,11 +50,7 @@ const OPTIONS = {
   "elk.edgeRouting": "POLYLINE",
   "elk.json.edgeCoords": "ROOT",
   "elk.json.shapeCoords": "ROOT",
-  "elk.spacing.nodeNode": "28",
-  "elk.spacing.edgeNode": "16",
-  "elk.spacing.edgeEdge": "8",
-  "elk.layered.spacing.nodeNodeBetweenLayers": "110",
-  "elk.layered.spacing.edgeNodeBetweenLayers": "24",
+  ...SPACES,
   "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
   "elk.separateConnectedComponents": "true",
   "elk.aspectRatio": "1.7",
@@ -108,7 +111,7 @@ function childrenOf(cards: readonly Card[], within: Map<string, ElkExtendedEdge[
   });
 }
 
-const BOX = { "elk.padding": "[top=44,left=24,bottom=24,right=24]" };
+const BOX = { ...SPACES, "elk.padding": "[top=44,left=20,bottom=20,right=20]" };
 
 function nodeOf(card: Card): ElkNode {
   return {

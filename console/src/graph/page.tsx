@@ -15,7 +15,9 @@ import { Stage } from "./stage";
 
 const MOTION = "lateen-motion";
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-const moving = signal(localStorage.getItem(MOTION) ? localStorage.getItem(MOTION) === "on" : !still);
+const moving = signal(
+  localStorage.getItem(MOTION) ? localStorage.getItem(MOTION) === "on" : !still,
+);
 
 export function GraphPage() {
   const words = place.value.words;
@@ -152,6 +154,7 @@ function Picture({ graph, card }: { graph: Graph; card: string }) {
   }, [moving.value, past.value]);
   return (
     <div class="picture">
+      {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: it hears keys of its own */}
       <canvas
         ref={canvas}
         tabIndex={0}
@@ -231,7 +234,9 @@ function Side({ card, graph }: { card: Card; graph: Graph }) {
           ×
         </button>
       </header>
-      <p class="soft">{card.kind === "outside" ? "not in the mesh" : `${card.kind} in ${card.namespace}`}</p>
+      <p class="soft">
+        {card.kind === "outside" ? "not in the mesh" : `${card.kind} in ${card.namespace}`}
+      </p>
       {card.kind !== "outside" && (
         <p class="acts">
           {card.kind !== "workload" && (
@@ -247,7 +252,9 @@ function Side({ card, graph }: { card: Card; graph: Graph }) {
       <ul class="rows">
         {card.rows.map((row) => (
           <li key={row.id}>
-            <Pill tone={TONE[row.health] ?? "idle"}>{row.pods ? `${row.ready}/${row.pods}` : "–"}</Pill>{" "}
+            <Pill tone={TONE[row.health] ?? "idle"}>
+              {row.pods ? `${row.ready}/${row.pods}` : "–"}
+            </Pill>{" "}
             {card.kind === "outside" ? (
               rowName(card, row)
             ) : (
@@ -258,7 +265,11 @@ function Side({ card, graph }: { card: Card; graph: Graph }) {
         ))}
       </ul>
       <Ends title="Called by" links={into} name={(each) => each.flow.source} />
-      <Ends title="Calls" links={out} name={(each) => `${each.flow.destination} ${each.flow.version}`} />
+      <Ends
+        title="Calls"
+        links={out}
+        name={(each) => `${each.flow.destination} ${each.flow.version}`}
+      />
     </aside>
   );
 }
@@ -277,7 +288,10 @@ function Ends({ title, links, name }: EndsProps) {
       <ul class="rows">
         {links.map((each) => (
           <li key={each.id}>
-            <Pill tone={TONE[each.health] ?? "idle"}>{rate(each.flow.rate + each.flow.connections)}</Pill> {name(each)}
+            <Pill tone={TONE[each.health] ?? "idle"}>
+              {rate(each.flow.rate + each.flow.connections)}
+            </Pill>{" "}
+            {name(each)}
             <div class="soft">
               {share(each.flow.errors)} errors, p95 {time(each.flow.p95)}
               {each.flow.locked ? ", mutual TLS" : ""}

@@ -29,7 +29,8 @@ export interface Chosen {
 }
 
 const WORDS_FROM = 0.42; // zoom from which cards have words
-const LABELS_FROM = 0.62; // and links their figures
+const LABELS_FROM = 0.45; // and links their figures
+const LABEL = 11; // CSS pixels, also where the rest is smaller
 
 /** The colours of the page's theme, for a canvas cannot see the style sheet by itself. */
 export function paletteOf(element: Element): Palette {
@@ -186,12 +187,12 @@ function paintCard(
     paintFar(ctx, card, box, palette);
     return;
   }
-  paintSign(ctx, card, box.x + 12, box.y + CARD.head / 2, palette);
+  paintSign(ctx, card, box.x + 13, box.y + CARD.head / 2, palette);
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
-  ctx.font = `600 13px ${palette.sans}`;
+  ctx.font = `600 16px ${palette.sans}`;
   ctx.fillStyle = palette.text;
-  ctx.fillText(clipped(ctx, card.name, box.width - 44), box.x + 32, box.y + CARD.head / 2 + 1);
+  ctx.fillText(clipped(ctx, card.name, box.width - 46), box.x + 34, box.y + CARD.head / 2 + 1);
   ctx.fillStyle = palette.line;
   ctx.fillRect(box.x + 10, box.y + CARD.head - 2, box.width - 20, 1);
   card.rows.forEach((row, index) => {
@@ -203,12 +204,7 @@ const frameOf = (card: Card, palette: Palette): string =>
   card.health === "bad" || card.health === "warn" ? palette.health[card.health] : palette.line;
 
 /** From afar a card is one block in its colour, with its name as large as fits. */
-function paintFar(
-  ctx: CanvasRenderingContext2D,
-  card: Card,
-  box: Box,
-  palette: Palette,
-): void {
+function paintFar(ctx: CanvasRenderingContext2D, card: Card, box: Box, palette: Palette): void {
   ctx.fillStyle = palette.health[card.health];
   ctx.beginPath();
   ctx.roundRect(box.x + 8, box.y + 8, 10, box.height - 16, 5);
@@ -274,19 +270,19 @@ function paintRow(
   palette: Palette,
 ): void {
   ctx.beginPath();
-  ctx.arc(at.x + 18, at.y - 1, 4, 0, 7);
+  ctx.arc(at.x + 19, at.y - 1, 4.5, 0, 7);
   ctx.fillStyle = palette.health[row.health];
   ctx.fill();
-  ctx.font = `12px ${palette.sans}`;
+  ctx.font = `14px ${palette.sans}`;
   ctx.textAlign = "right";
   ctx.fillStyle = palette.soft;
   const pods = row.pods ? `${row.ready}/${row.pods}` : "";
   const right = row.rate > 0 ? `${rate(row.rate)}${pods ? `  ${pods}` : ""}` : pods;
   ctx.fillText(right, at.x + CARD.width - 12, at.y);
-  const room = CARD.width - 48 - ctx.measureText(right).width;
+  const room = CARD.width - 54 - ctx.measureText(right).width;
   ctx.textAlign = "left";
   ctx.fillStyle = palette.text;
-  ctx.fillText(clipped(ctx, rowName(card, row), room), at.x + 30, at.y);
+  ctx.fillText(clipped(ctx, rowName(card, row), room), at.x + 34, at.y);
 }
 
 /** A row is known by its version where the card's name says the rest. */
@@ -334,7 +330,7 @@ function paintLabels(
   near: Near | null,
 ): void {
   if (zoom < LABELS_FROM && !near) return;
-  const size = zoom < LABELS_FROM ? 11 / zoom : 11;
+  const size = LABEL / Math.min(1, zoom);
   ctx.font = `${size}px ${palette.sans}`;
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
@@ -356,7 +352,8 @@ function paintLabel(
   const text = labelOf(line.link);
   const lock = line.link.flow.locked ? size * 1.15 : 0;
   if (!text && !lock) return;
-  const width = ctx.measureText(text).width + (text ? size : 0) + lock + (text && lock ? 0 : size / 3);
+  const width =
+    ctx.measureText(text).width + (text ? size : 0) + lock + (text && lock ? 0 : size / 3);
   const height = size * 1.6;
   for (const part of [0.5, 0.38, 0.62, 0.28, 0.72]) {
     const at = along(line.points, part);
@@ -377,12 +374,7 @@ function paintLabel(
   }
 }
 
-function paintLock(
-  ctx: CanvasRenderingContext2D,
-  at: Point,
-  size: number,
-  palette: Palette,
-): void {
+function paintLock(ctx: CanvasRenderingContext2D, at: Point, size: number, palette: Palette): void {
   const s = size / 11;
   ctx.fillStyle = palette.accent;
   ctx.strokeStyle = palette.accent;
@@ -405,13 +397,15 @@ export function paintDots(
   size: { width: number; height: number },
   palette: Palette,
   seconds: number,
+  chosen: Chosen,
 ): void {
+  const near = relatedTo(scene, chosen);
   let left = MOST_DOTS;
   const radius = Math.max(2, 2.4 * camera.zoom);
   for (const line of scene.lines) {
     const { flow, health } = line.link;
     const moving = flow.rate + flow.connections;
-    if (moving <= 0) continue;
+    if (moving <= 0 || (near && !near.links.has(line.link.id))) continue;
     const count = Math.min(4, 1 + Math.floor(Math.log10(1 + moving) * 1.5), left);
     const pace = 0.16 + Math.min(0.5, 0.14 * Math.log10(1 + moving));
     ctx.fillStyle = palette.health[health];

@@ -1,12 +1,6 @@
 // The canvas of the graph: camera, pointer and keyboard, and a frame only when there is one to show.
 import type { Box, Point } from "./layout";
-import {
-  type Camera,
-  type Chosen,
-  type Palette,
-  paintDots,
-  paintScene,
-} from "./paint";
+import { type Camera, type Chosen, type Palette, paintDots, paintScene } from "./paint";
 import { type Hit, hitAt, type Placed, type Scene } from "./scene";
 
 const NEAREST = 2.2;
@@ -35,7 +29,7 @@ export class Stage {
   private ratio = 1;
   private frame = 0;
   private rest = 0;
-  private fitted = false;
+  private moved = false; // by hand, since all of it was in view
   private readonly pointers = new Map<number, Point>();
   private pressed: Point | null = null;
   private readonly off = new AbortController();
@@ -57,8 +51,9 @@ export class Stage {
   }
 
   show(scene: Scene): void {
+    const other = this.scene?.width !== scene.width || this.scene.height !== scene.height;
     this.scene = scene;
-    if (!this.fitted && scene.cards.length > 0) this.fit();
+    if (other && !this.moved && scene.cards.length > 0) this.fit();
     this.repaint();
   }
 
@@ -83,7 +78,7 @@ export class Stage {
     this.size = { width, height };
     this.canvas.width = Math.round(width * this.ratio);
     this.canvas.height = Math.round(height * this.ratio);
-    if (this.scene && !this.fitted) this.fit();
+    if (this.scene && !this.moved) this.fit();
     this.repaint();
   }
 
@@ -91,7 +86,7 @@ export class Stage {
   fit(): void {
     const scene = this.scene;
     if (!scene || this.size.width < 2) return;
-    this.fitted = true;
+    this.moved = false;
     const pad = 28;
     const zoom = Math.min(
       1,
@@ -111,6 +106,7 @@ export class Stage {
     const where = at ?? { x: this.size.width / 2, y: this.size.height / 2 };
     const before = this.toScene(where);
     const zoom = Math.max(this.farthest(), Math.min(NEAREST, this.camera.zoom * factor));
+    this.moved = true;
     this.camera = { zoom, x: before.x - where.x / zoom, y: before.y - where.y / zoom };
     clearTimeout(this.rest);
     this.rest = window.setTimeout(() => this.repaint(), REST);
@@ -129,6 +125,7 @@ export class Stage {
   }
 
   panBy(dx: number, dy: number): void {
+    this.moved = true;
     this.camera = {
       ...this.camera,
       x: this.camera.x - dx / this.camera.zoom,
@@ -148,7 +145,10 @@ export class Stage {
   }
 
   private toScene(at: Point): Point {
-    return { x: this.camera.x + at.x / this.camera.zoom, y: this.camera.y + at.y / this.camera.zoom };
+    return {
+      x: this.camera.x + at.x / this.camera.zoom,
+      y: this.camera.y + at.y / this.camera.zoom,
+    };
   }
 
   private toView(at: Point): Point {
@@ -175,7 +175,7 @@ export class Stage {
     this.copyLayer(palette);
     if (this.dots && scene.lines.some((line) => line.link.flow.rate > 0)) {
       this.ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-      paintDots(this.ctx, scene, this.camera, this.size, palette, now / 1000);
+      paintDots(this.ctx, scene, this.camera, this.size, palette, now / 1000, this.shining());
       this.wake();
     }
   }
@@ -206,9 +206,12 @@ export class Stage {
     const { zoom } = this.camera;
     this.painted = { zoom, x: this.camera.x - mx / zoom, y: this.camera.y - my / zoom };
     this.layerCtx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    const pointed = this.pointed.card || this.pointed.link ? this.pointed : this.chosen;
-    paintScene(this.layerCtx, scene, this.painted, whole, palette, pointed);
+    paintScene(this.layerCtx, scene, this.painted, whole, palette, this.shining());
     this.stale = false;
+  }
+
+  private shining(): Chosen {
+    return this.pointed.card || this.pointed.link ? this.pointed : this.chosen;
   }
 
   /** The painted layer where the camera is now; stretched for a moment while the zoom changes. */

@@ -1,8 +1,8 @@
 // The first page: what is unhealthy and since when, then how much flows.
-import { flows, overview, proxies, status } from "../data/live";
+import { certificates, flows, overview, proxies, status } from "../data/live";
+import { type Trouble, troublesOf } from "../data/troubles";
 import type { Problem } from "../data/types";
 import { plural, rate, share, span } from "../data/words";
-import { troublesOf, type Trouble } from "../data/troubles";
 import { Empty, Panel, Pill, Since, Table, type Tone, Written } from "../parts/basics";
 import { link } from "../router";
 
@@ -12,7 +12,14 @@ export function OverviewPage() {
   const now = status.value;
   const seen = overview.value;
   if (!now || !seen) return <Empty>Looking at the mesh …</Empty>;
-  const troubles = troublesOf(now, seen, proxies.value, flows.value, Date.now() / 1000);
+  const troubles = troublesOf(
+    now,
+    seen,
+    proxies.value,
+    certificates.value,
+    flows.value,
+    Date.now() / 1000,
+  );
   return (
     <>
       <Tiles troubles={troubles.length} />
@@ -39,7 +46,7 @@ function Tiles({ troubles }: { troubles: number }) {
   const failing = flows.value.reduce((sum, flow) => sum + flow.rate * flow.errors, 0);
   const locked = flows.value.filter((flow) => flow.locked).length;
   const soonest = Math.min(
-    ...proxies.value.flatMap((p) => (p.certificateSeconds === null ? [] : [p.certificateSeconds])),
+    ...proxies.value.flatMap((p) => (p.certificateSeconds > 0 ? [p.certificateSeconds] : [])),
   );
   const errors = moving ? failing / moving : 0;
   return (
@@ -134,7 +141,10 @@ function Problems({ rows }: { rows: readonly Problem[] }) {
       ) : (
         <ul class="problems">
           {rows.slice(0, 60).map((problem) => (
-            <ProblemLine key={`${problem.code}${problem.file}${problem.field}${problem.message}`} problem={problem} />
+            <ProblemLine
+              key={`${problem.code}${problem.file}${problem.field}${problem.message}`}
+              problem={problem}
+            />
           ))}
         </ul>
       )}
@@ -190,7 +200,9 @@ function Busiest() {
           {
             name: "Errors",
             number: true,
-            cell: (row) => <span class={row.errors >= 0.05 ? "bad-text" : ""}>{share(row.errors)}</span>,
+            cell: (row) => (
+              <span class={row.errors >= 0.05 ? "bad-text" : ""}>{share(row.errors)}</span>
+            ),
           },
         ]}
       />

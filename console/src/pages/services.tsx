@@ -66,7 +66,12 @@ export function ServicesPage() {
           options={[["", "all namespaces"], ...names.map((name) => [name, name] as const)]}
           change={(value) => reword({ ns: value })}
         />
-        <Text label="Filter by name" value={words.get("find") ?? ""} change={(find) => reword({ find })} find />
+        <Text
+          label="Filter by name"
+          value={words.get("find") ?? ""}
+          change={(find) => reword({ find })}
+          find
+        />
       </div>
       <Panel title="Workloads" note={workloads.length} flush>
         <WorkloadTable rows={workloads} />
@@ -78,7 +83,10 @@ export function ServicesPage() {
           keyOf={(row) => `${row.namespace}/${row.name}`}
           empty="No service goes by that name."
           columns={[
-            { name: "Service", cell: (row) => <ServiceLink namespace={row.namespace} name={row.name} /> },
+            {
+              name: "Service",
+              cell: (row) => <ServiceLink namespace={row.namespace} name={row.name} />,
+            },
             { name: "Namespace", cell: (row) => row.namespace },
             { name: "Type", cell: (row) => row.type, wide: true },
             { name: "Address", cell: (row) => <code>{row.address}</code>, wide: true },
@@ -115,7 +123,11 @@ function WorkloadTable({ rows }: { rows: readonly Workload[] }) {
         { name: "Namespace", cell: (row) => row.namespace },
         { name: "Version", cell: (row) => row.version || "–", wide: true },
         { name: "Pods", number: true, cell: (row) => `${row.ready}/${row.pods.length}` },
-        { name: "Requests", number: true, cell: (row) => rate(arriving(row.namespace, row.name).rate) },
+        {
+          name: "Requests",
+          number: true,
+          cell: (row) => rate(arriving(row.namespace, row.name).rate),
+        },
         {
           name: "Errors",
           number: true,

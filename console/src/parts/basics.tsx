@@ -70,7 +70,7 @@ export function Table<T>({ rows, columns, keyOf, label, empty, most = 400 }: Tab
     `${column.number ? "number" : ""}${column.wide ? " wide" : ""}`.trim();
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled must be reached by keys
-    <div class="scroll" role="region" aria-label={label} tabIndex={0}>
+    <section class="scroll" aria-label={label} tabIndex={0}>
       <table>
         <thead>
           <tr>
@@ -94,7 +94,7 @@ export function Table<T>({ rows, columns, keyOf, label, empty, most = 400 }: Tab
         </tbody>
       </table>
       {rows.length > most && <Empty>{`and ${rows.length - most} more; narrow them down`}</Empty>}
-    </div>
+    </section>
   );
 }
 

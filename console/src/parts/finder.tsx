@@ -75,11 +75,8 @@ export function Finder() {
     >
       <input
         type="search"
-        role="combobox"
-        aria-expanded="true"
-        aria-controls="found"
-        aria-activedescendant={hits.length ? `found-${at.value}` : undefined}
         aria-label="A service, a workload, a pod"
+        aria-describedby="found"
         placeholder="A service, a workload, a pod"
         value={text.value}
         onInput={(event) => {
@@ -88,21 +85,15 @@ export function Finder() {
         }}
         onKeyDown={key}
       />
-      <div id="found" role="listbox" aria-label="Found">
+      <ul id="found" aria-live="polite">
         {hits.map((found, index) => (
-          // biome-ignore lint/a11y/useKeyWithClickEvents: the field above hears the keys
-          <div
-            key={`${found.kind} ${found.name}`}
-            id={`found-${index}`}
-            role="option"
-            tabIndex={-1}
-            aria-selected={index === at.value}
-            onClick={() => open(found)}
-          >
-            <span class="soft">{found.kind}</span> {found.name}
-          </div>
+          <li key={`${found.kind} ${found.name}`} class={index === at.value ? "on" : ""}>
+            <a href={found.to} onClick={() => dialog.current?.close()}>
+              <span class="soft">{found.kind}</span> {found.name}
+            </a>
+          </li>
         ))}
-      </div>
+      </ul>
     </dialog>
   );
 }

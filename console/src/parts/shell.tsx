@@ -20,7 +20,13 @@ interface Way {
 export const WAYS: readonly Way[] = [
   { name: "Overview", path: [], of: ["", "overview"], key: "o", sign: Gauge },
   { name: "Graph", path: ["graph"], of: ["graph"], key: "g", sign: Net },
-  { name: "Services", path: ["services"], of: ["services", "service", "workload"], key: "s", sign: Blocks },
+  {
+    name: "Services",
+    path: ["services"],
+    of: ["services", "service", "workload"],
+    key: "s",
+    sign: Blocks,
+  },
   { name: "Config", path: ["config"], of: ["config", "proxy"], key: "c", sign: Paper },
   { name: "Traces", path: ["traces"], of: ["traces", "trace"], key: "t", sign: Falls },
   { name: "Logs", path: ["logs"], of: ["logs"], key: "l", sign: Lines },
@@ -37,9 +43,9 @@ export function Shell({ title, children }: { title: string; children: ComponentC
   document.title = now ? `${title} · ${now.name}` : title;
   return (
     <>
-      <a class="skip" href="#main" onClick={toMain}>
+      <button type="button" class="skip" onClick={toMain}>
         To the page's content
-      </a>
+      </button>
       <header class="bar">
         <a class="brand" href={link([])}>
           <Sail />
@@ -51,7 +57,13 @@ export function Shell({ title, children }: { title: string; children: ComponentC
           </span>
         )}
         <span class="grow" />
-        <button type="button" class="find" onClick={() => finding.value = true}>
+        <button
+          type="button"
+          class="find"
+          onClick={() => {
+            finding.value = true;
+          }}
+        >
           <Glass /> <span class="wide">Find</span> <kbd class="wide">Ctrl K</kbd>
         </button>
         <button
@@ -62,7 +74,14 @@ export function Shell({ title, children }: { title: string; children: ComponentC
         >
           {dark.value ? <Sun /> : <Moon />}
         </button>
-        <button type="button" class="icon" onClick={() => help.value = true} aria-label="Keys">
+        <button
+          type="button"
+          class="icon"
+          onClick={() => {
+            help.value = true;
+          }}
+          aria-label="Keys"
+        >
           ?
         </button>
       </header>
@@ -76,13 +95,17 @@ export function Shell({ title, children }: { title: string; children: ComponentC
         {children}
       </main>
       <Finder />
-      <Help open={help.value} close={() => help.value = false} />
+      <Help
+        open={help.value}
+        close={() => {
+          help.value = false;
+        }}
+      />
     </>
   );
 }
 
-function toMain(event: Event): void {
-  event.preventDefault();
+function toMain(): void {
   document.getElementById("main")?.focus();
 }
 

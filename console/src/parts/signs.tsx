@@ -58,7 +58,10 @@ export const Moon = () => (
 export const Sun = () => (
   <Sign>
     <circle {...stroke} cx="10" cy="10" r="3.5" />
-    <path {...stroke} d="M10 1.5v2.5M10 16v2.5M1.5 10H4M16 10h2.5M4 4l1.7 1.7M14.3 14.3 16 16M16 4l-1.7 1.7M5.7 14.3 4 16" />
+    <path
+      {...stroke}
+      d="M10 1.5v2.5M10 16v2.5M1.5 10H4M16 10h2.5M4 4l1.7 1.7M14.3 14.3 16 16M16 4l-1.7 1.7M5.7 14.3 4 16"
+    />
   </Sign>
 );
 export const Glass = () => (

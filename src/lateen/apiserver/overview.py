@@ -15,6 +15,7 @@ from lateen.api.objects import Obj
 from lateen.apiserver.ages import parse_time
 from lateen.apiserver.columns import at
 from lateen.apiserver.podcells import summarize_pod
+from lateen.world.workloads import workload_name
 
 DOMAIN = "svc.cluster.local"
 
@@ -52,9 +53,22 @@ def _pod(obj: Obj, now: datetime) -> dict[str, Any]:
         "restarts": summary.restarts,
         "address": at(obj.raw, "status", "podIP") or "",
         "age": max((now - created).total_seconds(), 0) if created else None,
+        "since": _since(obj.raw, created),
+        "done": at(obj.raw, "status", "phase") in ("Succeeded", "Failed"),
+        "workload": workload_name(obj.meta, obj.key.name),
+        "version": obj.meta.labels.get("version", ""),
+        "node": at(obj.raw, "spec", "nodeName") or "",
         "labels": dict(obj.meta.labels),
         "message": _message(obj.raw),
     }
+
+
+def _since(raw: Mapping[str, Any], created: datetime | None) -> float | None:
+    """When the pod last became ready or stopped being so, in seconds since the epoch."""
+    for condition in at(raw, "status", "conditions") or ():
+        if condition.get("type") == "Ready":
+            created = parse_time(condition.get("lastTransitionTime")) or created
+    return created.timestamp() if created else None
 
 
 def _message(raw: Mapping[str, Any]) -> str:

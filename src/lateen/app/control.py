@@ -260,6 +260,7 @@ class ControlPlane:
             named("certificates", self.securing.renewing(self.ads.refresh, self.ads.ledger)),
             named("looking at certificates", self.certifying.looking()),
             named("identities of apps", self.attesting.serving()),
+            named("noting problems", self.reporting.noting()),
             named("autoscaling", self.autoscaling.autoscaling()),
             named("sizing", self.sizing.sizing()),
             named("statuses", self.programming.programming()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from lateen.apiserver.accounttokens import AccountKey
@@ -25,7 +26,8 @@ from lateen.cluster.roles import provide_roles
 from lateen.store.interface import Store
 
 Listener = Callable[[Store, ApiDeps], AbstractAsyncContextManager[str]]
-MakeConsole = Callable[[int, str], Listener]  # of a port (0: a free one) and a token
+# of a port (0: a free one), a token, and the observer's socket
+MakeConsole = Callable[[int, str, Path], Listener]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,8 @@ async def opened(
         if console is None:
             yield Opened(api_port=port, authority=access.certificate)
             return
-        listener = console(settings.console_port, access.console_token)
+        observer = layout.observe_socket(settings.run_dir)
+        listener = console(settings.console_port, access.console_token, observer)
         url = await stack.enter_async_context(listener(store, deps))
         yield Opened(
             api_port=port,

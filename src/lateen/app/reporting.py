@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from lateen.app.certifying import Certifying
 from lateen.app.doors import addresses, closed_doors, door_problems, refused_problems
 from lateen.app.news import News
 from lateen.app.refusals import hops, is_request_id
+from lateen.app.seen import LOOK_EVERY, Seen
 from lateen.app.settings import Settings
 from lateen.app.status import phase_of, pod_json, problem_json
 from lateen.base import layout
@@ -55,6 +56,7 @@ class Reporting:
     news: News
     certifying: Certifying
     console: str = ""
+    seen: Seen = field(default_factory=Seen)
     fault: str = ""  # why the newest objects could not be carried out, a bug of ours
 
     def status(self) -> dict[str, Any]:
@@ -137,7 +139,14 @@ class Reporting:
             found[Problem(code=BUG, level=Level.ERROR, origin=Origin(), message=words)] = None
         levels = list(Level)
         ordered = sorted(found, key=lambda p: (levels.index(p.level), str(p)))
-        return {"problems": [problem_json(problem) for problem in ordered]}
+        since = self.seen.note(ordered, self.clock.now().timestamp())
+        return {"problems": [{**problem_json(p), "since": since[p]} for p in ordered]}
+
+    async def noting(self) -> None:
+        """Look at the problems every few seconds, so that it is known since when each is there."""
+        while True:
+            self.problems()
+            await self.clock.sleep(LOOK_EVERY)
 
     async def decisions(self, id: str) -> dict[str, Any]:
         """Who let a request in or refused it, or ("") what was refused lately; see app/refusals.py."""
@@ -174,9 +183,10 @@ class Reporting:
             "sent": {t.type.short: t.sent for t in types},
             "bytes": sum(len(r.body) for some in resources.values() for r in some.values()),
             "size": {type_.short: _size(some) for type_, some in resources.items()},
+            "since": state.connected_since if state else None,
             "certificateSeconds": self.certifying.seconds_of(proxy.id),
             "refused": [
-                {"type": r.type.short, "names": r.name, "message": r.message}
+                {"type": r.type.short, "names": r.name, "message": r.message, "at": r.at}
                 for r in (state.refusals if state else ())
             ],
         }

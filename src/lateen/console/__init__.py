@@ -1,1 +1,1 @@
-"""The page a browser shows."""
+"""What a browser shows of the mesh."""

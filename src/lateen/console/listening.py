@@ -1,6 +1,6 @@
 """Serve the console on loopback, for whoever builds the control plane.
 
-In: a port and a token.    Out: Listener, a callable that is given the store and ApiDeps.
+In: a port, a token, the observer's socket.    Out: Listener, a callable that is given the store and ApiDeps.
 Before: console/page.py    After: whoever starts the control plane hands it to app/
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 from aiohttp import web
 
@@ -21,12 +22,15 @@ CLOSE_PATIENCE = 1.0  # seconds an open request may go on once the console close
 Listener = Callable[[Objects, ApiDeps], AbstractAsyncContextManager[str]]
 
 
-def console_listener(port: int, token: str) -> Listener:
-    """A listener on that port (0: a free one); its context gives the address with the token."""
+def console_listener(port: int, token: str, observer: Path) -> Listener:
+    """A listener on that port (0: a free one); its context gives the address with the token.
+
+    `observer` is the socket of the observer.
+    """
 
     @asynccontextmanager
     async def listening(store: Objects, deps: ApiDeps) -> AsyncIterator[str]:
-        app = make_console(token, store, deps)
+        app = make_console(token, store, deps, observer)
         runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=CLOSE_PATIENCE, handler_cancellation=True
         )

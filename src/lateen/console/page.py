@@ -1,7 +1,7 @@
-"""The console: one page in the browser, and the reading routes of the API behind it.
+"""The console: the pages as they were built, the reading routes of the API, and the observer's.
 
-In: a token, the store, ApiDeps.    Out: web.Application.
-Before: apiserver/meshroutes.py     After: console/listening.py
+In: a token, the store, ApiDeps, the observer's socket.    Out: web.Application.
+Before: apiserver/meshroutes.py, console/forwarding.py     After: console/listening.py
 
 The token comes once as `?token=`; the browser then keeps a cookie made from it, for the data's paths
 only (cookies are shared between the ports of a host). Nothing here changes anything, so a forged
@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
-from importlib.resources import files
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -25,10 +24,13 @@ from lateen.apiserver.meshroutes import PREFIX, reading_routes
 from lateen.apiserver.serializing import json_response
 from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import LateenError
+from lateen.console.forwarding import LARGEST_QUESTION, OBSERVED, Forwarding
 
 COOKIE = "lateen-console"
+BUILT = Path(__file__).parent / "dist"  # made of console/ by `make setup`
+ASSETS = "/assets/"
+_DATA = (PREFIX, *OBSERVED)
 _HEADERS = {
-    "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -36,19 +38,36 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _CLOSED = "default-src 'none'; frame-ancestors 'none'"
+_UNCHANGING = "public, max-age=31536000, immutable"  # an asset's name is that of its content
+# Said here, because what Python makes of a file's name depends on the machine.
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _OWN_REQUESTS = ("same-origin", "none")
 
 
 def make_console(
-    token: str, store: Objects, deps: ApiDeps, *, clock: Clock | None = None
+    token: str,
+    store: Objects,
+    deps: ApiDeps,
+    observer: Path,
+    *,
+    built: Path = BUILT,
+    clock: Clock | None = None,
 ) -> web.Application:
-    """The application for a loopback listener; `token` opens it."""
-    page = _Page(token)
-    app = web.Application(middlewares=[_guarding(token)])
+    """The application for a loopback listener; `token` opens it, `observer` is the observer's socket."""
+    page = _Page(token, built / "index.html")
+    forwarding = Forwarding(observer)
+    app = web.Application(middlewares=[_guarding(token)], client_max_size=LARGEST_QUESTION)
     app.on_response_prepare.append(_secure)
+    app.cleanup_ctx.append(forwarding.open)
     app.router.add_get("/", page.answer)
+    app.router.add_get(f"{ASSETS}{{name:[\\w.-]+}}", _asset_of(built / "assets"))
     app.router.add_routes(reading_routes(store, deps, clock or SystemClock()))
+    app.router.add_routes(forwarding.routes())
     return app
 
 
@@ -58,34 +77,43 @@ def session_of(token: str) -> str:
 
 
 class _Page:
-    """The page, put together once from its three files; a nonce is filled in for each answer."""
+    """The one page; which of its parts is shown stands after the `#` of its address."""
 
-    def __init__(self, token: str) -> None:
-        static = files("lateen.console").joinpath("static")
-        css, js = (static.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
-        html = static.joinpath("page.html").read_text("utf-8")
-        self._html = html.replace("{{css}}", css).replace("{{js}}", js)
+    def __init__(self, token: str, file: Path) -> None:
         self._token = token
+        self._file = file
 
     async def answer(self, request: web.Request) -> web.Response:
         """The page holds no data, so anyone here may have it; the right token gets a session too."""
-        nonce = secrets.token_urlsafe(16)
-        response = web.Response(
-            text=self._html.replace("{{nonce}}", nonce), content_type="text/html"
-        )
-        response.headers["Content-Security-Policy"] = (
-            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
-            "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-            "frame-ancestors 'none'"
-        )
         given = request.query.get("token", "")
         if given and not same_token(given, self._token):
             raise ApiFault(401, "the token is not this console's")
+        if not self._file.exists():
+            raise ApiFault(503, "the console's pages are not built: run `make setup`")
+        response = web.Response(text=self._file.read_text("utf-8"), content_type="text/html")
+        response.headers["Content-Security-Policy"] = _PAGE
         if given:
-            response.set_cookie(
-                COOKIE, session_of(self._token), path=PREFIX, httponly=True, samesite="Strict"
-            )
+            self._begin_session(response)
         return response
+
+    def _begin_session(self, response: web.Response) -> None:
+        # A cookie's name stands for one path in aiohttp's jar, so that each is a header of its own.
+        for path in _DATA:
+            crumb = f"{COOKIE}={session_of(self._token)}; HttpOnly; Path={path}; SameSite=Strict"
+            response.headers.add("Set-Cookie", crumb)
+
+
+def _asset_of(folder: Path) -> Handler:
+    async def asset(request: web.Request) -> web.StreamResponse:
+        file = folder / request.match_info["name"]
+        if file.name.startswith(".") or not file.is_file():
+            raise ApiFault(404, "no such part of the console")
+        headers = {"Cache-Control": _UNCHANGING}
+        if kind := _TYPES.get(file.suffix):
+            headers["Content-Type"] = kind
+        return web.FileResponse(file, headers=headers)
+
+    return asset
 
 
 def _guarding(token: str) -> Middleware:
@@ -107,7 +135,7 @@ def _guarding(token: str) -> Middleware:
 def _check(request: web.Request, token: str, session: str) -> None:
     if not is_loopback_host(request.host):
         raise ApiFault(403, "the console answers only to 127.0.0.1 and localhost")
-    if not request.path.startswith(PREFIX):
+    if not any(request.path == path or request.path.startswith(f"{path}/") for path in _DATA):
         return
     if request.headers.get("Sec-Fetch-Site", "none") not in _OWN_REQUESTS:
         raise ApiFault(403, "the console's data is for its own page only")
@@ -120,4 +148,5 @@ async def _secure(_: web.Request, response: web.StreamResponse) -> None:
     """The same headers on every answer, also on streams and refusals."""
     for name, value in _HEADERS.items():
         response.headers[name] = value
+    response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Content-Security-Policy", _CLOSED)

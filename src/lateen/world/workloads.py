@@ -46,7 +46,7 @@ def workload_of(
         labels=dict(sorted(labels.items())),
         service_account=account,
         identity=f"spiffe://{trust_domain}/ns/{namespace}/sa/{account}",
-        workload=_workload_name(pod.metadata, obj.key.name),
+        workload=workload_name(pod.metadata, obj.key.name),
         app=labels.get("app") or labels.get("app.kubernetes.io/name", ""),
         version=labels.get("version") or labels.get("app.kubernetes.io/version", ""),
         injection=injection_of(pod, namespace_labels),
@@ -114,7 +114,8 @@ def injection_of(pod: Pod, namespace_labels: Mapping[str, str]) -> Injection:
     return Injection.SIDECAR
 
 
-def _workload_name(meta: ObjectMeta, pod: str) -> str:
+def workload_name(meta: ObjectMeta, pod: str) -> str:
+    """The name of what a pod belongs to: its Deployment, StatefulSet …, or its own."""
     owner = next((o for o in meta.owner_references if o.controller), None)
     owner = owner or next(iter(meta.owner_references), None)
     if owner is None:

@@ -1,0 +1,1 @@
+"""A mesh that is not there: what the console's pages are tried on without starting one."""
