@@ -1,0 +1,1 @@
+"""Keep figures over time, on disk and bounded."""
