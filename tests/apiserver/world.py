@@ -98,6 +98,7 @@ def deps_for(store: ObjectStore, calls: Calls | None = None, logs: Path | None =
         config_dump=config_dump,
         traffic=traffic,
         metrics=metrics,
+        platform=lambda: "# TYPE lateen_up gauge\nlateen_up 1\n",
         decisions=decisions,
         uses=dict,
         open_stream=no_stream,

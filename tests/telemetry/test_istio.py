@@ -127,6 +127,6 @@ envoy_lateen_policy_decisions_total{reporter="source",policy="rbac_access_denied
     assert sorted((labels["policy"], labels["result"]) for labels in told) == [
         ("none", "allowed"),
         ("none", "denied"),
-        ("none", "denied"),
         ("ns[a]-policy[b]-rule[0]", "asked"),
     ]
+    assert [s.value for s in family.samples if dict(s.labels)["result"] == "denied"] == [3]  # 2 + 1

@@ -207,6 +207,7 @@ class ApiDeps:
     `decisions`    {"hops": [...]} of the request with that id, or ("") of those refused lately: who let it
                    in or refused it at each proxy. Raises ValueError for what is no request id.
     `metrics`      the whole mesh as one Prometheus text page.
+    `platform`     the platform's own figures as one, without asking the proxies.
     `uses`         what each running pod uses, by its uid.
     `open_stream`  a stream into a pod; raises EnvironmentFault when its node does not answer.
     `drain`        ends the pods in order; returns when they are gone.
@@ -224,6 +225,7 @@ class ApiDeps:
     config_dump: Callable[[str, str], Awaitable[Any]]
     traffic: Callable[[], Awaitable[Any]]
     metrics: Callable[[], Awaitable[str]]
+    platform: Callable[[], str]
     decisions: Callable[[str], Awaitable[dict[str, Any]]]
     uses: Callable[[], Mapping[str, PodUse]]
     open_stream: OpenPodStream

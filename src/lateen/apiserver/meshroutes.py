@@ -58,9 +58,10 @@ def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.Rout
         return json_response(await deps.traffic())
 
     async def metrics(_: web.Request) -> web.Response:
-        text = await deps.metrics()
-        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        return web.Response(body=text.encode(), headers=headers)
+        return _page(await deps.metrics())
+
+    async def platform(_: web.Request) -> web.Response:
+        return _page(deps.platform())
 
     async def decisions(request: web.Request) -> web.Response:
         id = request.query.get("id", "")
@@ -87,11 +88,17 @@ def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.Rout
         "/certificates": certificates,
         "/traffic": traffic,
         "/metrics": metrics,
+        "/metrics/platform": platform,
         "/decisions": decisions,
         "/overview": shown,
         "/events": events,
     }
     return [web.get(PREFIX + path, handler) for path, handler in gets.items()]
+
+
+def _page(text: str) -> web.Response:
+    headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    return web.Response(body=text.encode(), headers=headers)
 
 
 def writing_routes(deps: ApiDeps) -> list[web.RouteDef]:

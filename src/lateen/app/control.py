@@ -404,6 +404,7 @@ class ControlPlane:
             config_dump=report.config_dump,
             traffic=self.measuring.traffic,
             metrics=self.measuring.metrics,
+            platform=self.measuring.platform,
             decisions=report.decisions,
             uses=self.accounting.pods,
             open_stream=self.link.streams.open_for,

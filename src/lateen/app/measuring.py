@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lateen.app.peers import peer_of
 from lateen.base.clock import Clock
-from lateen.ca.subject import subject_of
 from lateen.store.interface import Store
 from lateen.telemetry.collecting import Collector
-from lateen.telemetry.federating import Platform, ProxyName
+from lateen.telemetry.federating import Platform, ProxyName, federated
 from lateen.xds.events import Acked, Event, Nacked, Pushed
 
 
@@ -33,7 +32,7 @@ class Measuring:
     ) -> None:
         self._store = store
         self._certificates = certificates
-        self._collector = Collector(sockets, _peer, clock)
+        self._collector = Collector(sockets, peer_of, clock)
         self._pushes: Counter[str] = Counter()
         self._acks: Counter[str] = Counter()
         self._nacks: Counter[str] = Counter()
@@ -50,17 +49,17 @@ class Measuring:
 
     async def metrics(self) -> str:
         """The whole mesh as one Prometheus page."""
-        return await self._collector.metrics(
-            Platform(
-                objects=Counter(obj.key.kind for obj in self._store.list()),
-                pushes=self._pushes,
-                acks=self._acks,
-                nacks=self._nacks,
-                certificates=self._certificates(),
-            )
+        return await self._collector.metrics(self._platform())
+
+    def platform(self) -> str:
+        """The platform's own figures as a Prometheus page, which no proxy is asked for."""
+        return federated((), self._platform())
+
+    def _platform(self) -> Platform:
+        return Platform(
+            objects=Counter(obj.key.kind for obj in self._store.list()),
+            pushes=self._pushes,
+            acks=self._acks,
+            nacks=self._nacks,
+            certificates=self._certificates(),
         )
-
-
-def _peer(text: str) -> Mapping[str, str]:
-    subject = subject_of(text)
-    return asdict(subject) if subject else {}

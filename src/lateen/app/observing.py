@@ -1,7 +1,7 @@
 """The observer: `python -m lateen.app.observing RUN`. Keeps metrics and answers questions about them.
 
 In: RUN/settings.json, RUN/api.sock, the proxies' sockets.    Out: RUN/observe.sock, a port of loopback, STATE/observe.
-Before: app/supervising.py       After: telemetry/, stages/, app/observerdoors.py
+Before: app/supervising.py       After: app/observedmetrics.py, app/observerdoors.py
 
 A process beside the control plane, so that scraping and questions never hold up what proxies wait for. It
 changes nothing: when it dies, it is started again, and what it kept is on disk. What it does stands in
@@ -20,14 +20,22 @@ import sys
 from pathlib import Path
 from secrets import token_urlsafe
 
+from lateen.app.observedmetrics import metrics_part
 from lateen.app.observerdoors import served
 from lateen.app.settings import Settings, load_settings, make_private, write_private
 from lateen.base import layout
 from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
+from lateen.stages.informing import Informed, informing
+from lateen.telemetry.objectstates import Objects
 from lateen.telemetry.parts import Part
 
+_COLLECTIONS = (
+    "/api/v1/pods",
+    "/apis/apps/v1/deployments",
+    "/apis/autoscaling/v2/horizontalpodautoscalers",
+)
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +69,23 @@ class Observer:
 
     def _parts(self) -> tuple[Part, ...]:
         """All that is observed, each part with its routes, its loops and its end."""
-        return ()
+        pods, deployments, autoscalers = (Informed(path) for path in _COLLECTIONS)
+        known = (pods, deployments, autoscalers)
+        informed = Part(
+            loops=(("informing", lambda: informing(self.settings.api_socket, known, self.clock)),)
+        )
+        metrics = metrics_part(
+            settings=self.settings,
+            folder=self.folder,
+            clock=self.clock,
+            pods=pods,
+            objects=lambda: Objects(
+                pods=list(pods.known.values()),
+                deployments=list(deployments.known.values()),
+                autoscalers=list(autoscalers.known.values()),
+            ),
+        )
+        return informed, metrics
 
     def _say_where(self, port: int, token: str) -> None:
         write_private(self.folder / "port", str(port))

@@ -42,6 +42,16 @@ def observe_addresses(run: Path) -> Path:
     return run / "observe.json"
 
 
+def metrics_socket(run: Path) -> Path:
+    """Where pods' Envoys get the page of figures that they hand to whoever scrapes the pod."""
+    return xds_folder(run) / "metrics.sock"
+
+
+def app_metrics_socket(run: Path, slot: str) -> Path:
+    """Where a pod's Envoy leads to the figures of the pod's own app."""
+    return pod_folder(run, slot) / "app.sock"
+
+
 def pods_folder(run: Path) -> Path:
     """The folder of all pods' folders."""
     return run / "p"

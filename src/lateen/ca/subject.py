@@ -16,16 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _LIMIT = 64
-_OIDS = {
-    "CN": NameOID.COMMON_NAME,
-    "OU": NameOID.ORGANIZATIONAL_UNIT_NAME,
-    "O": NameOID.ORGANIZATION_NAME,
-}
+_OIDS = {"CN": "2.5.4.3", "OU": "2.5.4.11", "O": "2.5.4.10"}
 _PLAIN = {"workload": "CN", "namespace": "OU", "trust_domain": "O"}
 _FIELDS = {kind: field for field, kind in _PLAIN.items()}
 # One attribute of RFC 2253 text: the type, then plain characters and escapes up to a comma.
@@ -54,7 +51,14 @@ _REST = tuple(f.name for f in fields(Subject) if f.name not in _PLAIN)
 
 def name_of(subject: Subject) -> x509.Name:
     """The X.509 name; empty values are left out."""
-    return x509.Name([x509.NameAttribute(_OIDS[kind], text) for kind, text in _attributes(subject)])
+    from cryptography import x509  # whoever only reads subjects does without it
+
+    return x509.Name(
+        [
+            x509.NameAttribute(x509.ObjectIdentifier(_OIDS[kind]), text)
+            for kind, text in _attributes(subject)
+        ]
+    )
 
 
 def _attributes(subject: Subject) -> Iterator[tuple[str, str]]:

@@ -39,23 +39,40 @@ def istio_families(
     """Only Istio's own metrics and decisions of policies, renamed; `target` labels (namespace, pod) say whose they are."""
     return tuple(
         Family(
-            name=_renamed(family.name),
+            name=renamed(family.name),
             type=family.type,
-            samples=tuple(_istio(sample, peer_of, target) for sample in family.samples),
+            samples=_added(istio_sample(sample, peer_of, target) for sample in family.samples),
             help=family.help,
         )
         for family in families
-        if family.name.startswith(_PREFIXES)
+        if is_istio(family.name)
     )
 
 
-def _renamed(name: str) -> str:
+def is_istio(name: str) -> bool:
+    """Whether Envoy's name is one of Istio's metrics, or of the decisions."""
+    return name.startswith(_PREFIXES)
+
+
+def renamed(name: str) -> str:
+    """Istio's name of a metric of Envoy."""
     return name.removeprefix("envoy_")
 
 
-def _istio(sample: Sample, peer_of: PeerOf, target: Mapping[str, str]) -> Sample:
+def _added(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """What Envoy tells apart and Istio's labels do not, such as versions of TLS, is one series."""
+    found: dict[tuple[str, Labels], Sample] = {}
+    for sample in samples:
+        key = sample.name, sample.labels
+        before = found.get(key)
+        found[key] = replace(sample, value=sample.value + before.value) if before else sample
+    return tuple(found.values())
+
+
+def istio_sample(sample: Sample, peer_of: PeerOf, target: Mapping[str, str]) -> Sample:
+    """One sample under Istio's name and labels."""
     labels = _istio_labels(dict(sample.labels), peer_of)
-    return replace(sample, name=_renamed(sample.name), labels=_sorted({**labels, **target}))
+    return replace(sample, name=renamed(sample.name), labels=_sorted({**labels, **target}))
 
 
 def _istio_labels(given: dict[str, str], peer_of: PeerOf) -> dict[str, str]:

@@ -54,7 +54,7 @@ def parse_families(text: str) -> tuple[Family, ...]:
                 types[found[1]] = found[2]
             elif found := _HELP.fullmatch(line):
                 helps[found[1]] = found[2]
-        elif sample := _sample(line):
+        elif sample := parse_sample(line):
             samples.setdefault(_family_of(sample.name, types), []).append(sample)
     return tuple(
         Family(
@@ -102,7 +102,8 @@ def _lines(families: Iterable[Family]) -> Iterator[str]:
             yield f"{sample.name}{where} {_number(sample.value)}\n"
 
 
-def _sample(line: str) -> Sample | None:
+def parse_sample(line: str) -> Sample | None:
+    """One line; None if it cannot be read."""
     found = _SAMPLE.fullmatch(line)
     if not found:
         return None

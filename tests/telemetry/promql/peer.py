@@ -31,10 +31,10 @@ Fixture = dict[Labels, list[tuple[int, float]]]
 
 def fixture() -> Fixture:
     """The same figures each time."""
-    chance = random.Random(6)
+    chance = random.Random(6)  # noqa: S311 - figures
     made: Fixture = {}
 
-    def add(name: str, values: Iterator[float], shift: int = 3, **labels: str) -> None:
+    def add(name: str, values: Iterator[float], shift: int = 3, **labels: Any) -> None:
         key = tuple(sorted({"__name__": name, **labels}.items()))
         made[key] = [((START + i * STEP + shift) * 1000, v) for i, v in enumerate(values)]
 
@@ -54,7 +54,7 @@ def fixture() -> Fixture:
         for method in ("GET", "POST"):
             for code in ("200", "404", "500"):
                 labels = {"job": "api", "instance": instance, "method": method, "code": code}
-                add("http_requests_total", counter(3 if code == "200" else 0.5), **labels)
+                add("http_requests_total", counter(3 if code == "200" else 0.5), 3, **labels)
         add("build_info", iter([1.0] * COUNT), instance=instance, version=f"v{instance[0]}")
     for job, instance, value in (("api", "a:1", 1.0), ("api", "b:2", 0.0), ("db", "c:3", 1.0)):
         add("up", iter([value] * COUNT), job=job, instance=instance)
@@ -66,7 +66,7 @@ def fixture() -> Fixture:
     add("steady", iter([2.5] * COUNT), shift=0)
     add("short_lived", iter([float(i) for i in range(60)]))
     for job in ("api", "db"):
-        columns = {le: 0.0 for le in ("0.005", "0.05", "0.1", "0.5", "1", "+Inf")}
+        columns = dict.fromkeys(("0.005", "0.05", "0.1", "0.5", "1", "+Inf"), 0.0)
         rows: dict[str, list[float]] = {le: [] for le in columns}
         sums, counts, spent = [], [], 0.0
         for _ in range(COUNT):
@@ -118,7 +118,7 @@ class Prometheus:
         """The whole answer as plain data, also where it is a fault."""
         url = f"{self.base}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - http
                 return json.load(answer)
         except urllib.error.HTTPError as fault:
             return json.load(fault)

@@ -200,8 +200,8 @@ class Disk:
             )
         return int((pages - free) * page)
 
-    def halfway(self, share: float) -> int:
-        """The time before which that share of the blocks ended; 0 without blocks."""
+    def earliest(self, share: float) -> int:
+        """The time by which that share of the blocks, one at least, has ended; 0 without blocks."""
         with self._lock:
             (count,) = self._db.execute("SELECT count(*) FROM block").fetchone()
             row = self._db.execute(

@@ -130,6 +130,8 @@ class History:
         row = [STALE] * len(shelf.columns)
         for series, value in values:
             if series.column < 0:
+                if shelf.known.get(series.labels) is not series:
+                    self._come_back(series, shelf)
                 shelf.place(series)
                 row.append(value)
             else:
@@ -175,6 +177,13 @@ class History:
         for series in alive:
             shelf.place(series)
 
+    def _come_back(self, series: Series, shelf: Shelf) -> None:
+        """A series that was let go of has a value again."""
+        if shelf.name not in self._shelves:
+            self._shelves[shelf.name], shelf.number = shelf, 0
+        self._enter(series, shelf)
+        series.first = 0
+
     def _enter(self, series: Series, shelf: Shelf) -> None:
         labels = dict(series.labels)
         shelf.known[series.labels] = series
@@ -203,9 +212,12 @@ class History:
 
     def tidy(self, now: int) -> None:
         """Let go of what is too old, and of the oldest where it is too much; `now` in milliseconds."""
-        cutoff = now - self._age
-        if self._disk.size() > self._largest:
-            cutoff = max(cutoff, self._disk.halfway(_LET_GO))
+        self._forget(now - self._age)
+        while self._disk.size() > self._largest and (oldest := self._disk.earliest(_LET_GO)):
+            self._forget(oldest + 1)
+        self._disk.shrink()
+
+    def _forget(self, cutoff: int) -> None:
         with self._lock:
             with self._disk.transaction():
                 self._disk.forget_before(cutoff)
@@ -225,7 +237,6 @@ class History:
             for shelf in [s for s in self._shelves.values() if not s.known]:
                 del self._shelves[shelf.name]
             self.full = self.full and self.count >= MOST_SERIES
-        self._disk.shrink()
 
     @property
     def open_shelves(self) -> tuple[str, ...]:

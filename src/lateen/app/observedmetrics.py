@@ -1,0 +1,91 @@
+"""The observer's part for metrics: what is scraped is kept, and asked for in PromQL.
+
+In: settings, the pods and objects there are.    Out: Part.
+Before: stages/scraping.py, telemetry/promapi.py        After: app/observing.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lateen.app.peers import peer_of
+from lateen.app.settings import Settings
+from lateen.base.clock import Clock
+from lateen.stages.informing import Informed
+from lateen.stages.scraping import SCRAPE_EVERY, Health, Scraping, Target
+from lateen.telemetry.history.store import AGE, BYTES, History
+from lateen.telemetry.objectstates import Objects
+from lateen.telemetry.parts import Part
+from lateen.telemetry.promapi import PrometheusApi
+
+
+def metrics_part(
+    *,
+    settings: Settings,
+    folder: Path,
+    clock: Clock,
+    pods: Informed,
+    objects: Callable[[], Objects],
+) -> Part:
+    """Scraping, the history in STATE/observe/metrics.db, and Prometheus' query API."""
+    history = History(folder / "metrics.db")
+    scraping = Scraping(
+        run=settings.run_dir,
+        api=settings.api_socket,
+        history=history,
+        clock=clock,
+        peer_of=peer_of,
+        pods=lambda: pods.known,
+        objects=objects,
+    )
+
+    async def work() -> None:
+        await pods.complete.wait()
+        await scraping.scraping()
+
+    api = PrometheusApi(history, _Observed(scraping, history), clock)
+    return Part(routes=api.routes(), loops=(("scraping", work),), close=history.close)
+
+
+class _Observed:
+    """What is scraped, as Prometheus' API shows it."""
+
+    def __init__(self, scraping: Scraping, history: History) -> None:
+        self._scraping, self._history = scraping, history
+
+    def targets(self) -> dict[str, Any]:
+        return {
+            "activeTargets": [_target(*both) for both in self._scraping.targets()],
+            "droppedTargets": [],
+        }
+
+    def metadata(self) -> Mapping[str, tuple[str, str]]:
+        return dict(self._scraping.meta.known)
+
+    def facts(self) -> dict[str, str]:
+        return {
+            "storageRetention": f"{AGE / 3600:.0f}h or {BYTES // 1024**2}MiB",
+            "seriesCount": str(self._history.count),
+            "storageBytes": str(self._history.size),
+            "full": str(self._history.full).lower(),
+        }
+
+
+def _target(target: Target, health: Health) -> dict[str, Any]:
+    asked = datetime.fromtimestamp(health.at, UTC).isoformat()
+    return {
+        "discoveredLabels": {},
+        "labels": dict(target.labels),
+        "scrapePool": target.job,
+        "scrapeUrl": f"http://{target.instance}{target.path}",
+        "globalUrl": f"http://{target.instance}{target.path}",
+        "lastError": health.fault,
+        "lastScrape": asked,
+        "lastScrapeDuration": health.took,
+        "health": "unknown" if not health.at else "down" if health.fault else "up",
+        "scrapeInterval": f"{SCRAPE_EVERY:.0f}s",
+        "scrapeTimeout": "4s",
+    }
