@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from lateen.cli.main import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("translate.md",)
+PAGES = ("diff.md", "translate.md")
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _CUT = "…"
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from lateen.cli.commands import certificates, checking, knowing, proxies, running
+from lateen.cli.commands import certificates, checking, comparing, knowing, proxies, running
 from lateen.cli.options import SETTINGS
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(running.commands)
 app.add_typer(checking.commands)
 app.add_typer(knowing.commands)
+app.add_typer(comparing.commands)
 app.add_typer(proxies.commands, name="proxy")
 app.add_typer(certificates.commands, name="certs")
 

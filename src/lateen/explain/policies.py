@@ -103,7 +103,7 @@ def clause_matches(clause: Clause, verdict: Verdict, request: Request) -> bool:
     """Whether a rule matches: one of its sources, one of its operations, all of its conditions."""
 
     def all_of(conditions: Iterable[Condition]) -> bool:
-        return all(_matches(each, verdict, request) for each in conditions)
+        return all(condition_holds(each, verdict, request) for each in conditions)
 
     return (
         (not clause.sources or any(map(all_of, clause.sources)))
@@ -116,7 +116,7 @@ def why_not(clause: Clause, verdict: Verdict, request: Request) -> str:
     """Why a rule does not match; of several alternatives what each lacks."""
 
     def lacking(group: Iterable[Condition]) -> str | None:
-        failed = (each for each in group if not _matches(each, verdict, request))
+        failed = (each for each in group if not condition_holds(each, verdict, request))
         return next((said(each, request) for each in failed), None)
 
     for groups in (clause.sources, clause.operations, (clause.when,)):
@@ -176,7 +176,8 @@ def _told(each: StringMatch | Subject | int | IPv4Network | IPv6Network) -> str:
     return wanted(each)
 
 
-def _matches(condition: Condition, verdict: Verdict, request: Request) -> bool:
+def condition_holds(condition: Condition, verdict: Verdict, request: Request) -> bool:
+    """Whether one condition of a rule of this verdict holds."""
     match condition:
         case TextCondition():
             return _text_holds(condition, verdict, request)

@@ -113,6 +113,16 @@ def draft_of(loaded: Loaded, *, further: Iterable[Obj] = ()) -> Draft:
     )
 
 
+def draft_of_objects(objects: Sequence[Obj]) -> Draft:
+    """The mesh that objects would make which another mesh has already, and so are sound."""
+    pretended = pretend(objects)
+    return Draft(
+        objects=pretended.objects,
+        world=world_of(pretended.objects),
+        problems=pretended.problems,
+    )
+
+
 def named_workload(world: World, word: str, namespace: str = "") -> Workload:
     """The pod meant by `KIND/NAME[.NAMESPACE]`, `NAME`, or `NAMESPACE/NAME`: the first of several.
 

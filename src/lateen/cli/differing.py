@@ -1,0 +1,108 @@
+"""`lateen diff`: what traffic changes between two sets of files.
+
+In: two sets of paths, revisions, or a running mesh.     Out: text, JSON or Markdown, and an exit status.
+Before: explain/differing/whole.py, cli/difftext.py      After: cli/commands/comparing.py
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lateen.base.errors import LateenError
+from lateen.base.problem import Level
+from lateen.cli.difftext import as_json, as_markdown, as_text
+from lateen.explain.differing.changes import Change, Difference
+from lateen.explain.differing.meshes import Mesh
+from lateen.explain.differing.pushing import push
+from lateen.explain.differing.whole import difference
+from lateen.sources.revisions import check_out
+from lateen.stages.drafts import Draft, draft_from, draft_of_objects
+
+RUNNING = "mesh:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What is asked for. A side is a path, `REVISION:PATH`, or `mesh:NAME`; `form` text, json or markdown."""
+
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    namespace: str = "default"
+    form: str = "text"
+    exit_zero: bool = False
+    with_push: bool = True
+
+
+def run_diff(asked: Comparison) -> int:
+    """Print what changes; exit status 1 if anything does, 2 if one side could not be read."""
+    with tempfile.TemporaryDirectory(prefix="lateen-diff-") as folder:
+        names: dict[str, str] = {}
+        try:
+            old = _side(asked.old, asked.namespace, Path(folder) / "old", names)
+            new = _side(asked.new, asked.namespace, Path(folder) / "new", names)
+        except LateenError as fault:
+            print(f"lateen diff: {fault}", file=sys.stderr)
+            return 2
+        found = compare(old, new, with_push=asked.with_push)
+    found = replace(found, changes=tuple(_renamed(change, names) for change in found.changes))
+    match asked.form:
+        case "json":
+            print(json.dumps(as_json(found), indent=2))
+        case "markdown":
+            print(as_markdown(found))
+        case _:
+            print(as_text(found))
+    return 0 if found.same or asked.exit_zero else 1
+
+
+def compare(old: Draft, new: Draft, *, with_push: bool = True) -> Difference:
+    """What changes from one draft to another."""
+    found = difference(*(Mesh(world=draft.world, plans=draft.plans) for draft in (old, new)))
+    empty = () if old.plans or new.plans else (_NO_PODS,)
+    found = replace(found, doubts=(*empty, *found.doubts))
+    if not with_push:
+        return found
+    return replace(found, push=push(old.plans, new.plans, (old.resources, new.resources)))
+
+
+_NO_PODS = "no workload stands in either: rules without the pods they are for do nothing; give the manifests of the workloads, too"
+
+
+def _side(operands: Sequence[str], namespace: str, folder: Path, names: dict[str, str]) -> Draft:
+    """The draft of one side; `names` learns what to call a folder that files were put into."""
+    paths: list[str] = []
+    for operand in operands:
+        if operand.startswith(RUNNING) and not Path(operand).exists():
+            from lateen.cli.meshobjects import objects_of_mesh
+
+            return draft_of_objects(objects_of_mesh(operand.removeprefix(RUNNING) or "default"))
+        revision, mark, path = operand.partition(":")
+        if not mark or Path(operand).exists():
+            paths.append(operand)
+            continue
+        folder.mkdir(exist_ok=True)
+        paths += check_out(revision, [path or "."], folder)
+        names[f"{folder}/"] = f"{revision}:"
+    draft = draft_from(paths, stdin=sys.stdin, namespace=namespace)
+    for problem in draft.problems if draft.refused else ():
+        if problem.level is Level.ERROR:
+            print(_told(str(problem), names), file=sys.stderr)
+    if not draft.files:
+        said = "; ".join(problem.message for problem in draft.problems)
+        raise LateenError(said or f"there is nothing to read in {', '.join(operands)}")
+    return draft
+
+
+def _renamed(change: Change, names: dict[str, str]) -> Change:
+    return replace(change, because=tuple(_told(each, names) for each in change.because))
+
+
+def _told(text: str, names: dict[str, str]) -> str:
+    for folder, name in names.items():
+        text = text.replace(folder, name)
+    return text

@@ -1,0 +1,1 @@
+"""Tell what traffic does differently in one mesh than in another."""

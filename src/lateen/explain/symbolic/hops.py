@@ -1,0 +1,61 @@
+"""What one proxy sees of a request that another handed on.
+
+In: Request.                        Out: Request as it is looked at there; View for symbolic reasoning.
+Before: ir/routes.py, request.py    After: symbolic/wants.py, symbolic/judging.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from lateen.explain.presenting import as_read
+from lateen.explain.request import Request
+from lateen.explain.symbolic.automata import View
+from lateen.ir.policy import Paths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """How a place sees a request: what was changed on the way to it, and how it reads paths.
+
+    `cut` at the beginning of the path was replaced by `put`; `headers` were set, or removed (None); `authority`
+    is the new one, "" for the client's own. `unknown`: the caller's certificate is not looked at.
+    """
+
+    reads: Paths = Paths.MERGED
+    cut: str = ""
+    put: str = ""
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    authority: str = ""
+    unknown: bool = False
+
+    @property
+    def view(self) -> View:
+        """The same of the path, for automata."""
+        return View(
+            cut=self.cut,
+            put=self.put,
+            decode=self.reads.include(Paths.DECODED),
+            merge=self.reads.include(Paths.MERGED),
+        )
+
+    def fixes(self, header: str) -> bool:
+        """Whether the header is the same whatever the client sent."""
+        return header in self.headers
+
+    def of(self, request: Request) -> Request:
+        """The request as it is seen there."""
+        path = request.path
+        if self.cut and path.startswith(self.cut):
+            path = self.put + path[len(self.cut) :]
+        kept = tuple(h for h in request.headers if h[0] not in self.headers)
+        given = tuple((name, text) for name, text in self.headers.items() if text is not None)
+        seen = replace(
+            request,
+            path=path,
+            headers=kept + given,
+            authority=self.authority or request.authority,
+            peer="" if self.unknown else request.peer,
+        )
+        return as_read(seen, self.reads)
