@@ -43,8 +43,12 @@ ROOTS = (
     "envoy/config/listener/v3/listener.proto",
     "envoy/config/rbac/v3/rbac.proto",
     "envoy/config/route/v3/route.proto",
+    "envoy/config/trace/v3/opentelemetry.proto",
+    "envoy/config/trace/v3/zipkin.proto",
     "envoy/data/accesslog/v3/accesslog.proto",
     "envoy/extensions/access_loggers/file/v3/file.proto",
+    "envoy/extensions/access_loggers/filters/cel/v3/cel.proto",
+    "envoy/extensions/access_loggers/open_telemetry/v3/logs_service.proto",
     "envoy/extensions/access_loggers/stats/v3/stats.proto",
     "envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.proto",
     "envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache.proto",
@@ -53,9 +57,11 @@ ROOTS = (
     "envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.proto",
     "envoy/extensions/filters/http/ext_authz/v3/ext_authz.proto",
     "envoy/extensions/filters/http/fault/v3/fault.proto",
+    "envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto",
     "envoy/extensions/filters/http/jwt_authn/v3/config.proto",
     "envoy/extensions/filters/http/rbac/v3/rbac.proto",
     "envoy/extensions/filters/http/router/v3/router.proto",
+    "envoy/extensions/filters/http/tap/v3/tap.proto",
     "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.proto",
     "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto",
     "envoy/extensions/filters/listener/original_dst/v3/original_dst.proto",
@@ -67,10 +73,12 @@ ROOTS = (
     "envoy/extensions/filters/network/set_filter_state/v3/set_filter_state.proto",
     "envoy/extensions/filters/network/sni_cluster/v3/sni_cluster.proto",
     "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
+    "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto",
     "envoy/extensions/network/dns_resolver/getaddrinfo/v3/getaddrinfo_dns_resolver.proto",
     "envoy/extensions/rbac/matchers/upstream_ip_port/v3/upstream_ip_port_matcher.proto",
     "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto",
     "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.proto",
+    "envoy/extensions/tracers/opentelemetry/resource_detectors/v3/static_config_resource_detector.proto",
     "envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream.proto",
     "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.proto",
     "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
@@ -79,6 +87,8 @@ ROOTS = (
     "envoy/service/auth/v3/external_auth.proto",
     "envoy/service/discovery/v3/discovery.proto",
     "envoy/type/metadata/v3/metadata.proto",
+    "opentelemetry/proto/collector/logs/v1/logs_service.proto",
+    "opentelemetry/proto/collector/trace/v1/trace_service.proto",
 )
 WELL_KNOWN = (
     any_pb2,
@@ -97,7 +107,7 @@ _VARINT, _BYTES = 0, 2
 # Field number -> wire type, in the order in which a FileDescriptorProto is serialised.
 _FIELDS = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 0, 11: 0, 12: 2}
 _SYNTAX = 12  # the last field of every proto3 file
-_NAME = re.compile(rb"\x0a([\x10-\x7f])((?:envoy|xds|udpa|google)/[a-z0-9_/.]+\.proto)")
+_NAME = re.compile(rb"\x0a([\x10-\x7f])((?:envoy|xds|udpa|google|opentelemetry)/[a-z0-9_/.]+\.proto)")
 
 File = descriptor_pb2.FileDescriptorProto
 

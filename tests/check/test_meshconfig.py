@@ -28,9 +28,9 @@ def test_what_is_carried_is_taken_in_silence() -> None:
 
 
 def test_a_setting_without_effect_is_named() -> None:
-    ((level, message),) = said("accessLogFile: /dev/stdout\n")
+    ((level, message),) = said("ingressClass: other\n")
     assert level is Level.WARNING
-    assert message.startswith("accessLogFile: ")
+    assert message.startswith("ingressClass: ")
 
 
 def test_a_setting_nobody_knows_is_named_and_the_rest_holds() -> None:

@@ -28,8 +28,10 @@ from lateen.envoy.http import http_manager
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from lateen.envoy.pb.envoy.config.route.v3 import route_components_pb2 as pb
 from lateen.envoy.pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from lateen.envoy.watch import Watch
 from lateen.explain.request import Request
 from lateen.ir.policy import Authorization
+from lateen.ir.telemetry import Reports
 from tests.envoy import pki, plans
 
 Json = dict[str, Any]
@@ -89,6 +91,9 @@ def _text(pem: bytes) -> str:
     return base64.b64encode(pem).decode()
 
 
+QUIET = Watch(proxy=plans.SIDECAR, tags={}, reports=Reports(tracing=None))
+
+
 def listener(
     authorization: Authorization,
     at: Place,
@@ -98,7 +103,7 @@ def listener(
 ) -> Json:
     """A listener for HTTP at a Unix socket; of what would reach the app it tells the headers `shown`."""
     site = HttpSite(side=side, authorization=authorization)
-    manager = http_manager(site, stat="x", table=_answer(shown), tags={})
+    manager = http_manager(site, stat="x", table=_answer(shown), watch=QUIET)
     return _listener([_json(manager)], at)
 
 

@@ -16,6 +16,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
 from lateen.api.envoywords import message_class, words_of
 from lateen.envoy.resources import Resource, Resources, ResourceType
 
@@ -27,6 +30,12 @@ def binary() -> str:
     assert spec is not None
     assert spec.submodule_search_locations
     return str(Path(spec.submodule_search_locations[0]) / "_bin" / "envoy")
+
+
+def message_json(message: Message) -> Json:
+    """A message as Envoy's JSON."""
+    made: Json = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return made
 
 
 def as_json(kind: ResourceType, resource: Resource) -> Json:

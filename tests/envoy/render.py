@@ -21,6 +21,7 @@ _SAME_EVERYWHERE = {
     "common_http_protocol_options",
     "connect_timeout",
     "continue_on_listener_filters_timeout",
+    "early_header_mutation_extensions",
     "eds_cluster_config",
     "forward_client_cert_details",
     "host_selection_retry_max_attempts",
@@ -39,6 +40,7 @@ _SAME_EVERYWHERE = {
     "stream_idle_timeout",
     "tls_certificate_sds_secret_configs",
     "tls_params",
+    "tracing",
     "traffic_direction",
     "upgrade_configs",
     "upstream_bind_config",
@@ -64,15 +66,18 @@ _MAPS = {"policies", "providers", "typed_per_filter_config"}
 _EMPTY: tuple[object, ...] = ({}, [], "", None)
 
 
-def _loop(value: Any) -> bool:
-    """Whether this is the chain for connections to the proxy's own port."""
-    return isinstance(value, dict) and value.get("name") == "virtualInbound-blackhole"
+_B3 = "envoy.filters.http.header_mutation"
+
+
+def _usual(value: Any) -> bool:
+    """Whether this is the chain for connections to the proxy's own port, or the filter that tells traces."""
+    return isinstance(value, dict) and value.get("name") in {"virtualInbound-blackhole", _B3}
 
 
 def short(value: Any) -> Any:
     """A value of Envoy's JSON without what is the same everywhere."""
     if isinstance(value, list):
-        kept = [short(each) for each in value if each != _UNSET_LIMITS and not _loop(each)]
+        kept = [short(each) for each in value if each != _UNSET_LIMITS and not _usual(each)]
         return [each for each in kept if each not in _EMPTY]
     if not isinstance(value, dict):
         return value

@@ -28,6 +28,7 @@ def bootstrap(proxy: Proxy, folder: Path) -> str:
         xds_socket=str(folder / "xds.sock"),
         admin_socket=str(folder / "admin.sock"),
         border_socket=str(folder / "b.sock"),
+        otlp_socket=str(folder / "otlp.sock"),
     )
 
 

@@ -44,6 +44,17 @@ class InboundTrafficPolicy(Api, frozen=True, kw_only=True):
     mode: str = "PASSTHROUGH"
 
 
+class DefaultProviders(Api, frozen=True, kw_only=True):
+    """Which providers hold where a Telemetry names none."""
+
+    tracing: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    access_logging: tuple[str, ...] = ()
+
+
+ENCODINGS = ("TEXT", "JSON")
+
+
 class MeshConfig(Api, frozen=True, kw_only=True):
     """What holds where nothing closer says otherwise."""
 
@@ -53,12 +64,12 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     extension_providers: tuple[ExtensionProvider, ...] = ()
     path_normalization: ProxyPathNormalization | None = None
     root_namespace: Informative = None
-    access_log_encoding: NotYet = None
-    access_log_file: NotYet = None
-    access_log_format: NotYet = None
+    access_log_encoding: str = "TEXT"
+    access_log_file: str | None = None  # "" for none at all
+    access_log_format: str = ""
     connect_timeout: Duration | None = None
     default_destination_rule_export_to: tuple[str, ...] = ()
-    default_providers: NotYet = None
+    default_providers: DefaultProviders | None = None
     default_service_export_to: tuple[str, ...] = ()
     default_virtual_service_export_to: tuple[str, ...] = ()
     discovery_selectors: tuple[LabelSelector, ...] = ()
@@ -66,7 +77,7 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     enable_auto_mtls: bool | None = None
     enable_envoy_access_log_service: NotYet = None
     enable_prometheus_merge: NotYet = None
-    enable_tracing: NotYet = None
+    enable_tracing: bool | None = None
     h2_upgrade_policy: str = ""
     inbound_traffic_policy: InboundTrafficPolicy | None = None
     ingress_class: NotYet = None

@@ -14,11 +14,33 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from lateen.api.fields import Api, Duration, Informative, NotYet
+from lateen.api.telemetry import CustomTag
 
 ANNOTATION = "proxy.istio.io/config"
 SECRET_TTL, RSA_KEY_SIZE, ECC = "SECRET_TTL", "WORKLOAD_RSA_KEY_SIZE", "ECC_SIGNATURE_ALGORITHM"
 SHORTEST = 2.0  # seconds a certificate may live at least
 _KEY_SIZES = ("2048", "3072", "4096")
+
+
+class ZipkinAddress(Api, frozen=True, kw_only=True):
+    """Zipkin's `HOST:PORT`."""
+
+    address: str = ""
+
+
+class TracingDefaults(Api, frozen=True, kw_only=True):
+    """How requests are traced where no Telemetry says it; `sampling` is 0 to 100."""
+
+    zipkin: ZipkinAddress | None = None
+    sampling: float | None = None
+    custom_tags: dict[str, CustomTag] = {}
+    max_path_tag_length: int | None = None
+    enable_istio_tags: bool | None = None
+    lightstep: NotYet = None
+    datadog: NotYet = None
+    stackdriver: NotYet = None
+    open_census_agent: NotYet = None
+    tls_settings: NotYet = None
 
 
 class ProxyDefaults(Api, frozen=True, kw_only=True):
@@ -48,7 +70,7 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     concurrency: int | None = None
     proxy_bootstrap_template_path: NotYet = None
     interception_mode: NotYet = None
-    tracing: NotYet = None
+    tracing: TracingDefaults | None = None
     envoy_access_log_service: NotYet = None
     envoy_metrics_service: NotYet = None
     runtime_values: NotYet = None

@@ -144,9 +144,9 @@ class TelemetrySpec(Api, frozen=True, kw_only=True):
     selector: WorkloadSelector | None = None
     target_ref: PolicyTargetReference | None = None
     target_refs: tuple[PolicyTargetReference, ...] = ()
-    tracing: Annotated[tuple[TelemetryTracing, ...], LATER] = ()
+    tracing: tuple[TelemetryTracing, ...] = ()
     metrics: Annotated[tuple[TelemetryMetrics, ...], LATER] = ()
-    access_logging: Annotated[tuple[AccessLogging, ...], LATER] = ()
+    access_logging: tuple[AccessLogging, ...] = ()
 
 
 class Telemetry(Api, frozen=True, kw_only=True):

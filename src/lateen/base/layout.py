@@ -27,6 +27,11 @@ def xds_socket(run: Path) -> Path:
     return xds_folder(run) / "xds.sock"
 
 
+def spans_socket(run: Path) -> Path:
+    """Where Envoys send the spans of what they saw."""
+    return xds_folder(run) / "otlp.sock"
+
+
 def pods_api_socket(run: Path) -> Path:
     """Where the API answers pods: TLS, and whoever calls must show who it is."""
     return run / "podapi.sock"

@@ -6,6 +6,7 @@ Before: api/meshconfig.py, check/at.py                  After: check/service.py
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from lateen.api.codes import NOT_YET_HONOURED
@@ -13,9 +14,13 @@ from lateen.api.config import ConfigMap
 from lateen.api.extensionproviders import (
     STATUSES,
     EnvoyExternalAuthorizationHttpProvider,
+    EnvoyOpenTelemetryLogProvider,
     ExtensionProvider,
+    OpenTelemetryTracingProvider,
+    ZipkinTracingProvider,
 )
 from lateen.api.meshconfig import (
+    ENCODINGS,
     KEY,
     NAME,
     NAMESPACE,
@@ -31,8 +36,10 @@ from lateen.check.at import At
 from lateen.check.hosts import fqdn_fault
 from lateen.check.localities import locality_faults
 
+STREAMS = ("/dev/stdout", "/dev/stderr")
 _INBOUND = ("PASSTHROUGH", "LOCALHOST")
 _UPGRADES = ("", "DO_NOT_UPGRADE", "UPGRADE")
+_Collector = OpenTelemetryTracingProvider | ZipkinTracingProvider | EnvoyOpenTelemetryLogProvider
 _MODES = ("ALLOW_ANY", "REGISTRY_ONLY")
 
 
@@ -89,6 +96,7 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
         yield at.error("defaultHttpRetryPolicy.attempts cannot be negative")
     if mesh.default_config:
         yield from _metadata(mesh.default_config, "defaultConfig.", at)
+    yield from _told_of(mesh, at)
     reads = mesh.path_normalization
     if reads and reads.normalization not in NORMALIZATIONS:
         known = ", ".join(NORMALIZATIONS)
@@ -98,6 +106,26 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
         yield at.error(f"extensionProviders: two of them are called {name!r}")
     for index, provider in enumerate(mesh.extension_providers):
         yield from _provider(provider, f"extensionProviders[{index}]", at)
+
+
+def _told_of(mesh: MeshConfig, at: At) -> Iterator[Problem]:
+    """What is said of access logs and traces."""
+    if mesh.access_log_encoding not in ENCODINGS:
+        yield at.error(f"accessLogEncoding: wanted one of {', '.join(ENCODINGS)}")
+    if mesh.access_log_encoding == "JSON" and mesh.access_log_format:
+        try:
+            fields = json.loads(mesh.access_log_format)
+        except ValueError as fault:
+            yield at.error(f"accessLogFormat: under encoding JSON it must be an object: {fault}")
+        else:
+            if not isinstance(fields, dict):
+                yield at.error("accessLogFormat: under encoding JSON it must be an object")
+    if mesh.access_log_file not in (None, "", *STREAMS):
+        words = f"a proxy here writes to {' or '.join(STREAMS)}; {mesh.access_log_file} is read as the former"
+        yield at.warning(f"accessLogFile: {words}")
+    tracing = mesh.default_config.tracing if mesh.default_config else None
+    if tracing and tracing.sampling is not None and not 0 <= tracing.sampling <= 100:
+        yield at.error("defaultConfig.tracing.sampling: must be in range [0.0, 100.0]")
 
 
 def _metadata(config: ProxyDefaults, path: str, at: At) -> Iterator[Problem]:
@@ -113,14 +141,12 @@ def _provider(provider: ExtensionProvider, path: str, at: At) -> Iterator[Proble
     if http and grpc:
         yield at.error(f"{path}: wanted only one of envoyExtAuthzHttp and envoyExtAuthzGrpc")
     said = http or grpc
+    for kind, told in _collectors(provider):
+        yield from _reached(told.service, told.port, f"{path}.{kind}", at)
     if said is None:
         return
     path += ".envoyExtAuthzHttp" if http else ".envoyExtAuthzGrpc"
-    host = said.service.rpartition("/")[2]
-    if not host or "*" in host or "." not in host:
-        yield at.error(f"{path}.service: wanted [NAMESPACE/]HOST in full, got {said.service!r}")
-    if not 1 <= said.port <= 65535:
-        yield at.error(f"{path}.port: must be in range 1..65535, got {said.port}")
+    yield from _reached(said.service, said.port, path, at)
     if said.status_on_error and said.status_on_error not in STATUSES:
         yield at.error(f"{path}.statusOnError: {said.status_on_error!r} is no HTTP status")
     if said.timeout and said.timeout.seconds < 0.001:
@@ -132,6 +158,24 @@ def _provider(provider: ExtensionProvider, path: str, at: At) -> Iterator[Proble
         yield at.error(f"{path}.pathPrefix: must begin with /")
     if http:
         yield from _header_names(http, path, at)
+
+
+def _collectors(provider: ExtensionProvider) -> Iterator[tuple[str, _Collector]]:
+    """What is told of traffic, by the name of its field."""
+    if provider.opentelemetry:
+        yield "opentelemetry", provider.opentelemetry
+    if provider.zipkin:
+        yield "zipkin", provider.zipkin
+    if provider.envoy_otel_als:
+        yield "envoyOtelAls", provider.envoy_otel_als
+
+
+def _reached(service: str, port: int, path: str, at: At) -> Iterator[Problem]:
+    host = service.rpartition("/")[2]
+    if not host or "*" in host or "." not in host:
+        yield at.error(f"{path}.service: wanted [NAMESPACE/]HOST in full, got {service!r}")
+    if not 1 <= port <= 65535:
+        yield at.error(f"{path}.port: must be in range 1..65535, got {port}")
 
 
 def _header_names(

@@ -1,11 +1,10 @@
-"""What a proxy writes down of each request and connection: a line of text, and Istio's metrics.
+"""What a proxy writes down of each request and connection: lines, and Istio's metrics.
 
-In: Proxy, which side reports.      Out: AccessLogs.
-Before: ir/plan.py                  After: http.py, border.py
+In: Watch.                  Out: AccessLogs.
+Before: watch.py, logs.py   After: http.py
 
 Metrics come out as `envoy_istio_requests_total`; who reads :15090 strips `envoy_`. TCP bytes are
 counted when a connection ends: Envoy's periodic figures are running totals that would be summed.
-The peer's labels at the destination are in its certificate's subject, which it cannot forge.
 """
 
 from __future__ import annotations
@@ -15,105 +14,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from google.protobuf.wrappers_pb2 import UInt64Value
 
 from lateen.envoy import names
+from lateen.envoy.logs import request_logs
 from lateen.envoy.pb.envoy.config.accesslog.v3.accesslog_pb2 import (
     AccessLog,
     AccessLogFilter,
     LogTypeFilter,
     MetadataFilter,
-    ResponseFlagFilter,
-)
-from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import DataSource
-from lateen.envoy.pb.envoy.config.core.v3.substitution_format_string_pb2 import (
-    SubstitutionFormatString,
 )
 from lateen.envoy.pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
-from lateen.envoy.pb.envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
 from lateen.envoy.pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
 from lateen.envoy.pb.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from lateen.envoy.pb.envoy.type.matcher.v3.value_pb2 import ValueMatcher
 from lateen.envoy.pb.envoy.type.v3.scope_pb2 import Scope
+from lateen.envoy.watch import Watch
 from lateen.envoy.wire import FALSE, packed, u32
-from lateen.ir.plan import Proxy
 
-# Istio's default text format.
-LINE = (
-    '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" '
-    "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
-    '"%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% '
-    '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" '
-    '"%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% '
-    "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% "
-    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%"
-)
-# What the policies of a place noted, as JSON; where a rule refused, RESPONSE_CODE_DETAILS names it, too.
-_NOTED = f" %DYNAMIC_METADATA({names.HTTP_RBAC})%"
 _SCOPE = Scope(
     max_counters=u32(4000),
     max_histograms=u32(4000),
     enable_eviction=True,
 )
-
-
-def line_log(*, judged: bool = False) -> AccessLog:
-    """A line of text on standard output, in Istio's format; `judged`: with what policies noted."""
-    line = f"{LINE}{_NOTED if judged else ''}\n"
-    text = SubstitutionFormatString(text_format_source=DataSource(inline_string=line))
-    config = FileAccessLog(path="/dev/stdout", log_format=text)
-    return AccessLog(name="envoy.access_loggers.file", typed_config=packed(config))
-
-
-def closed_log() -> AccessLog:
-    """The same line for a connection that no filter chain takes: plaintext under STRICT."""
-    made = line_log()
-    made.filter.response_flag_filter.CopyFrom(ResponseFlagFilter(flags=["NR"]))
-    return made
-
-
-def _own(proxy: Proxy, side: str) -> dict[str, str]:
-    return {
-        f"{side}_workload": proxy.workload or "unknown",
-        f"{side}_workload_namespace": proxy.namespace,
-        f"{side}_app": proxy.app or "unknown",
-        f"{side}_version": proxy.version or "unknown",
-        f"{side}_principal": proxy.identity,
-    }
-
-
-def _source_labels(proxy: Proxy) -> dict[str, str]:
-    """The client's view: itself, and what its endpoint's metadata says of the other side."""
-    peer = {
-        f"destination_{label}": f"%UPSTREAM_METADATA({names.LATEEN}:{key})%"
-        for label, key in (
-            ("workload", "workload"),
-            ("workload_namespace", "namespace"),
-            ("app", "app"),
-            ("version", "version"),
-            ("principal", "principal"),
-        )
-    }
-    service = {"destination_service": f"%METADATA(CLUSTER:{names.LATEEN}:host)%"}
-    return {"reporter": "source", **_own(proxy, "source"), **peer, **service}
-
-
-def _destination_labels(proxy: Proxy, service: str) -> dict[str, str]:
-    """The server's view: itself, and what the peer's certificate says of the peer."""
-    return {
-        "reporter": "destination",
-        **_own(proxy, "destination"),
-        "source_principal": "%DOWNSTREAM_PEER_URI_SAN%",
-        "source_subject": "%DOWNSTREAM_PEER_SUBJECT%",
-        "destination_service": service or "unknown",
-        "tls_version": "%DOWNSTREAM_TLS_VERSION%",
-    }
-
-
-def labels(proxy: Proxy, *, inbound: bool, service: str = "") -> Mapping[str, str]:
-    """Istio's labels that hold for HTTP and TCP alike; the values are access log formats.
-
-    `source_subject` and `tls_version` are for the reader to turn into the peer's workload and into
-    `connection_security_policy`.
-    """
-    return _destination_labels(proxy, service) if inbound else _source_labels(proxy)
 
 
 def _stat(name: str, tags: Mapping[str, str]) -> Config.Stat:
@@ -130,8 +50,9 @@ def _stats(config: Config, *types: AccessLogType.ValueType) -> AccessLog:
     return made
 
 
-def http_logs(tags: Mapping[str, str], noted: Sequence[str] = ()) -> list[AccessLog]:
+def http_logs(watch: Watch, noted: Sequence[str] = ()) -> list[AccessLog]:
     """A line and Istio's HTTP metrics for each request, and what policies noted of it."""
+    tags = watch.tags
     full = {
         **tags,
         "request_protocol": "%PROTOCOL%",
@@ -152,7 +73,8 @@ def http_logs(tags: Mapping[str, str], noted: Sequence[str] = ()) -> list[Access
             for name, unit, value in histograms
         ],
     )
-    return [line_log(judged=bool(noted)), _stats(config), *_decisions(tags, noted)]
+    lines = request_logs(watch.reports.logs, judged=bool(noted))
+    return [*lines, _stats(config), *_decisions(tags, noted)]
 
 
 # What a place's policies note, by the beginning of the key they note it under, and how it is counted.
@@ -191,11 +113,12 @@ def _decision(tags: Mapping[str, str]) -> Config.Counter:
     )
 
 
-def tcp_logs(tags: Mapping[str, str], *, judged: bool = False) -> list[AccessLog]:
+def tcp_logs(watch: Watch, *, judged: bool = False) -> list[AccessLog]:
     """A line and Istio's TCP metrics for each connection; `judged`: where policies hold.
 
     What refused a connection stands in how it ended, which telemetry/istio.py makes a label of.
     """
+    tags = watch.tags
     full = {**tags, "request_protocol": "tcp", "response_flags": "%RESPONSE_FLAGS%"}
     one = UInt64Value(value=1)
     opened = Config(
@@ -218,7 +141,7 @@ def tcp_logs(tags: Mapping[str, str], *, judged: bool = False) -> list[AccessLog
         ended = "%CONNECTION_TERMINATION_DETAILS%"
         closed.counters.append(_decision({**tags, "policy": ended}))
     return [
-        line_log(),
+        *request_logs(watch.reports.logs),
         _stats(opened, AccessLogType.TcpUpstreamConnected),
         _stats(closed, AccessLogType.TcpConnectionEnd),
     ]

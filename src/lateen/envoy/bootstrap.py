@@ -4,7 +4,7 @@ In: Proxy, its token and sockets.    Out: the bootstrap as JSON text.
 Before: ir/plan.py                   After: node/ (writes it 0600 and starts Envoy)
 
 No protobuf is imported here: the agent that calls it stays small. Static are only the road to the
-control plane, the road out (`border`, `connect_originate`) and the two listeners for probes and
+control plane, to the store of traces, out (`border`, `connect_originate`) and the two listeners for probes and
 statistics; they hold the paths of this pod, so that everything sent later can be shared by all.
 """
 
@@ -35,6 +35,8 @@ _RUNTIME = {
     "re2.max_program_size.error_level": 32768,
     "envoy.reloadable_features.propagate_upstream_rst_through_tunneled_tcp_proxy": False,
     "envoy.restart_features.upstream_http_filters_with_tcp_proxy": True,
+    "tracing.opentelemetry.flush_interval_ms": 500,
+    "tracing.opentelemetry.min_flush_spans": 64,
 }
 
 # How soon a proxy asks again when the control plane went away; Envoy's own pauses grow to 30 s.
@@ -155,12 +157,13 @@ def emit_bootstrap(
     xds_socket: str,
     admin_socket: str,
     border_socket: str,
+    otlp_socket: str,
     metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The bootstrap of a sidecar or a gateway.
 
     `token` goes into the metadata of the ADS stream; the sockets are absolute paths: the control
-    plane's ADS, this Envoy's admin (made 0600), and this pod's own exit at the border.
+    plane's ADS, this Envoy's admin (made 0600), this pod's own exit at the border, and where spans go.
     """
     made = common(xds_socket=xds_socket, admin_socket=admin_socket, token=token)
     made["node"] = {
@@ -180,6 +183,7 @@ def emit_bootstrap(
     made["static_resources"]["clusters"] += [
         pipe_cluster("admin", admin_socket),
         pipe_cluster(names.BORDER, border_socket, http2=True),
+        pipe_cluster(names.OTLP, otlp_socket, http2=True),
     ]
     made["static_resources"]["listeners"] = [
         _page_listener("health", names.HEALTH_PORT, "/healthz/ready", "/ready"),

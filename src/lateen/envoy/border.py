@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from lateen.base.origin import BUILT_IN
-from lateen.envoy.access import line_log
 from lateen.envoy.byname import by_host_cluster
 from lateen.envoy.bynumber import (
     ONLY_OWNER,
@@ -35,6 +34,7 @@ from lateen.envoy.bynumber import (
     nowhere_cluster,
 )
 from lateen.envoy.emit import resource
+from lateen.envoy.logs import line_log
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import Address
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import DataSource, TransportSocket

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lateen.base.origin import BUILT_IN
-from lateen.envoy.access import line_log
+from lateen.envoy.logs import line_log
 from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions

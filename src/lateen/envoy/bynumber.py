@@ -16,8 +16,8 @@ from ipaddress import IPv4Address, IPv4Network
 
 from lateen.base.origin import BUILT_IN
 from lateen.envoy import names
-from lateen.envoy.access import line_log
 from lateen.envoy.byname import inspectors_at, named_chains
+from lateen.envoy.logs import line_log
 from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import CidrRange

@@ -44,12 +44,12 @@ from lateen.envoy.resources import (
 )
 from lateen.envoy.routes import emit_host, emit_table
 from lateen.envoy.tls import emit_root, emit_secret
+from lateen.envoy.watch import Reporter
 from lateen.ir.backends import Backend, BackendId, EndpointSet
 from lateen.ir.plan import (
     GatewayPort,
     Inbound,
     InboundPort,
-    Proxy,
     ProxyPlan,
     Role,
     RootSecret,
@@ -84,9 +84,10 @@ def resource(name: str, message: Message, value: object = ()) -> Resource:
     )
 
 
-def labelled(proxy: Proxy) -> Proxy:
+def reporter_of(plan: ProxyPlan) -> Reporter:
     """The proxy without what tells the pods of one workload apart, so that they share bytes."""
-    return replace(proxy, id="", pod="", address="")
+    proxy = replace(plan.proxy, id="", pod="", address="")
+    return Reporter(proxy=proxy, telemetry=plan.telemetry)
 
 
 def _backend(backend: Backend, system_roots: str) -> Resource:
@@ -122,20 +123,20 @@ def _table(memo: Memo, table: RouteTable, edge: bool) -> Resource:
     )
 
 
-def _outbound(listener: ListenerOut, proxy: Proxy) -> Resource:
-    return resource(listener.name, emit_outbound(listener, proxy), listener.parts)
+def _outbound(listener: ListenerOut, reporter: Reporter) -> Resource:
+    return resource(listener.name, emit_outbound(listener, reporter), listener.parts)
 
 
-def _virtual_outbound(proxy: Proxy, elsewhere: Elsewhere) -> Resource:
-    return resource(names.VIRTUAL_OUTBOUND, emit_virtual_outbound(proxy, elsewhere))
+def _virtual_outbound(reporter: Reporter, elsewhere: Elsewhere) -> Resource:
+    return resource(names.VIRTUAL_OUTBOUND, emit_virtual_outbound(reporter, elsewhere))
 
 
-def _inbound(inbound: Inbound, proxy: Proxy) -> Resource:
-    return resource(names.VIRTUAL_INBOUND, emit_inbound(inbound, proxy), inbound)
+def _inbound(inbound: Inbound, reporter: Reporter) -> Resource:
+    return resource(names.VIRTUAL_INBOUND, emit_inbound(inbound, reporter), inbound)
 
 
-def _own_inbound(inbound: Inbound, proxy: Proxy) -> Resource:
-    listener = emit_own_inbound(inbound, proxy)
+def _own_inbound(inbound: Inbound, reporter: Reporter) -> Resource:
+    listener = emit_own_inbound(inbound, reporter)
     return resource(listener.name, listener, inbound)
 
 
@@ -143,10 +144,10 @@ def _gateway_port(
     port: GatewayPort,
     targets: tuple[TcpTarget, ...],
     authorization: Authorization,
-    proxy: Proxy,
+    reporter: Reporter,
     socket: str,
 ) -> tuple[Resource, ...]:
-    made = emit_gateway_port(port, targets, authorization, proxy, socket)
+    made = emit_gateway_port(port, targets, authorization, reporter, socket)
     return tuple(resource(listener.name, listener, (port, authorization)) for listener in made)
 
 
@@ -199,21 +200,21 @@ def _by_id(backends: tuple[Backend, ...]) -> dict[BackendId, Backend]:
 
 
 def _listeners(plan: ProxyPlan, memo: Memo, gateway_socket: str) -> Iterator[Resource]:
-    proxy = labelled(plan.proxy)
+    reporter = reporter_of(plan)
     backends = memo.shared(_by_id, plan.backends)
     elsewhere = elsewhere_of(plan, backends)
     for listener in outbound_listeners(plan, backends, elsewhere):
-        yield memo.once(_outbound, listener, proxy)
+        yield memo.once(_outbound, listener, reporter)
     if plan.proxy.role is Role.SIDECAR:
-        yield memo.once(_virtual_outbound, proxy, elsewhere)
+        yield memo.once(_virtual_outbound, reporter, elsewhere)
     if plan.inbound:
-        yield memo.once(_inbound, plan.inbound, proxy)
+        yield memo.once(_inbound, plan.inbound, reporter)
         for inbound in own_listeners(plan.inbound):
-            yield memo.once(_own_inbound, inbound, proxy)
+            yield memo.once(_own_inbound, inbound, reporter)
     for port in plan.gateway:
         socket = gateway_socket.replace(PORT, str(port.port))
         targets = tuple(target_of(id, backends) for id in raw_backends(port))
-        yield from memo.once(_gateway_port, port, targets, plan.authorization, proxy, socket)
+        yield from memo.once(_gateway_port, port, targets, plan.authorization, reporter, socket)
 
 
 def emit(

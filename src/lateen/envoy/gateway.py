@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
-from lateen.envoy.access import labels
 from lateen.envoy.filters.kind import HttpSite, Side
 from lateen.envoy.gates import gates
 from lateen.envoy.http import http_manager
@@ -24,9 +23,10 @@ from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
 from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
 from lateen.envoy.sniffing import INBOUND_WAIT, proxy_protocol, tls_inspector
 from lateen.envoy.tls import gateway_server
+from lateen.envoy.watch import Reporter, watch_of
 from lateen.envoy.wire import made_by, pipe_address, socket_address
 from lateen.ir.backends import BackendId
-from lateen.ir.plan import GatewayPort, Proxy
+from lateen.ir.plan import GatewayPort
 from lateen.ir.policy import Authorization
 from lateen.ir.routes import Split
 
@@ -39,21 +39,21 @@ def _match(hosts: tuple[str, ...]) -> FilterChainMatch:
 
 
 def _chains(
-    port: GatewayPort, targets: tuple[TcpTarget, ...], site: HttpSite, proxy: Proxy
+    port: GatewayPort, targets: tuple[TcpTarget, ...], site: HttpSite, reporter: Reporter
 ) -> Iterator[FilterChain]:
     def raw(to: tuple[Split, ...]) -> list[Filter]:
         by_id = {target.id: target for target in targets}
         return [
             *gates(site.authorization, gateway_port=site.gateway_port),
-            *raw_filters(by_id.__getitem__, to, tags, judged=bool(site.authorization.policies)),
+            *raw_filters(by_id.__getitem__, to, watch, judged=bool(site.authorization.policies)),
         ]
 
-    tags = labels(proxy, inbound=False)
+    watch = watch_of(reporter, inbound=False)
     stat = f"outbound_{names.ANY_ADDRESS}_{port.port}"
     if port.http:
         yield FilterChain(
             name="http",
-            filters=[http_manager(site, stat=stat, table=port.http.table, tags=tags)],
+            filters=[http_manager(site, stat=stat, table=port.http.table, watch=watch)],
             metadata=made_by(port.http.origin),
         )
     if port.tcp:
@@ -66,7 +66,7 @@ def _chains(
             metadata=made_by(passed.origin),
         )
     for server in port.tls:
-        http = [] if server.to else [http_manager(site, stat=stat, table=server.table, tags=tags)]
+        http = [] if server.to else [http_manager(site, stat=stat, table=server.table, watch=watch)]
         yield FilterChain(
             name=",".join(server.hosts),
             filter_chain_match=_match(server.hosts),
@@ -91,7 +91,7 @@ def emit_gateway_port(
     port: GatewayPort,
     targets: tuple[TcpTarget, ...],
     authorization: Authorization,
-    proxy: Proxy,
+    reporter: Reporter,
     socket: str,
 ) -> tuple[Listener, ...]:
     """The listener in the mesh and, where `socket` (a path) is given, its twin for the border.
@@ -99,7 +99,7 @@ def emit_gateway_port(
     `targets`: what is to be known of each of the port's `raw_backends`.
     """
     site = HttpSite(side=Side.GATEWAY, gateway_port=port.port, authorization=authorization)
-    chains = list(_chains(port, targets, site, proxy))
+    chains = list(_chains(port, targets, site, reporter))
     inspectors = [tls_inspector()] if port.tls or port.passed else []
     origin = made_by(_origin(port))
     inside = Listener(

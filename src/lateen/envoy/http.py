@@ -1,12 +1,12 @@
 """Write the network filters: an HTTP connection manager, a TCP proxy.
 
-In: HttpSite, route table or cluster, labels.      Out: network filters.
-Before: filters/, access.py                        After: listeners_out.py, listeners_in.py, gateway.py
+In: HttpSite, route table or cluster, Watch.      Out: network filters.
+Before: filters/, access.py, tracing.py           After: listeners_out.py, listeners_in.py, gateway.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 from lateen.envoy import filters
 from lateen.envoy.access import http_logs, tcp_logs
@@ -30,9 +30,12 @@ from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3 import tcp_pr
 from lateen.envoy.pb.envoy.type.v3.hash_policy_pb2 import HashPolicy
 from lateen.envoy.rbac import noted_by
 from lateen.envoy.tls import ALPN_TCP
+from lateen.envoy.tracing import reads_traces, tracing_of
+from lateen.envoy.watch import Watch
 from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed, u32
 from lateen.ir.backends import Tunnel
 from lateen.ir.policy import Paths
+from lateen.ir.telemetry import ZipkinCollector
 
 _Manager = pb.HttpConnectionManager
 _SERVER = "istio-envoy"
@@ -45,7 +48,7 @@ def http_manager(
     *,
     stat: str,
     table: str | RouteConfiguration,
-    tags: Mapping[str, str],
+    watch: Watch,
 ) -> Filter:
     """HTTP of any version, routed by a table fetched by name or given here.
 
@@ -55,11 +58,13 @@ def http_manager(
     """
     paths = site.authorization.paths
     edge, inbound = site.side is Side.GATEWAY, site.side is Side.INBOUND
+    tracing = tracing_of(watch)
+    site = replace(site, tells_b3=tracing is not None and _by_otlp(watch))
     manager = _Manager(
         codec_type=_Manager.AUTO,
         stat_prefix=stat,
         http_filters=filters.on_listener(site),
-        access_log=http_logs(tags, noted_by(site.authorization)),
+        access_log=http_logs(watch, noted_by(site.authorization)),
         server_name=_SERVER,
         use_remote_address=TRUE if edge else FALSE,
         skip_xff_append=edge,
@@ -73,6 +78,8 @@ def http_manager(
         proxy_100_continue=True,
         stream_idle_timeout=ZERO,
         upgrade_configs=[_Manager.UpgradeConfig(upgrade_type="websocket")],
+        tracing=tracing,
+        early_header_mutation_extensions=[reads_traces(edge=edge)] if site.tells_b3 else [],
     )
     if isinstance(table, str):
         manager.rds.CopyFrom(pb.Rds(route_config_name=table, config_source=ads()))
@@ -83,11 +90,18 @@ def http_manager(
     )
 
 
+def _by_otlp(watch: Watch) -> bool:
+    """Zipkin's tracer reads and tells B3 by itself."""
+    tracing = watch.reports.tracing
+    zipkin = tracing and isinstance(tracing.collector, ZipkinCollector)
+    return bool(tracing and tracing.handed_on and not zipkin)
+
+
 def tcp_proxy(
     *,
     stat: str,
     cluster: str | tuple[tuple[str, int], ...],
-    tags: Mapping[str, str],
+    watch: Watch,
     idle_timeout: float | None = None,
     by_source: bool = False,
     tunnel: Tunnel | None = None,
@@ -104,7 +118,7 @@ def tcp_proxy(
     early = u32(_EARLY_BYTES) if after_handshake else None
     proxy = tcp_proxy_pb2.TcpProxy(
         stat_prefix=stat,
-        access_log=tcp_logs(tags, judged=judged),
+        access_log=tcp_logs(watch, judged=judged),
         idle_timeout=maybe_duration(idle_timeout),
         upstream_connect_mode=connect,
         max_early_data_bytes=early,

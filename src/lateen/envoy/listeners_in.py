@@ -16,10 +16,10 @@ from typing import assert_never
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
-from lateen.envoy.access import closed_log, labels
 from lateen.envoy.filters.kind import HttpSite, Side
 from lateen.envoy.gates import gates
 from lateen.envoy.http import http_manager, tcp_proxy
+from lateen.envoy.logs import closed_logs
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import INBOUND
 from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
@@ -40,8 +40,9 @@ from lateen.envoy.sniffing import (
     tls_inspector,
 )
 from lateen.envoy.tls import ALPN_HTTP, ALPN_TCP, mesh_server
+from lateen.envoy.watch import Reporter, watch_of
 from lateen.envoy.wire import ZERO, made_by, socket_address, u32
-from lateen.ir.plan import Inbound, InboundPort, Mtls, Proxy, Speech
+from lateen.ir.plan import Inbound, InboundPort, Mtls, Speech
 
 _MESH = (ALPN_HTTP, ALPN_TCP)
 
@@ -126,23 +127,23 @@ def _table(site: _Site) -> RouteConfiguration:
     return RouteConfiguration(name=site.cluster, virtual_hosts=[host])
 
 
-def _filters(site: _Site, kind: _Kind, inbound: Inbound, proxy: Proxy) -> list[Filter]:
-    tags = labels(proxy, inbound=True, service=site.service)
+def _filters(site: _Site, kind: _Kind, inbound: Inbound, reporter: Reporter) -> list[Filter]:
+    watch = watch_of(reporter, inbound=True, service=site.service)
     stat = f"inbound_{names.ANY_ADDRESS}_{site.number or 'any'}"
     if kind.http:
         place = HttpSite(side=Side.INBOUND, authorization=inbound.authorization)
-        return [http_manager(place, stat=stat, table=_table(site), tags=tags)]
+        return [http_manager(place, stat=stat, table=_table(site), watch=watch)]
     raw = tcp_proxy(
         stat=stat,
         cluster=site.cluster,
-        tags=tags,
+        watch=watch,
         after_handshake=kind.mesh,
         judged=bool(inbound.authorization.policies),
     )
     return [*gates(inbound.authorization), raw]
 
 
-def _chain(site: _Site, kind: _Kind, inbound: Inbound, proxy: Proxy) -> FilterChain:
+def _chain(site: _Site, kind: _Kind, inbound: Inbound, reporter: Reporter) -> FilterChain:
     match = FilterChainMatch(
         transport_protocol=kind.transport,
         application_protocols=kind.alpn,
@@ -152,7 +153,7 @@ def _chain(site: _Site, kind: _Kind, inbound: Inbound, proxy: Proxy) -> FilterCh
     return FilterChain(
         name=f"{who}-{kind.suffix}",
         filter_chain_match=match,
-        filters=_filters(site, kind, inbound, proxy),
+        filters=_filters(site, kind, inbound, reporter),
         transport_socket=mesh_server() if kind.mesh else None,
         metadata=made_by(site.origin),
     )
@@ -178,13 +179,13 @@ def _sites(inbound: Inbound) -> Iterator[_Site]:
     )
 
 
-def _itself(proxy: Proxy) -> FilterChain:
+def _itself(reporter: Reporter) -> FilterChain:
     """Dialling 15006 itself would loop and leads nowhere."""
-    tags = labels(proxy, inbound=True)
+    watch = watch_of(reporter, inbound=True)
     return FilterChain(
         name="virtualInbound-blackhole",
         filter_chain_match=FilterChainMatch(destination_port=u32(names.INBOUND_PORT)),
-        filters=[tcp_proxy(stat=names.BLACK_HOLE, cluster=names.BLACK_HOLE, tags=tags)],
+        filters=[tcp_proxy(stat=names.BLACK_HOLE, cluster=names.BLACK_HOLE, watch=watch)],
         metadata=made_by(BUILT_IN),
     )
 
@@ -215,7 +216,7 @@ def own_listeners(inbound: Inbound) -> Iterator[Inbound]:
             yield replace(inbound, ports=(port,))
 
 
-def emit_own_inbound(inbound: Inbound, proxy: Proxy) -> Listener:
+def emit_own_inbound(inbound: Inbound, reporter: Reporter) -> Listener:
     """`BIND_PORT` for the one port, at its own address: nothing is redirected to it."""
     (port,) = inbound.ports
     site = next(_sites(inbound))
@@ -229,13 +230,13 @@ def emit_own_inbound(inbound: Inbound, proxy: Proxy) -> Listener:
         listener_filters=[*([tls_inspector()] if _sniffs_tls(port) else []), *http],
         listener_filters_timeout=INBOUND_WAIT,
         continue_on_listener_filters_timeout=True,
-        filter_chains=[_chain(site, kind, inbound, proxy) for kind in _kinds(site)],
+        filter_chains=[_chain(site, kind, inbound, reporter) for kind in _kinds(site)],
     )
 
 
-def emit_inbound(inbound: Inbound, proxy: Proxy) -> Listener:
-    """`virtualInbound`. Of `proxy` only what labels need is read."""
-    chains = [_chain(s, kind, inbound, proxy) for s in _sites(inbound) for kind in _kinds(s)]
+def emit_inbound(inbound: Inbound, reporter: Reporter) -> Listener:
+    """`virtualInbound`. Of the reporter only what labels need is read."""
+    chains = [_chain(s, kind, inbound, reporter) for s in _sites(inbound) for kind in _kinds(s)]
     return Listener(
         name=names.VIRTUAL_INBOUND,
         address=socket_address(names.ANY_ADDRESS, names.INBOUND_PORT),
@@ -244,6 +245,6 @@ def emit_inbound(inbound: Inbound, proxy: Proxy) -> Listener:
         listener_filters=_listener_filters(inbound),
         listener_filters_timeout=INBOUND_WAIT,
         continue_on_listener_filters_timeout=True,
-        filter_chains=[_itself(proxy), *chains],
-        access_log=[closed_log()],
+        filter_chains=[_itself(reporter), *chains],
+        access_log=closed_logs(reporter.telemetry.server.logs),
     )

@@ -12,7 +12,6 @@ from typing import assert_never
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
-from lateen.envoy.access import labels
 from lateen.envoy.filters.kind import HttpSite, Side
 from lateen.envoy.http import http_manager, says_tcp, tcp_proxy
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import OUTBOUND
@@ -30,9 +29,10 @@ from lateen.envoy.sniffing import (
     original_dst,
     tls_inspector,
 )
+from lateen.envoy.watch import Reporter, Watch, watch_of
 from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
 from lateen.ir.backends import Backend, BackendId, MeshMtls, Tunnel, Wire
-from lateen.ir.plan import HttpOut, Outbound, Proxy, ProxyPlan, SniffOut, SniOut, TcpOut
+from lateen.ir.plan import HttpOut, Outbound, ProxyPlan, SniffOut, SniOut, TcpOut
 from lateen.ir.policy import Authorization, Paths
 from lateen.ir.routes import Split
 
@@ -138,26 +138,24 @@ def _chain(
     )
 
 
-def _elsewhere(tags: Mapping[str, str], elsewhere: Elsewhere) -> list[Filter]:
+def _elsewhere(watch: Watch, elsewhere: Elsewhere) -> list[Filter]:
     proxy = elsewhere.egress_proxy
     if proxy and elsewhere.allow_any:
         name = names.outbound_cluster(proxy.id)
         first_say = [says_tcp()] if proxy.http else []
-        return [*first_say, tcp_proxy(stat=name, cluster=name, tags=tags)]
+        return [*first_say, tcp_proxy(stat=name, cluster=name, watch=watch)]
     cluster = names.PASSTHROUGH if elsewhere.allow_any else names.BLACK_HOLE
-    return [tcp_proxy(stat=cluster, cluster=cluster, tags=tags)]
+    return [tcp_proxy(stat=cluster, cluster=cluster, watch=watch)]
 
 
-def _to_splits(
-    to: tuple[Split, ...], target: TcpTarget, tags: Mapping[str, str], judged: bool
-) -> Filter:
+def _to_splits(to: tuple[Split, ...], target: TcpTarget, watch: Watch, judged: bool) -> Filter:
     first = names.outbound_cluster(target.id)
     shares = tuple((names.outbound_cluster(split.backend), split.weight) for split in to)
     cluster = first if len(shares) == 1 else shares
     return tcp_proxy(
         stat=first,
         cluster=cluster,
-        tags=tags,
+        watch=watch,
         idle_timeout=target.idle_timeout,
         by_source=target.by_source,
         tunnel=target.tunnel,
@@ -168,32 +166,30 @@ def _to_splits(
 def raw_filters(
     target: Callable[[BackendId], TcpTarget],
     to: tuple[Split, ...],
-    tags: Mapping[str, str],
+    watch: Watch,
     *,
     judged: bool = False,
 ) -> list[Filter]:
     """Raw connections to backends by share; where one may speak HTTP, told to be none."""
     targets = [target(split.backend) for split in to]
     first_say = [says_tcp()] if any(target.http for target in targets) else []
-    return [*first_say, _to_splits(to, targets[0], tags, judged)]
+    return [*first_say, _to_splits(to, targets[0], watch, judged)]
 
 
-def _http(listener: ListenerOut, table: str, tags: Mapping[str, str]) -> Filter:
+def _http(listener: ListenerOut, table: str, watch: Watch) -> Filter:
     stat = f"outbound_{listener.address}_{listener.port}"
     site = HttpSite(side=Side.OUTBOUND, authorization=Authorization(reads=listener.reads))
-    return http_manager(site, stat=stat, table=table, tags=tags)
+    return http_manager(site, stat=stat, table=table, watch=watch)
 
 
-def _sni_chains(
-    listener: ListenerOut, part: SniOut, tags: Mapping[str, str]
-) -> Iterable[FilterChain]:
+def _sni_chains(listener: ListenerOut, part: SniOut, watch: Watch) -> Iterable[FilterChain]:
     hosts: dict[tuple[Split, ...], list[str]] = {}
     for host, to in part.by_host:
         hosts.setdefault(to, []).append(host)
     for to, servers in hosts.items():
         named = FilterChainMatch(transport_protocol="tls", server_names=servers)
         match = _within(part.within, named)
-        proxy = raw_filters(listener.target, to, tags)
+        proxy = raw_filters(listener.target, to, watch)
         name = names.outbound_cluster(to[0].backend)
         yield _chain(f"{name} {servers[0]}", to[0].origin, *proxy, match=match)
 
@@ -216,12 +212,12 @@ def _leaves_some(listener: ListenerOut) -> bool:
     return listener.address == names.ANY_ADDRESS and (sni or narrow)
 
 
-def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
+def emit_outbound(listener: ListenerOut, reporter: Reporter) -> Listener:
     """`0.0.0.0_PORT` or `ADDRESS_PORT`; it gets its connections from virtualOutbound, or its own.
 
-    Of `proxy` only what labels need is read, so that the pods of a workload share the bytes.
+    Of the reporter only what labels need is read, so that the pods of a workload share the bytes.
     """
-    tags = labels(proxy, inbound=False)
+    watch = watch_of(reporter, inbound=False)
     first = listener.parts[0]
     made = Listener(
         name=listener.name,
@@ -238,18 +234,18 @@ def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
         match part:
             case HttpOut():
                 only_raw = FilterChainMatch(transport_protocol="raw_buffer") if with_sni else None
-                http = _http(listener, part.table, tags)
+                http = _http(listener, part.table, watch)
                 made.filter_chains.append(_chain("http", part.origin, http, match=only_raw))
             case TcpOut():
-                to = raw_filters(listener.target, part.to, tags)
+                to = raw_filters(listener.target, part.to, watch)
                 match = _within(part.within) if part.within else None
                 made.filter_chains.append(_chain("tcp", part.origin, *to, match=match))
             case SniffOut():
                 inspectors |= {"tls": tls_inspector(), "http": http_inspector()}
-                http = _http(listener, part.table, tags)
+                http = _http(listener, part.table, watch)
                 match = _within(part.within, RAW_HTTP)
                 made.filter_chains.append(_chain("http", part.origin, http, match=match))
-                to = raw_filters(listener.target, part.to, tags)
+                to = raw_filters(listener.target, part.to, watch)
                 if part.within:
                     match = _within(part.within)
                     made.filter_chains.append(_chain("tcp", part.origin, *to, match=match))
@@ -257,25 +253,25 @@ def emit_outbound(listener: ListenerOut, proxy: Proxy) -> Listener:
                     made.default_filter_chain.CopyFrom(_chain("tcp", part.origin, *to))
             case SniOut():
                 inspectors |= {"tls": tls_inspector()}
-                made.filter_chains.extend(_sni_chains(listener, part, tags))
+                made.filter_chains.extend(_sni_chains(listener, part, watch))
             case _:
                 assert_never(part)
     if _leaves_some(listener) and not made.HasField("default_filter_chain"):
-        unknown = _chain("unknown", BUILT_IN, *_elsewhere(tags, listener.elsewhere))
+        unknown = _chain("unknown", BUILT_IN, *_elsewhere(watch, listener.elsewhere))
         made.default_filter_chain.CopyFrom(unknown)
     made.listener_filters.extend(inspectors.values())
     return made
 
 
-def emit_virtual_outbound(proxy: Proxy, elsewhere: Elsewhere) -> Listener:
+def emit_virtual_outbound(reporter: Reporter, elsewhere: Elsewhere) -> Listener:
     """Everything the app dials arrives here and is handed to the listener of its address.
 
     What no listener claims goes elsewhere. Dialling 15001 itself would
     loop and leads nowhere.
     """
-    tags = labels(proxy, inbound=False)
+    watch = watch_of(reporter, inbound=False)
     itself = FilterChainMatch(destination_port=u32(names.OUTBOUND_PORT))
-    nowhere = tcp_proxy(stat=names.BLACK_HOLE, cluster=names.BLACK_HOLE, tags=tags)
+    nowhere = tcp_proxy(stat=names.BLACK_HOLE, cluster=names.BLACK_HOLE, watch=watch)
     return Listener(
         name=names.VIRTUAL_OUTBOUND,
         address=socket_address(names.ANY_ADDRESS, names.OUTBOUND_PORT),
@@ -285,6 +281,6 @@ def emit_virtual_outbound(proxy: Proxy, elsewhere: Elsewhere) -> Listener:
         listener_filters=[original_dst()],
         filter_chains=[
             _chain("virtualOutbound-blackhole", BUILT_IN, nowhere, match=itself),
-            _chain("virtualOutbound-catchall-tcp", BUILT_IN, *_elsewhere(tags, elsewhere)),
+            _chain("virtualOutbound-catchall-tcp", BUILT_IN, *_elsewhere(watch, elsewhere)),
         ],
     )

@@ -21,6 +21,7 @@ INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
 
 BORDER = "border"  # the cluster of a pod's own exit
 BORDER_NODE = "border"  # the node id of the Envoy behind it
+OTLP = "otlp"  # the cluster of the mesh's own store of traces
 CONNECT_ORIGINATE = "connect_originate"
 TUNNEL = "tunnel"  # the metadata of an endpoint outside ...
 TUNNEL_DESTINATION = "destination"  # ... and its key: `host:port`

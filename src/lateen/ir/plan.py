@@ -15,6 +15,7 @@ from lateen.ir.backends import Backend, BackendId, EndpointSet, Limits, Wire
 from lateen.ir.patches import Patch
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization, Paths
 from lateen.ir.routes import RouteTable, Split
+from lateen.ir.telemetry import USUAL, Telemetry
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - a listener's address inside a pod, as Istio names it
 
@@ -290,3 +291,4 @@ class ProxyPlan:
     egress_proxy: BackendId | None = None
     trust_domain: str = "cluster.local"
     reads: Paths | None = None
+    telemetry: Telemetry = USUAL

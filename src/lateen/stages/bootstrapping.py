@@ -72,5 +72,6 @@ class Bootstraps:
             xds_socket=str(layout.xds_socket(self.run_dir)),
             admin_socket=str(layout.admin_socket(self.run_dir, slot)),
             border_socket=str(layout.exit_socket(self.run_dir, slot)),
+            otlp_socket=str(layout.spans_socket(self.run_dir)),
             metadata=dict(start.metadata),
         )

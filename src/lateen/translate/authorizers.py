@@ -58,7 +58,7 @@ def authorizer_named(sight: Sight, name: str) -> Authorizer | str:
 
 
 def _asking(sight: Sight, said: _Provider) -> Asking | str:
-    service = _service(sight, said.service)
+    service = service_named(sight, said.service)
     if service is None:
         return f"no service {said.service}"
     port = service.port(said.port)
@@ -80,8 +80,8 @@ def _asking(sight: Sight, said: _Provider) -> Asking | str:
     )
 
 
-def _service(sight: Sight, name: str) -> Service | None:
-    """`HOST` or `NAMESPACE/HOST`."""
+def service_named(sight: Sight, name: str) -> Service | None:
+    """The service of `HOST` or `NAMESPACE/HOST`, as a sight has it."""
     namespace, _, host = name.rpartition("/")
     if not namespace:
         return sight.service(host)

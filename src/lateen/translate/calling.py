@@ -66,10 +66,10 @@ def callees(authorization: Authorization) -> set[BackendId]:
 
 
 def called_backends(
-    authorization: Authorization, sight: Sight, role: Role, known: tuple[Backend, ...]
+    wanted: set[BackendId], sight: Sight, role: Role, known: tuple[Backend, ...]
 ) -> ServiceBackends:
-    """Those of them that are not known already, sorted."""
-    wanted = callees(authorization) - {backend.id for backend in known}
+    """Those of the wanted ones that are not known already, sorted."""
+    wanted = wanted - {backend.id for backend in known}
     beyond = {id for id in wanted if id.subset in (_TLS, _PLAIN)}
     used = used_backends(wanted - beyond, sight, role)
     made = sorted([*used.backends, *map(_outside, beyond)], key=lambda backend: backend.id)

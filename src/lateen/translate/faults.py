@@ -16,6 +16,7 @@ Before: base/problem.py     After: every other file of translate/
 | LAT0108 | the tokens of an issuer are refused, because its keys cannot be had |
 | LAT0109 | a policy asks for a token where none is ever looked at |
 | LAT0110 | an authorizer is to be asked about the question put to it |
+| LAT0111 | traces or access logs do not go where they should, because that is not there |
 
 All are warnings: what is not concerned goes on working.
 """
@@ -98,3 +99,9 @@ def asks_itself(origin: Origin) -> Problem:
     """A CUSTOM policy that holds at its own authorizer's pods."""
     message = "it holds at its authorizer's own pods, which would be asked about each question, without end"
     return _warning("LAT0110", origin, message, "a selector that leaves out the authorizer's pods")
+
+
+def not_told(origin: Origin, message: str) -> Problem:
+    """A provider of traces or logs that cannot be reached."""
+    fix = "an extensionProvider of that name in ConfigMap istio-system/istio, for a service that is there"
+    return _warning("LAT0111", origin, message, fix)

@@ -15,13 +15,14 @@ from typing import TypeVar
 from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, EndpointSet
 from lateen.ir.plan import Outbound, Proxy, ProxyPlan, Role, SniffOut, TcpOut
-from lateen.translate.calling import called_backends
+from lateen.translate.calling import called_backends, callees
 from lateen.translate.certfiles import file_credentials
 from lateen.translate.envoyfilters import patches_for
 from lateen.translate.gateways import gateway_view
 from lateen.translate.inbound import inbound_of
 from lateen.translate.outbound import OutboundView, View, outbound_view, view_of
 from lateen.translate.policy import authorization_of, reads_of
+from lateen.translate.reporting import telemetry_of
 from lateen.translate.scope import chosen_for
 from lateen.translate.views import Index, index_of, sight_of
 from lateen.world.model import CLUSTER_DOMAIN, Injection, Workload, World
@@ -101,7 +102,9 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
     inbound, problems = inbound_of(index, workload, sidecar)
     egress_proxy = shared.view.egress_proxy
     sight = sight_of(index, workload)
-    further = called_backends(inbound.authorization, sight, Role.SIDECAR, shared.backends)
+    telemetry, untold = telemetry_of(sight, workload)
+    wanted = callees(inbound.authorization) | telemetry.backends
+    further = called_backends(wanted, sight, Role.SIDECAR, shared.backends)
     patches, unread = patches_for(index.world.envoy_filters, workload)
     pairs, roots, lacking = file_credentials(shared.backends, index.world, workload)
     plan = ProxyPlan(
@@ -118,8 +121,11 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         egress_proxy=egress_proxy.backend if egress_proxy and shared.view.allow_any else None,
         trust_domain=index.world.trust_domain,
         reads=reads_of(index.world.mesh),
+        telemetry=telemetry,
     )
-    found = dict.fromkeys([*shared.problems, *problems, *further.problems, *unread, *lacking])
+    found = dict.fromkeys(
+        [*shared.problems, *problems, *further.problems, *unread, *lacking, *untold]
+    )
     return Planned(plan=plan, problems=tuple(found))
 
 
@@ -141,7 +147,9 @@ def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
     view, problems = gateway_view(index, workload)
     sight = sight_of(index, workload)
     authorization, found = authorization_of(sight, workload)
-    further = called_backends(authorization, sight, Role.GATEWAY, view.backends)
+    telemetry, untold = telemetry_of(sight, workload)
+    wanted = callees(authorization) | telemetry.backends
+    further = called_backends(wanted, sight, Role.GATEWAY, view.backends)
     patches, unread = patches_for(index.world.envoy_filters, workload)
     pairs, roots, lacking = file_credentials(view.backends, index.world, workload)
     plan = ProxyPlan(
@@ -157,6 +165,7 @@ def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
         allow_any=False,
         trust_domain=index.world.trust_domain,
         reads=reads_of(index.world.mesh),
+        telemetry=telemetry,
     )
-    told = dict.fromkeys([*problems, *found, *further.problems, *unread, *lacking])
+    told = dict.fromkeys([*problems, *found, *further.problems, *unread, *lacking, *untold])
     return Planned(plan=plan, problems=tuple(told))

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from google.protobuf.any_pb2 import Any
 
 from lateen.envoy.filters.authorizer import AUTHORIZER
+from lateen.envoy.filters.b3 import B3
 from lateen.envoy.filters.cors import CORS
 from lateen.envoy.filters.fault import FAULT
 from lateen.envoy.filters.jwt import JWT
@@ -35,6 +36,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     ALLOW,
     FAULT,
     CORS,
+    B3,
     ROUTER,
 )
 

@@ -26,11 +26,15 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSite:
-    """Where a chain of filters stands; `gateway_port` is 0 in a sidecar."""
+    """Where a chain of filters stands; `gateway_port` is 0 in a sidecar.
+
+    `tells_b3`: the trace is told in B3, besides the tracer's own way.
+    """
 
     side: Side
     gateway_port: int = 0
     authorization: Authorization = EVERYTHING_ALLOWED
+    tells_b3: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

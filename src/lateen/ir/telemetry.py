@@ -1,0 +1,163 @@
+"""What a proxy tells of the traffic it sees: traces and access logs, as a client and as a server.
+
+In: -    Out: Telemetry, Reports, Tracing, AccessLog.
+Before: ir/backends.py       After: translate/reporting.py, envoy/tracing.py, envoy/access.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lateen.base.origin import BUILT_IN, Origin
+from lateen.ir.backends import BackendId
+
+PATH_LENGTH = 256  # characters of a path that a span keeps; Istio's
+STDOUT, STDERR = "/dev/stdout", "/dev/stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A text that is the same for all requests."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfEnvironment:
+    """A variable of the proxy's environment, or else `otherwise`."""
+
+    name: str
+    otherwise: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfHeader:
+    """A header of the request, or else `otherwise`."""
+
+    name: str
+    otherwise: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Formatted:
+    """A text in Envoy's access log format."""
+
+    format: str
+
+
+TagSource = Same | OfEnvironment | OfHeader | Formatted
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """The mesh's own store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpCollector:
+    """A service that takes OTLP: gRPC, or HTTP where there is a path. `timeout` in seconds."""
+
+    backend: BackendId
+    path: str = ""
+    timeout: float = 10.0
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZipkinCollector:
+    """A service that takes Zipkin's spans."""
+
+    backend: BackendId
+    path: str = "/api/v2/spans"
+    wide_ids: bool = True  # 128 bits
+
+
+Collector = Observer | OtlpCollector | ZipkinCollector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """How requests are traced.
+
+    `percent`: of the requests that no trace has come with, and at a gateway of all; others go on as their
+    callers decided.
+    `own_tags`: Istio's are added. With `reported` false, what comes is handed on, and no span made.
+    """
+
+    collector: Collector = Observer()
+    percent: float = 100.0
+    tags: tuple[tuple[str, TagSource], ...] = ()
+    own_tags: bool = True
+    path_length: int = PATH_LENGTH
+    reported: bool = True
+    handed_on: bool = True
+    origin: Origin = BUILT_IN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLog:
+    """Lines on standard output or standard error.
+
+    Neither `text` nor `fields` is Istio's own format in text, `json` the same as an object.
+    """
+
+    path: str = STDOUT
+    json: bool = False
+    text: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpLog:
+    """Records for a service that takes OTLP over gRPC."""
+
+    backend: BackendId
+    name: str = ""
+    text: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+LogSink = FileLog | OtlpLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLog:
+    """Where requests are written down, and of which a CEL expression is true ("": of all)."""
+
+    to: LogSink = FileLog()
+    only: str = ""
+    origin: Origin = BUILT_IN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """What one side tells. `tracing` None: traces pass as they come."""
+
+    logs: tuple[AccessLog, ...] = (AccessLog(),)
+    tracing: Tracing | None = Tracing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """What a proxy tells of requests it sends for its app, and of those it takes in for it.
+
+    All that passes a gateway is what it sends.
+    """
+
+    client: Reports = Reports()
+    server: Reports = Reports()
+
+    @property
+    def backends(self) -> frozenset[BackendId]:
+        """Whom the proxy must be able to reach for it."""
+        sides = (self.client, self.server)
+        sinks = [log.to for side in sides for log in side.logs]
+        collectors = [side.tracing.collector for side in sides if side.tracing]
+        return frozenset(
+            each.backend
+            for each in (*sinks, *collectors)
+            if isinstance(each, OtlpLog | OtlpCollector | ZipkinCollector)
+        )
+
+
+USUAL = Telemetry()
