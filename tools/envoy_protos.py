@@ -107,7 +107,9 @@ _VARINT, _BYTES = 0, 2
 # Field number -> wire type, in the order in which a FileDescriptorProto is serialised.
 _FIELDS = {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2, 10: 0, 11: 0, 12: 2}
 _SYNTAX = 12  # the last field of every proto3 file
-_NAME = re.compile(rb"\x0a([\x10-\x7f])((?:envoy|xds|udpa|google|opentelemetry)/[a-z0-9_/.]+\.proto)")
+_NAME = re.compile(
+    rb"\x0a([\x10-\x7f])((?:envoy|xds|udpa|google|opentelemetry)/[a-z0-9_/.]+\.proto)"
+)
 
 File = descriptor_pb2.FileDescriptorProto
 
