@@ -4,7 +4,7 @@ In: a socket, a file of node ids with their tokens; lines `PROXIES SECONDS`.    
 Before: tools/scale_mesh.py        After: tools/bench_scale.py
 
 Nothing is done with what comes but to read its names, so that what is measured is the server and not its
-clients: they are h2 on bare connections, in one process. A line is answered with what came since the one
+clients: frames are read by hand on bare connections, in one process. A line is answered with what came since the one
 before, once something has come to so many proxies and then nothing for so many seconds.
 """
 
@@ -23,7 +23,6 @@ from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import DataReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
 
 from lateen.envoy.pb.envoy.service.discovery.v3 import discovery_pb2 as pb
@@ -32,7 +31,10 @@ from lateen.envoy.resources import ResourceType
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 PATIENCE = 120.0  # seconds
 AGAIN = 0.1  # seconds until the next try of one that was not let in
-_WINDOW = 16 * 1024 * 1024  # bytes that may be on their way; Envoy's
+_WINDOW = 2**31 - 1  # bytes that may come: as many as there are, so that none need be given back
+_FRAME = 16 * 1024  # bytes
+_DATA, _RESET, _SETTINGS, _PING, _GOAWAY = 0, 3, 4, 6, 7
+_ACK = 1
 _PREFIX = struct.Struct("!BI")
 CLUSTER, ENDPOINTS = ResourceType.CLUSTER, ResourceType.ENDPOINTS
 LISTENER, ROUTES, SECRET = ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.SECRET
@@ -121,6 +123,29 @@ class Fleet:
         return response
 
 
+def _opening(token: str) -> bytes:
+    """What a client says first: its settings and the call's headers."""
+    wire = H2Connection(H2Configuration(client_side=True))
+    wire.initiate_connection()
+    wire.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW})
+    wire.increment_flow_control_window(_WINDOW - 65_535)
+    headers = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": METHOD,
+        ":authority": "xds",
+        "te": "trailers",
+        "content-type": "application/grpc",
+        "authorization": f"Bearer {token}",
+    }
+    wire.send_headers(1, list(headers.items()))
+    return wire.data_to_send()
+
+
+def _frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
+    return len(content).to_bytes(3) + bytes((kind, flags)) + stream.to_bytes(4) + content
+
+
 class Proxy(asyncio.Protocol):
     """One connection with one stream."""
 
@@ -128,49 +153,51 @@ class Proxy(asyncio.Protocol):
         self.ended = asyncio.Event()
         self._token = token
         self._heard = heard
-        self._wire = H2Connection(H2Configuration(client_side=True))
+        self._frames = bytearray()
         self._got = bytearray()
+        self._out: list[bytes] = []
         self._asked: set[str] = set()
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._wire.initiate_connection()
-        self._wire.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW})
-        self._wire.increment_flow_control_window(_WINDOW)
-        headers = {
-            ":method": "POST",
-            ":scheme": "http",
-            ":path": METHOD,
-            ":authority": "xds",
-            "te": "trailers",
-            "content-type": "application/grpc",
-            "authorization": f"Bearer {self._token}",
-        }
-        self._wire.send_headers(1, list(headers.items()))
+        self._out.append(_opening(self._token))
         self._ask(CLUSTER)
         self._ask(LISTENER)
         self._ask(SECRET, ["default", "ROOTCA"])
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        for event in self._wire.receive_data(data):
-            match event:
-                case DataReceived():
-                    self._wire.acknowledge_received_data(event.flow_controlled_length or 0, 1)
-                    self._got += event.data or b""
-                case StreamEnded() | StreamReset():
-                    self._transport.close()
-                case _:
-                    pass
+        self._frames += data
+        at = 0
+        with memoryview(self._frames) as frames:
+            while len(frames) >= at + 9:
+                end = at + 9 + int.from_bytes(frames[at : at + 3])
+                if len(frames) < end:
+                    break
+                self._take(frames[at + 3], frames[at + 4], frames[at + 9 : end])
+                at = end
+        del self._frames[:at]
+        self._answer_all()
+        self._flush()
+
+    def _take(self, kind: int, flags: int, content: memoryview) -> None:
+        if kind == _DATA:
+            self._got += content
+        elif kind in (_SETTINGS, _PING) and not flags & _ACK:
+            self._out.append(_frame(kind, _ACK, 0, bytes(content) if kind == _PING else b""))
+        elif kind in (_RESET, _GOAWAY):
+            self._transport.close()
+        content.release()
+
+    def _answer_all(self) -> None:
         while len(self._got) >= _PREFIX.size:
             whole = _PREFIX.size + _PREFIX.unpack_from(self._got)[1]
             if len(self._got) < whole:
-                break
+                return
             message = bytes(memoryview(self._got)[_PREFIX.size : whole])
             del self._got[:whole]
             self._answer(self._heard(message))
-        self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended.set()
@@ -194,14 +221,13 @@ class Proxy(asyncio.Protocol):
 
     def _say(self, request: pb.DeltaDiscoveryRequest) -> None:
         raw = request.SerializeToString()
-        data = memoryview(_PREFIX.pack(0, len(raw)) + raw)
-        size = self._wire.max_outbound_frame_size
-        for start in range(0, len(data), size):
-            self._wire.send_data(1, bytes(data[start : start + size]))
+        data = _PREFIX.pack(0, len(raw)) + raw
+        pieces = (data[at : at + _FRAME] for at in range(0, len(data), _FRAME))
+        self._out.extend(_frame(_DATA, 0, 1, piece) for piece in pieces)
 
     def _flush(self) -> None:
-        if data := self._wire.data_to_send():
-            self._transport.write(data)
+        self._transport.write(b"".join(self._out))
+        self._out.clear()
 
 
 def _by_eds(cluster: str) -> bool:

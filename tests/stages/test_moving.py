@@ -197,7 +197,7 @@ def test_a_pods_own_change_matters_only_if_it_is_another_pod_for_some_rule() -> 
 
 def test_whatever_else_changes_is_planned_anew() -> None:
     mesh = Mesh()
-    rule = next(o for o in mesh.objects.values() if o.key.kind == "VirtualService")
+    rule = next(o for o in mesh.objects.values() if o.key.kind == "DestinationRule")
     mesh.moves.note(Event(type=EventType.DELETED, obj=rule, revision=2, before=rule))
     mesh.make_ready("web", "198.18.0.21", False)
     assert not mesh.moved()

@@ -175,3 +175,11 @@ def test_only_settings_are_followed() -> None:
     uses = uses_of({"web": {ROUTES: {"80": table}}})
     assert uses.keys() == {rule}
     assert [(use.proxies, use.resources) for use in uses[rule]] == [(("web",), (table,))]
+
+
+def test_a_proxy_at_rest_is_not_asked_about_each_resource() -> None:
+    mesh = Mesh("api", "web")
+    mesh.programming.programmed = lambda proxy: proxy == "web"
+    mesh.ack("api")
+    assert "web" not in mesh.acked
+    assert mesh.said() == ("True", "Programmed", "2/2 proxies")

@@ -113,6 +113,7 @@ class ControlPlane:
             resources=lambda: self.planning.whole.resources if self.planning.whole else {},
             acked=self.ads.ledger.last_good,
             refused=self.quarantine.refused,
+            programmed=self.ads.ledger.programmed,
         )
         self.ads.ledger.listen(self.programming.hear)
         self.news = News()

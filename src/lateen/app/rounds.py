@@ -26,6 +26,7 @@ from lateen.stages.openings import openings
 from lateen.stages.planning import Planned, Planning, directory_of
 from lateen.stages.programming import Programming
 from lateen.stages.quarantining import Quarantine
+from lateen.stages.rerouting import Rerouting
 from lateen.stages.running import Running
 from lateen.stages.securing import Securing
 from lateen.store.interface import Event, Store
@@ -55,10 +56,12 @@ class Rounds:
     _traffic: Traffic = field(default_factory=Traffic)
     _moves: Moves = field(default_factory=Moves)
     _moving: Moving = field(init=False)
+    _rerouting: Rerouting = field(init=False)
     _directory: Directory = field(default_factory=Directory)
 
     def __post_init__(self) -> None:
         self._moving = Moving(planning=self.planning)
+        self._rerouting = Rerouting(planning=self.planning)
 
     def note(self, event: Event) -> None:
         """Take in a change of the store."""
@@ -74,9 +77,10 @@ class Rounds:
         """Go through the stages."""
         if self.due:
             self.due = False
-            latest = self.planning.latest
+            latest, rules = self.planning.latest, self._moves.rules
             services = self._moves.take(latest.world if latest else None)
-            if services is None or not self._move(services):
+            short = services is not None and self._move(services)
+            if not short or (rules and not self._reroute()):
                 self._plan()
             self.ads.tell_grpc()
         if planned := self.planning.latest:
@@ -95,6 +99,16 @@ class Rounds:
         known = planned.world.services_in
         if any(s.for_host and (ns, s.name) in services for ns, some in known.items() for s in some):
             self._open(planned)
+        return True
+
+    def _reroute(self) -> bool:
+        """Take the short way of rules, if it leads there."""
+        planned = self._rerouting.step(self.store.list(), self.quarantine.keys())
+        if planned is None:
+            return False
+        self.securing.put(planned.plans.values(), planned.resources)
+        self.quarantine.made(planned.resources)
+        self.programming.look()
         return True
 
     def _plan(self) -> None:

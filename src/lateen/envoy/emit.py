@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from operator import attrgetter
 from typing import TypeVar, TypeVarTuple
 
 from google.protobuf.message import Message
@@ -76,11 +77,19 @@ def origins_in(value: object) -> frozenset[ObjectKey]:
     return frozenset()
 
 
+_BY_PARTS = attrgetter("group", "kind", "namespace", "name")
+
+
+def _in_order(origins: Iterable[ObjectKey]) -> tuple[ObjectKey, ...]:
+    """Sorted, by tuples: keys themselves are slow to compare, and a table has one for each host."""
+    return tuple(sorted(origins, key=_BY_PARTS))
+
+
 def resource(name: str, message: Message, value: object = ()) -> Resource:
     """A message as a resource; `value` is what it was made of."""
     body = message.SerializeToString(deterministic=True)
     return Resource(
-        name=name, version=version_of(body), body=body, origins=tuple(sorted(origins_in(value)))
+        name=name, version=version_of(body), body=body, origins=_in_order(origins_in(value))
     )
 
 
@@ -113,13 +122,14 @@ def _host(host: VirtualHost) -> tuple[bytes, frozenset[ObjectKey]]:
     return emit_host(host).SerializeToString(deterministic=True), origins_in(host)
 
 
-def _table(memo: Memo, table: RouteTable, edge: bool) -> Resource:
-    hosts = [memo.shared(_host, host) for host in table.hosts]
+def emit_route_table(memo: Memo, table: RouteTable, edge: bool) -> Resource:
+    """One table; a host that is in several, or was in the one before, is made once."""
+    hosts = [memo.kept(_host, host) for host in table.hosts]
     frame = emit_table(table, edge).SerializeToString(deterministic=True)
     body = b"".join((frame, *(part for part, _ in hosts)))
     origins = frozenset().union(*(origins for _, origins in hosts))
     return Resource(
-        name=table.name, version=version_of(body), body=body, origins=tuple(sorted(origins))
+        name=table.name, version=version_of(body), body=body, origins=_in_order(origins)
     )
 
 
@@ -183,7 +193,7 @@ def _endpoint_sets(memo: Memo, endpoints: tuple[EndpointSet, ...]) -> Named:
 
 
 def _tables(memo: Memo, tables: tuple[RouteTable, ...], edge: bool) -> Named:
-    return _by_name(_table(memo, each, edge) for each in tables)
+    return _by_name(emit_route_table(memo, each, edge) for each in tables)
 
 
 def _secrets(memo: Memo, secrets: tuple[TlsSecret, ...], roots: tuple[RootSecret, ...]) -> Named:

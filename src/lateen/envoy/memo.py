@@ -27,6 +27,8 @@ class Memo:
         # Asked for with the very same objects: no need to hash them through and through again. The
         # arguments are kept beside, or another object could come to have the same id.
         self._same: dict[tuple[int, ...], tuple[object, tuple[object, ...]]] = {}
+        self._kept: dict[tuple[int, ...], tuple[object, tuple[object, ...]]] = {}
+        self._kept_before = self._kept
 
     def once(self, make: Callable[[*Args], T], *args: *Args) -> T:
         """`make(*args)`, remembered. The arguments must be hashable and never change."""
@@ -52,7 +54,16 @@ class Memo:
             known = self._same[ids] = (make(*args), (make, *args))
         return cast("T", known[0])
 
+    def kept(self, make: Callable[[*Args], T], *args: *Args) -> T:
+        """As `shared`, but remembered for the next round, too; for what is changed in parts."""
+        ids = (id(make), *map(id, args))
+        if (known := self._kept.get(ids)) is None:
+            known = self._kept_before.get(ids) or (make(*args), (make, *args))
+            self._kept[ids] = known
+        return cast("T", known[0])
+
     def turn(self) -> None:
         """End a round: forget what was not asked for since the last `turn`."""
+        self._kept_before, self._kept = self._kept, {}
         self._before, self._now = self._now, {}
         self._same.clear()

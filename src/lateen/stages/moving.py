@@ -37,9 +37,10 @@ SlicesIn = Callable[[str], Iterable[Obj]]  # the EndpointSlices of a namespace
 
 @dataclass(kw_only=True)
 class Moves:
-    """What changed since the last round, for as long as it is endpoints alone."""
+    """What changed since the last round, for as long as it is endpoints and routes alone."""
 
     beyond: bool = True  # something else changed, too, or nothing was planned yet
+    rules: bool = False  # VirtualServices changed
     _services: set[tuple[str, str]] = field(default_factory=set)
     _pods: bool = False
 
@@ -52,14 +53,19 @@ class Moves:
                     self._services.add((key.namespace, owner))
         elif key.kind == "Pod" and _is_as_it_was(event):
             self._pods = True
+        elif key.kind == "VirtualService":
+            self.rules = True
         else:
             self.beyond = True
 
     def take(self, world: World | None) -> Services | None:
-        """The services whose endpoints may be others; None if only a whole plan will do."""
+        """The services whose endpoints may be others; None if only a whole plan will do.
+
+        Whether rules changed, too, is to be asked before.
+        """
         beyond = self.beyond or world is None or (self._pods and bool(world.entry_instances))
         services = frozenset(self._services)
-        self.beyond = self._pods = False
+        self.beyond = self.rules = self._pods = False
         self._services.clear()
         return None if beyond else services
 

@@ -78,7 +78,7 @@ class Planning:
     system_roots: str = field(default_factory=roots_of_this_system)
     latest: Planned | None = None
     whole: Planned | None = None  # the last one planned from the ground up, see stages/moving.py
-    _memo: Memo = field(default_factory=Memo)
+    memo: Memo = field(default_factory=Memo)
 
     def step(self, objects: tuple[Obj, ...], set_aside: frozenset[ObjectKey]) -> Planned:
         """Plan for every proxy, less the objects set aside, and hand over what each should have."""
@@ -115,9 +115,9 @@ class Planning:
             proxy = made.plan.proxy
             problems.update(dict.fromkeys(made.problems))
             plans[proxy.id] = made.plan
-            made_now[proxy.id] = self._emit(proxy, made.plan, world)
-        self._memo.turn()
-        resources = _kept(self.latest.resources if self.latest else {}, made_now)
+            made_now[proxy.id] = self.emitted(made.plan, world)
+        self.memo.turn()
+        resources = kept_where_equal(self.latest.resources if self.latest else {}, made_now)
         return Planned(
             world=world,
             plans=plans,
@@ -126,17 +126,21 @@ class Planning:
             filters=filters_of(world),
         )
 
-    def _emit(self, proxy: Proxy, plan: ProxyPlan, world: World) -> Resources:
+    def emitted(self, plan: ProxyPlan, world: World) -> Resources:
+        """What the proxy of a plan is sent."""
+        proxy = plan.proxy
         slot = slot_of(world.workloads[proxy.namespace, proxy.pod].uid)
         return emit(
             plan,
-            memo=self._memo,
+            memo=self.memo,
             gateway_socket=str(layout.gateway_socket(self.run_dir, slot, PORT)),
             system_roots=self.system_roots,
         )
 
 
-def _kept(before: Mapping[str, Resources], now: Mapping[str, Resources]) -> Mapping[str, Resources]:
+def kept_where_equal(
+    before: Mapping[str, Resources], now: Mapping[str, Resources]
+) -> Mapping[str, Resources]:
     """What there is now, with sets that are equal to those of before as the very objects of before."""
     known: dict[tuple[int, int], Mapping[str, Resource]] = {}
 

@@ -10,7 +10,7 @@ what was refused stays out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,13 +61,19 @@ def uses_of(resources: Mapping[str, Resources]) -> Mapping[ObjectKey, tuple[Use,
     return {key: tuple(some) for key, some in uses.items()}
 
 
-def waiting_for(uses: Iterable[Use], acked: Confirmed) -> Mapping[str, bool]:
-    """The proxies an object is for, and whether some of it is not acknowledged there yet."""
+def waiting_for(
+    uses: Iterable[Use], acked: Confirmed, at_rest: Container[str] = ()
+) -> Mapping[str, bool]:
+    """The proxies an object is for, and whether some of it is not acknowledged there yet.
+
+    Those `at_rest` have acknowledged all, and are not asked about each resource.
+    """
     waiting: dict[str, bool] = {}
     for use in uses:
         for proxy in use.proxies:
-            waiting[proxy] = waiting.get(proxy, False) or not all(
-                acked(proxy, use.type, resource) for resource in use.resources
+            waiting[proxy] = waiting.get(proxy, False) or (
+                proxy not in at_rest
+                and not all(acked(proxy, use.type, resource) for resource in use.resources)
             )
     return waiting
 
@@ -141,6 +147,7 @@ class Programming:
     resources: Callable[[], Mapping[str, Resources]]  # of the newest plan, by proxy
     acked: Callable[[str, ResourceType, str], Resource | None]  # the last one that proxy took
     refused: Callable[[], Mapping[ObjectKey, str]]
+    programmed: Callable[[str], bool] = lambda _: False  # whether that proxy has acknowledged all
     ended: bool = False  # proxies go because everything ends; what was said of the objects stays
     _due: asyncio.Event = field(default_factory=asyncio.Event)
     _uses: Mapping[ObjectKey, tuple[Use, ...]] = field(default_factory=dict)
@@ -176,6 +183,7 @@ class Programming:
         if self._uses_of is not resources:
             self._uses, self._uses_of = uses_of(resources), resources
         refused = self.refused()
+        at_rest = frozenset(filter(self.programmed, resources))
         now = timestamp(self.clock.now())
         settings = [obj for obj in self.store.list() if obj.key.kind in SETTINGS]
         with self.store.transaction():
@@ -184,7 +192,7 @@ class Programming:
                 if self._too_early(obj, uses):
                     continue
                 words = refused.get(obj.key)
-                waiting = waiting_for(uses, self._is_acked)
+                waiting = waiting_for(uses, self._is_acked, at_rest)
                 status = with_condition(obj, condition_of(obj, waiting, refused=words), now)
                 self.store.put_status(obj.key, status, writer=Writer(name=OWN))
 

@@ -121,6 +121,18 @@ def _sight(index: Index, view: View, scope: Scope) -> Sight:
     )
 
 
+def maker_of(index: Index, view: View) -> TableMaker:
+    """What makes the tables of a view that no Sidecar narrows, but for the names of ExternalNames."""
+    return TableMaker(
+        sight=_sight(index, view, ALL_OF_IT),
+        rules=index.mesh,
+        labels=dict(view.labels),
+        aliases={},
+        allow_any=view.allow_any,
+        egress_proxy=view.egress_proxy,
+    )
+
+
 def _seen(index: Index, view: View) -> tuple[Seen, ...]:
     """What is seen through each way out."""
     found = []
@@ -169,12 +181,13 @@ def _tables(
             made[listener.table], found = seen.maker.own_table(owner, listener.port)
         else:
             seen = next(each for each in ways if each.way.port in (0, listener.port))
-            here = tuple(s for s in seen.services if _routable(s, listener.port))
+            here = tuple(s for s in seen.services if routable(s, listener.port))
             made[listener.table], found = seen.maker.table(listener.port, here)
         problems.extend(found)
     return tuple(made[name] for name in sorted(made)), problems
 
 
-def _routable(service: Service, number: int) -> bool:
+def routable(service: Service, number: int) -> bool:
+    """Whether a service has a place in the table of that port."""
     port = service.port(number)
     return port is not None and sniffed_or_http(port)

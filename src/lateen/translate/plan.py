@@ -72,7 +72,7 @@ def plans(world: World, *, allow_any: bool = True) -> tuple[Planned, ...]:
     made: list[Planned] = []
     for proxy in proxies(world):
         if proxy.role is Role.GATEWAY:
-            made.append(_gateway_plan(index, proxy))
+            made.append(gateway_plan(index, proxy))
             continue
         workload = world.workloads[proxy.namespace, proxy.pod]
         view = view_of(index, workload, allow_any=allow_any)
@@ -88,7 +88,7 @@ def plan_for(
     """The plan of one proxy alone; `plans` is cheaper for more than one."""
     index = index_of(world)
     if proxy.role is Role.GATEWAY:
-        planned = _gateway_plan(index, proxy)
+        planned = gateway_plan(index, proxy)
     else:
         workload = world.workloads[proxy.namespace, proxy.pod]
         view = view_of(index, workload, allow_any=allow_any)
@@ -142,7 +142,8 @@ def _without_self(outbound: tuple[Outbound, ...], address: str) -> tuple[Outboun
     return outbound if len(others) == len(outbound) else others
 
 
-def _gateway_plan(index: Index, proxy: Proxy) -> Planned:
+def gateway_plan(index: Index, proxy: Proxy) -> Planned:
+    """The plan of a gateway's proxy."""
     workload = index.world.workloads[proxy.namespace, proxy.pod]
     view, problems = gateway_view(index, workload)
     sight = sight_of(index, workload)

@@ -70,6 +70,13 @@ class TableMaker:
         found = [p for translated in done.values() for p in translated.problems]
         return RouteTable(name=name, hosts=(self._host(name, ("*",), routes, origin),)), found
 
+    def host_again(
+        self, host: VirtualHost, service: Service, port: int, done: dict[int, Translated]
+    ) -> VirtualHost:
+        """A table's virtual host of a service, by the rules as they are now; `done` collects them."""
+        _, routes, origin = self._routes(service, port, done)
+        return self._host(host.name, host.domains, routes, origin)
+
     def _routes(
         self, service: Service, port: int, done: dict[int, Translated]
     ) -> tuple[Owned[VirtualService] | None, tuple[Route, ...], Origin]:

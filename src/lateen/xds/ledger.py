@@ -105,6 +105,10 @@ class _Proxy:
         default_factory=lambda: {type_: _Row() for type_ in ResourceType}
     )
 
+    @property
+    def programmed(self) -> bool:
+        return self.programmed_for is not None and self.programmed_for is self.wanted
+
 
 class Ledger:
     """All proxies; fed by the server, read by anybody, on one event loop."""
@@ -146,6 +150,11 @@ class Ledger:
         """The resource of that name the proxy last acknowledged; a secret comes without its body."""
         known = self._proxies.get(proxy)
         return known.rows[type_].acked.get(name) if known else None
+
+    def programmed(self, proxy: str) -> bool:
+        """Whether the proxy has acknowledged all of the newest snapshot, and no listener waits."""
+        known = self._proxies.get(proxy)
+        return known is not None and known.programmed
 
     def note(self, event: Event) -> None:
         """Write an event down and tell the listeners."""
@@ -223,7 +232,7 @@ def _view(proxy: str, known: _Proxy) -> ProxyState:
     return ProxyState(
         proxy=proxy,
         connected_since=known.connected_since,
-        programmed=known.programmed_for is not None and known.programmed_for is known.wanted,
+        programmed=known.programmed,
         types=tuple(
             TypeState(
                 type=type_,
