@@ -6,7 +6,6 @@ stands for any lines. `pytest --golden-update` writes blocks without such lines 
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -17,7 +16,7 @@ from typer.testing import CliRunner
 from lateen.cli.main import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("diff.md", "translate.md")
+PAGES = ("diff.md", "explain.md", "translate.md")
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _CUT = "…"
 
@@ -44,7 +43,6 @@ def printed(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return CliRunner().invoke(app, words[1:]).output
 
 
-@pytest.mark.skipif("COLUMNS" in os.environ, reason="help is folded to the terminal's width")
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_shows_what_is_printed(
     page: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

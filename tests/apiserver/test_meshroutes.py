@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from lateen.api.objects import FieldPlaces
 from lateen.apiserver.app import make_app
 from lateen.apiserver.overview import overview
 from tests.apiserver.serve import TOKEN, asked, client_of
@@ -97,3 +98,14 @@ async def test_decisions_are_asked_for_by_request() -> None:
         )
         assert (await asked(client, "GET", "/lateen/v1/decisions"))[1] == {"hops": [{"id": ""}]}
         assert (await asked(client, "GET", "/lateen/v1/decisions?id=%3F"))[0] == 400
+
+
+async def test_places_tell_where_each_field_stands() -> None:
+    store = store_with()
+    store.put(virtual_service("web"), places=FieldPlaces(file="a.yaml", places={"spec": (3, 1)}))
+    async with client_of(make_app(store, deps_for(store), token=TOKEN)) as client:
+        status, said = await asked(client, "GET", "/lateen/v1/places")
+    assert status == 200
+    (row,) = said["places"]
+    assert (row["kind"], row["name"], row["file"]) == ("VirtualService", "web", "a.yaml")
+    assert row["fields"] == {"spec": [3, 1]}

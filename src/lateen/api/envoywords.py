@@ -77,6 +77,24 @@ def read_words(name: str, tree: Any) -> Any:
         raise ValueError(str(fault)) from fault
 
 
+def knows(name: str) -> bool:
+    """Whether Envoy has a message of that full name."""
+    try:
+        message_class(name)
+    except KeyError:
+        return False
+    return True
+
+
+def read_tolerantly(name: str, tree: Any) -> Any:
+    """A message of a tree; fields that Envoy does not have are left out. Raises json_format.ParseError."""
+    from google.protobuf import json_format
+
+    return json_format.ParseDict(
+        tree, message_class(name)(), ignore_unknown_fields=True, descriptor_pool=_pool()
+    )
+
+
 def words_of(message: Any) -> dict[str, Any]:
     """The message as a tree, its fields named as in Envoy's documents."""
     from google.protobuf import json_format

@@ -14,6 +14,7 @@ from typing import cast
 from aiohttp import web
 
 from lateen.api.kinds import NETWORKING
+from lateen.api.objects import Obj
 from lateen.apiserver.configdumps import ALL, PARTS, part_of
 from lateen.apiserver.deps import ApiDeps, Change, Objects, Sources
 from lateen.apiserver.faults import ApiFault
@@ -74,6 +75,9 @@ def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.Rout
         objects = (o for group, kind in _SHOWN_KINDS for o in store.list(group=group, kind=kind))
         return json_response(overview(objects, now=clock.now(), revision=store.revision))
 
+    async def places(_: web.Request) -> web.Response:
+        return json_response({"places": [_places(obj) for obj in store.list() if obj.places]})
+
     async def config(request: web.Request) -> web.Response:
         return json_response(await _config(request, deps))
 
@@ -91,6 +95,7 @@ def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.Rout
         "/metrics/platform": platform,
         "/decisions": decisions,
         "/overview": shown,
+        "/places": places,
         "/events": events,
     }
     return [web.get(PREFIX + path, handler) for path, handler in gets.items()]
@@ -129,6 +134,19 @@ def writing_routes(deps: ApiDeps) -> list[web.RouteDef]:
         "/shutdown": shutdown,
     }
     return [web.post(PREFIX + path, handler) for path, handler in posts.items()]
+
+
+def _places(obj: Obj) -> dict[str, object]:
+    """Where each field of an object stands in its file."""
+    key, places = obj.key, obj.places
+    return {
+        "group": key.group,
+        "kind": key.kind,
+        "namespace": key.namespace,
+        "name": key.name,
+        "file": places.file if places else "",
+        "fields": dict(places.places) if places else {},
+    }
 
 
 async def _config(request: web.Request, deps: ApiDeps) -> dict[str, object]:

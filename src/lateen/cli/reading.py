@@ -1,7 +1,7 @@
 """What commands that look at files have in common: read them, tell what is wrong with them.
 
 In: paths from the command line.      Out: Draft, words on stderr.
-Before: stages/drafts.py              After: cli/translating.py, cli/explaining.py, cli/testing.py
+Before: stages/drafts.py              After: cli/translating.py, cli/explaining.py, cli/trying.py
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from lateen.api.objects import Obj
 from lateen.base.errors import LateenError
 from lateen.base.problem import Level
-from lateen.stages.drafts import Draft, draft_from
+from lateen.stages.drafts import Draft, draft_as_is, draft_from
 
 
 def read_draft(
@@ -31,3 +31,10 @@ def read_draft(
         said = "; ".join(problem.message for problem in draft.problems)
         raise LateenError(said or "there is nothing to read")
     return draft
+
+
+def running_draft(name: str) -> Draft:
+    """A running mesh as it is now. Raises Unreachable."""
+    from lateen.cli.meshobjects import everything_in_mesh
+
+    return draft_as_is(everything_in_mesh(name))

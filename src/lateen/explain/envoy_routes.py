@@ -64,11 +64,11 @@ def walk_table(table: RouteConfiguration, request: Request) -> Walk[Outcome]:
     if host.require_tls == pb.VirtualHost.ALL and request.scheme != "https":
         where = f"https://{request.authority}{request.path}"
         return Redirected(route="", origin="", status=301, location=where)
-    for route in host.routes:
+    for number, route in enumerate(host.routes):
         held = route_holds(route.match, request)
         yield Step(
             part=Part.RULE,
-            name=route.name,
+            name=route.name or f"routes[{number}]",
             held=held,
             because=lambda route=route: why_not_route(route.match, request),  # type: ignore[misc]
             origin=origin_of(route.metadata),

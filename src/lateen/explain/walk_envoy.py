@@ -47,6 +47,7 @@ from lateen.explain.urls import normalized
 
 _Manager = http_connection_manager_pb2.HttpConnectionManager
 TYPED_STRUCT = "xds.type.v3.TypedStruct"  # what carries a message of a kind that Envoy lacks
+_STRUCTS = frozenset({TYPED_STRUCT, "udpa.type.v1.TypedStruct"})
 _PREFIX = "type.googleapis.com/"
 # What these do is modelled, or it decides nothing about where a request goes.
 _MODELLED = frozenset(
@@ -102,7 +103,7 @@ def _unmodelled(name: str, config: Any) -> Step | None:
     kind = config.type_url.removeprefix(_PREFIX)
     if kind in _MODELLED:
         return None
-    if kind == TYPED_STRUCT:
+    if kind in _STRUCTS:
         kind = message_class(kind).FromString(config.value).type_url.removeprefix(_PREFIX)
     return Step(
         part=Part.FILTER, name=name, held=False, because=f"not modelled: {kind or 'no type'}"

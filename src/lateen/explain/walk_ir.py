@@ -144,17 +144,23 @@ def _outbound(plan: ProxyPlan, request: Request) -> Walk[Outcome]:
         network = narrowest(map(_network, here), request.address)
         if here:
             closest = [part for part in here if _network(part) == network]
-            origin = closest[0].origin if closest else BUILT_IN
             name = names.address_listener(address, request.port)
-            yield Step(part=Part.LISTENER, name=name, held=True, origin=origin)
+            yield Step(part=Part.LISTENER, name=name, held=True, origin=_own_origin(closest))
             return (yield from _taken(plan, closest, request))
     yield Step(
         part=Part.LISTENER,
         name=names.VIRTUAL_OUTBOUND,
         held=True,
-        because=lambda: f"nothing in the mesh listens at {request.address or 'it'}:{request.port}",
+        because=lambda: (
+            f"nothing in the mesh is at {request.address or request.host}:{request.port}"
+        ),
     )
     return _raw(((_elsewhere(plan), 100),), BUILT_IN, request)
+
+
+def _own_origin(parts: list[Outbound]) -> Origin | str:
+    """Where a listener comes from, if it is one service's alone."""
+    return "" if not parts or isinstance(parts[0], HttpOut) else parts[0].origin
 
 
 def _network(part: Outbound) -> str:

@@ -123,6 +123,12 @@ def draft_of_objects(objects: Sequence[Obj]) -> Draft:
     )
 
 
+def draft_as_is(objects: Iterable[Obj]) -> Draft:
+    """A mesh as it is: with the pods and endpoints that are among the objects, and no others."""
+    given = tuple(objects)
+    return Draft(objects=given, world=world_of(given))
+
+
 def named_workload(world: World, word: str, namespace: str = "") -> Workload:
     """The pod meant by `KIND/NAME[.NAMESPACE]`, `NAME`, or `NAMESPACE/NAME`: the first of several.
 

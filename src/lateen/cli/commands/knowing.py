@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from lateen.cli.options import Namespace, examples
+from lateen.cli.options import Name, Namespace, examples
 
 commands = typer.Typer()
 
@@ -127,3 +127,114 @@ def translate(  # noqa: PLR0913, PLR0917 - an option each
         as_json=output is Data.JSON,
     )
     raise typer.Exit(run_translate(asked))
+
+
+class Form(StrEnum):
+    """How a journey is told."""
+
+    TEXT = "text"
+    JSON = "json"
+    DOT = "dot"
+    HTML = "html"
+
+
+@commands.command(
+    short_help="Follow one request through the mesh, rule by rule, with file and line.",
+    epilog=examples(
+        "lateen explain GET http://reviews:9080/v1?x=1 --from deploy/productpage -f k8s/ -f istio/",
+        "lateen explain http://reviews:9080/ --from productpage -H 'end-user: jason' -f .   -o html",
+        "lateen explain https://shop.example.com/ -f .        by the ingress gateway",
+        "lateen explain http://reviews:9080/ --from web --why-not reviews/v3 -f .",
+        "lateen proxy config web -o json | lateen explain http://reviews:9080/ --dump -",
+    ),
+)
+def explain(  # noqa: PLR0913, PLR0917 - an option each
+    words: Annotated[
+        list[str], typer.Argument(help="[METHOD] URL: http, https, tcp or tls.", metavar="REQUEST")
+    ],
+    source: Annotated[
+        str,
+        typer.Option("--from", help="Who sends it: KIND/NAME[.NAMESPACE].", metavar="WORKLOAD"),
+    ] = "",
+    via: Annotated[
+        str,
+        typer.Option(
+            "--via", help="From outside, by this gateway (the ingress gateway).", metavar="GATEWAY"
+        ),
+    ] = "",
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-f", "--file", help="Files or folders; none: the running mesh.", metavar="PATH"
+        ),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("-H", "--header", help="A request header, as curl has it.", metavar="'A: B'"),
+    ] = None,
+    jwt: Annotated[
+        str,
+        typer.Option(
+            "--jwt", help="A token, or its claims as JSON; counts as signed.", metavar="TOKEN"
+        ),
+    ] = "",
+    client: Annotated[
+        str, typer.Option("--ip", help="From outside: the client's address.", metavar="ADDRESS")
+    ] = "",
+    why_not: Annotated[
+        str,
+        typer.Option("--why-not", help="Why does it not come to HOST, HOST/SUBSET or WORKLOAD?"),
+    ] = "",
+    dump: Annotated[
+        str,
+        typer.Option(
+            "--dump", help="An Envoy's config_dump, Istio's too; - for stdin.", metavar="FILE"
+        ),
+    ] = "",
+    inbound: Annotated[
+        bool, typer.Option("--inbound", help="With --dump: on its way in to the dumped pod.")
+    ] = False,
+    peer: Annotated[
+        str,
+        typer.Option("--peer", help="With --inbound: the caller's identity.", metavar="spiffe://…"),
+    ] = "",
+    output: Annotated[
+        Form, typer.Option("-o", "--output", help="text, json, dot or html.")
+    ] = Form.TEXT,
+    namespace: Namespace = "default",
+    name: Name = "default",
+) -> None:
+    """Follow one request from who sends it to who answers it.
+
+    Every proxy on the way: listener, virtual host, each rule tried and why it did or did not match,
+    shares, timeout, retries, fault; at the destination mTLS, tokens and every policy's rule; the answer,
+    by whom, and the file and line of each. Nothing is sent.
+    """
+    from lateen.cli.explaining import Question, run_explain
+    from lateen.explain.asking import ask_of, header_of
+
+    if len(words) > 2:
+        raise typer.BadParameter(f"one request, as in GET http://web:80/: {' '.join(words)}")
+    if source and via:
+        raise typer.BadParameter("--from a workload or --via a gateway, not both")
+    ask = ask_of(
+        words[0] if len(words) == 2 else "GET",
+        words[-1],
+        headers=[header_of(each) for each in header or ()],
+        jwt=jwt,
+    )
+    asked = Question(
+        ask=ask,
+        source=source,
+        via=via,
+        client=client,
+        paths=tuple(files or ()),
+        name=name,
+        namespace=namespace,
+        dump=dump,
+        inbound=inbound,
+        peer=peer,
+        why_not=why_not,
+        form=output.value,
+    )
+    raise typer.Exit(run_explain(asked))

@@ -1,0 +1,107 @@
+"""`lateen explain`: the whole way of one request, and why it went that way.
+
+In: a request, files, a running mesh or a dump.     Out: text, JSON, DOT or HTML.
+Before: explain/journey.py, explain/dumps.py        After: cli/commands/knowing.py
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from lateen.base.errors import NotFound
+from lateen.cli.reading import read_draft, running_draft
+from lateen.explain.asking import Ask
+from lateen.explain.drawing import data_of, dot_of, html_of, step_data
+from lateen.explain.journey import journey_from, journey_via
+from lateen.explain.mesh import mesh_of
+from lateen.explain.telling import line_of, told
+from lateen.explain.ways import Journey, ends_of
+from lateen.explain.whynot import why_not
+from lateen.stages.drafts import Draft, named_workload
+from lateen.world.model import Injection, Workload, World
+
+INGRESS = "ingressgateway"  # Istio's label `istio` of the gateway that clients outside come to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked: one request, from a workload (`source`) or by a gateway (`via`).
+
+    `paths` are files, none for the running mesh `name`; `dump` is a file with an Envoy's config_dump.
+    """
+
+    ask: Ask
+    source: str = ""
+    via: str = ""
+    client: str = ""
+    paths: tuple[str, ...] = ()
+    name: str = "default"
+    namespace: str = "default"
+    dump: str = ""
+    inbound: bool = False
+    peer: str = ""
+    why_not: str = ""
+    form: str = "text"
+
+
+def run_explain(asked: Question) -> int:
+    """Print the way of the request; exit status 1 if a proxy, and no app, answers all of it."""
+    if asked.dump:
+        from lateen.cli.dumping import run_dump
+
+        return run_dump(asked)
+    draft = (
+        read_draft(asked.paths, namespace=asked.namespace)
+        if asked.paths
+        else running_draft(asked.name)
+    )
+    journey = journey_of(draft, asked)
+    if asked.why_not:
+        return _print_why_not(asked, draft, journey)
+    print(_shown(journey, asked.form))
+    return 0 if any(end.answer.app for end in ends_of(journey)) else 1
+
+
+def journey_of(draft: Draft, asked: Question) -> Journey:
+    """The way of the request through a mesh; raises NotFound for a workload that is not there."""
+    mesh = mesh_of(draft.world, draft.plan)
+    if asked.source and asked.source != "outside":
+        source = named_workload(draft.world, asked.source)
+        return journey_from(mesh, asked.ask, source)
+    via = named_workload(draft.world, asked.via) if asked.via else ingress_of(draft.world)
+    return journey_via(mesh, asked.ask, via, client=asked.client)
+
+
+def ingress_of(world: World) -> Workload:
+    """The gateway that clients outside come to: the ingress gateway, or the only one there is."""
+    gateways = [w for w in world.workloads.values() if w.injection is Injection.GATEWAY]
+    ingress = [w for w in gateways if w.labels.get("istio") == INGRESS]
+    found = ingress or gateways
+    if not found:
+        raise NotFound("no gateway is here: name the workload that sends it (--from)")
+    return found[0]
+
+
+def _shown(journey: Journey, form: str) -> str:
+    match form:
+        case "json":
+            return json.dumps(data_of(journey), indent=2, ensure_ascii=False)
+        case "dot":
+            return dot_of(journey)
+        case "html":
+            return html_of(journey)
+    return "\n".join(told(journey))
+
+
+def _print_why_not(asked: Question, draft: Draft, journey: Journey) -> int:
+    reasons = why_not(journey, asked.why_not, draft.plan)
+    if asked.form == "json":
+        print(json.dumps({"reasons": [step_data(each) for each in reasons]}, indent=2))
+    elif not reasons:
+        print(f"{asked.ask.text} does come to {asked.why_not}")
+    else:
+        print(f"{asked.ask.text} does not come to {asked.why_not}:")
+        for each in reasons:
+            print(f"  {line_of(each)}")
+    return 1 if reasons else 0
