@@ -27,6 +27,30 @@ def test_what_is_carried_is_taken_in_silence() -> None:
     assert said("") == []
 
 
+def test_settings_of_proxies_are_carried() -> None:
+    text = """
+protocolDetectionTimeout: 2s
+dnsRefreshRate: 30s
+tlsDefaults: {minProtocolVersion: TLSV1_3, cipherSuites: [ECDHE-ECDSA-AES128-GCM-SHA256], ecdhCurves: [P-256]}
+meshMTLS: {minProtocolVersion: TLSV1_2}
+verifyCertificateAtClient: true
+outboundClusterStatName: "%SERVICE_FQDN%_%SERVICE_PORT%"
+inboundClusterStatName: "%SERVICE%"
+ingressClass: mesh
+ingressControllerMode: STRICT
+ingressService: front
+ingressSelector: front
+"""
+    assert said(text) == []
+
+
+def test_what_tls_1_3_leaves_no_choice_of_is_named() -> None:
+    for field in ("cipherSuites", "ecdhCurves"):
+        ((level, message),) = said(f"meshMTLS: {{{field}: [x]}}\n")
+        assert level is Level.WARNING
+        assert message.startswith(f"meshMTLS.{field}: ")
+
+
 def test_a_setting_without_effect_is_named() -> None:
     ((level, message),) = said("ingressClass: other\n")
     assert level is Level.WARNING
@@ -117,6 +141,23 @@ def test_authorizers_and_ways_of_reading_paths_are_carried() -> None:
             PROVIDER.format("includeRequestBodyInCheck: {}"),
             "extensionProviders[0].envoyExtAuthzHttp.includeRequestBodyInCheck.maxRequestBytes:"
             " must be positive",
+        ),
+        (
+            "tlsDefaults: {minProtocolVersion: TLSV1_1}\n",
+            "tlsDefaults.minProtocolVersion: wanted one of TLS_AUTO, TLSV1_2, TLSV1_3",
+        ),
+        (
+            "dnsRefreshRate: 1ms\n",
+            "dnsRefreshRate: duration must be greater than 1ms",
+        ),
+        (
+            "outboundClusterStatName: 'a_%SERVICE%_%SORT%'\n",
+            "outboundClusterStatName: unknown pattern %SORT%: wanted %SERVICE%, %SERVICE_NAME%,"
+            " %SERVICE_FQDN%, %SERVICE_PORT%, %TARGET_PORT%, %SERVICE_PORT_NAME%, %SUBSET_NAME%",
+        ),
+        (
+            "ingressControllerMode: SOMETIMES\n",
+            "ingressControllerMode: wanted one of OFF, DEFAULT, STRICT",
         ),
         (
             PROVIDER.format("headersToUpstreamOnAllow: ['x-*-y']"),

@@ -6,14 +6,17 @@ Before: api/shape.py, api/tree.py                  After: check/meshconfig.py, w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 
+from lateen.api.config import ConfigMap
 from lateen.api.destinationrule import LocalityLoadBalancerSetting, TcpKeepalive
 from lateen.api.extensionproviders import ExtensionProvider
 from lateen.api.fields import Api, Duration, Informative, NotYet, dec_hook
 from lateen.api.meta import LabelSelector
+from lateen.api.objects import Obj
 from lateen.api.proxydefaults import ANNOTATION, ProxyDefaults
 from lateen.api.shape import Fault, FaultKind, shape
 from lateen.api.tree import read_documents
@@ -35,6 +38,15 @@ class ProxyPathNormalization(Api, frozen=True, kw_only=True):
     normalization: str = "DEFAULT"
 
 
+STAT_WORDS = (
+    "%SERVICE%",
+    "%SERVICE_NAME%",
+    "%SERVICE_FQDN%",
+    "%SERVICE_PORT%",
+    "%TARGET_PORT%",
+    "%SERVICE_PORT_NAME%",
+    "%SUBSET_NAME%",
+)
 NORMALIZATIONS = ("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")
 
 
@@ -53,6 +65,24 @@ class DefaultProviders(Api, frozen=True, kw_only=True):
 
 
 ENCODINGS = ("TEXT", "JSON")
+class TLSConfig(Api, frozen=True, kw_only=True):
+    """TLS that is not the mesh's own: at gateways and towards hosts outside, where nothing closer says."""
+
+    min_protocol_version: str = "TLS_AUTO"
+    cipher_suites: tuple[str, ...] = ()
+    ecdh_curves: tuple[str, ...] = ()
+
+
+class MeshTLSConfig(Api, frozen=True, kw_only=True):
+    """TLS among the mesh's proxies.
+
+    What is asked for at least, of versions, is less than what they agree on: TLS 1.3, which has no
+    cipher suites to choose from.
+    """
+
+    min_protocol_version: Informative = None
+    cipher_suites: NotYet = None
+    ecdh_curves: NotYet = None
 
 
 class MeshConfig(Api, frozen=True, kw_only=True):
@@ -67,36 +97,53 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     access_log_encoding: str = "TEXT"
     access_log_file: str | None = None  # "" for none at all
     access_log_format: str = ""
+    ca: NotYet = None
+    ca_certificates: NotYet = None
+    config_sources: NotYet = None
+    disable_envoy_listener_log: NotYet = None
     connect_timeout: Duration | None = None
     default_destination_rule_export_to: tuple[str, ...] = ()
     default_providers: DefaultProviders | None = None
     default_service_export_to: tuple[str, ...] = ()
     default_virtual_service_export_to: tuple[str, ...] = ()
     discovery_selectors: tuple[LabelSelector, ...] = ()
-    dns_refresh_rate: NotYet = None
+    dns_refresh_rate: Duration | None = None
     enable_auto_mtls: bool | None = None
     enable_envoy_access_log_service: NotYet = None
     enable_prometheus_merge: NotYet = None
     enable_tracing: bool | None = None
     h2_upgrade_policy: str = ""
     inbound_traffic_policy: InboundTrafficPolicy | None = None
-    ingress_class: NotYet = None
-    ingress_controller_mode: NotYet = None
-    ingress_selector: NotYet = None
-    ingress_service: NotYet = None
+    ingress_class: str = ""
+    ingress_controller_mode: str = ""
+    ingress_selector: str = ""
+    ingress_service: str = ""
     locality_lb_setting: LocalityLoadBalancerSetting | None = None
-    # What is asked for at least, of versions, is less than what the mesh's proxies agree on: TLS 1.3.
-    mesh_m_tls: Informative = msgspec.field(default=None, name="meshMTLS")
-    outbound_cluster_stat_name: NotYet = None
-    protocol_detection_timeout: NotYet = None
+    mesh_m_tls: MeshTLSConfig | None = msgspec.field(default=None, name="meshMTLS")
+    inbound_cluster_stat_name: str = ""
+    outbound_cluster_stat_name: str = ""
+    protocol_detection_timeout: Duration | None = None
     proxy_http_port: NotYet = None
+    proxy_inbound_listen_port: NotYet = None
     proxy_listen_port: NotYet = None
     service_settings: Informative = None  # of several clusters
     tcp_keepalive: TcpKeepalive | None = None
-    tls_defaults: NotYet = None
+    tls_defaults: TLSConfig | None = None
     trust_domain: str = ""
     trust_domain_aliases: tuple[str, ...] = ()
-    verify_certificate_at_client: NotYet = None
+    verify_certificate_at_client: bool | None = None
+
+
+NOTHING_SAID = MeshConfig()
+
+
+def mesh_config_in(objects: Iterable[Obj]) -> MeshConfig:
+    """The settings in the ConfigMap among these that has them; what does not fit was told before."""
+    for obj in objects:
+        named = (obj.key.namespace, obj.key.name) == (NAMESPACE, NAME)
+        if named and isinstance(obj.typed, ConfigMap):
+            return read_mesh_config(obj.typed.data.get(KEY, ""))[0]
+    return NOTHING_SAID
 
 
 def read_mesh_config(text: str) -> tuple[MeshConfig, tuple[Fault, ...]]:

@@ -68,8 +68,15 @@ def check_ingress_class(ingress_class: IngressClass, at: At) -> Iterator[Problem
 
 def check_ingress_references(ingress: Ingress, at: At, inventory: Inventory) -> Iterator[Problem]:
     """Who sees to it, and the Services and Secrets it names."""
-    name = ingress.spec.ingress_class_name or ingress.metadata.annotations.get(CLASS_ANNOTATION)
-    if name and inventory.ingress_classes.get(name) != CONTROLLER:
+    mesh, annotated = inventory.mesh, ingress.metadata.annotations.get(CLASS_ANNOTATION)
+    mode = mesh.ingress_controller_mode
+    if mode == "OFF" or (mode == "STRICT" and not (annotated or ingress.spec.ingress_class_name)):
+        words = f"ingressControllerMode of the mesh's settings is {mode}: this one has no effect"
+        yield at.key("spec").warning(words, "ingressClassName: istio", NOT_YET_HONOURED)
+        return
+    name = ingress.spec.ingress_class_name or annotated
+    known = {**inventory.ingress_classes, mesh.ingress_class: CONTROLLER}
+    if name and known.get(name) != CONTROLLER:
         words = f'nobody here sees to Ingresses of class "{name}": this one has no effect'
         field = at.key("spec", "ingressClassName")
         yield field.warning(words, "ingressClassName: istio", NOT_YET_HONOURED)

@@ -16,7 +16,7 @@ from lateen.api.destinationrule import DestinationRule
 from lateen.api.fields import Labels
 from lateen.api.gateway import Gateway
 from lateen.api.ingress import CLASS, CONTROLLER, IngressClass
-from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
+from lateen.api.meshconfig import MeshConfig, mesh_config_in
 from lateen.api.objects import Obj
 from lateen.api.pod import Pod, PodSpec
 from lateen.api.service import Service
@@ -173,7 +173,7 @@ def inventory_of(
             o.key.namespace or o.key.name for o in objects if o.key.namespace or _is_namespace(o)
         )
         | {w.namespace for w in extra_workloads},
-        mesh=_mesh_of(objects),
+        mesh=mesh_config_in(objects),
         ingress_classes={CLASS: CONTROLLER}
         | {
             o.key.name: o.typed.spec.controller
@@ -181,13 +181,6 @@ def inventory_of(
             if isinstance(o.typed, IngressClass)
         },
     )
-
-
-def _mesh_of(objects: Sequence[Obj]) -> MeshConfig:
-    for obj in objects:
-        if isinstance(obj.typed, ConfigMap) and _pair(obj) == (NAMESPACE, NAME):
-            return read_mesh_config(obj.typed.data.get(KEY, ""))[0]
-    return MeshConfig()
 
 
 def _egress_ports(gateways: Iterable[Gateway], workloads: Sequence[Workload]) -> frozenset[int]:

@@ -7,6 +7,7 @@ Before: api/meshconfig.py, check/at.py                  After: check/service.py
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from lateen.api.codes import NOT_YET_HONOURED
@@ -19,12 +20,14 @@ from lateen.api.extensionproviders import (
     OpenTelemetryTracingProvider,
     ZipkinTracingProvider,
 )
+from lateen.api.gateway import CIPHERS
 from lateen.api.meshconfig import (
     ENCODINGS,
     KEY,
     NAME,
     NAMESPACE,
     NORMALIZATIONS,
+    STAT_WORDS,
     MeshConfig,
     read_mesh_config,
     read_proxy_annotation,
@@ -40,6 +43,8 @@ STREAMS = ("/dev/stdout", "/dev/stderr")
 _INBOUND = ("PASSTHROUGH", "LOCALHOST")
 _UPGRADES = ("", "DO_NOT_UPGRADE", "UPGRADE")
 _Collector = OpenTelemetryTracingProvider | ZipkinTracingProvider | EnvoyOpenTelemetryLogProvider
+_CONTROLLER = ("", "OFF", "DEFAULT", "STRICT")
+_VERSIONS = ("TLS_AUTO", "TLSV1_2", "TLSV1_3")
 _MODES = ("ALLOW_ANY", "REGISTRY_ONLY")
 
 
@@ -83,6 +88,9 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
         yield at.error(f"inboundTrafficPolicy.mode: wanted one of {', '.join(_INBOUND)}")
     if mesh.connect_timeout and mesh.connect_timeout.seconds < 0.001:
         yield at.error("connectTimeout: duration must be greater than 1ms")
+    yield from _tls_and_dns(mesh, at)
+    if mesh.ingress_controller_mode not in _CONTROLLER:
+        yield at.error(f"ingressControllerMode: wanted one of {', '.join(_CONTROLLER[1:])}")
     for name in (mesh.trust_domain, *mesh.trust_domain_aliases):
         if name and (fault := fqdn_fault(name)):
             yield at.error(f"trustDomain: {fault}")
@@ -126,6 +134,24 @@ def _told_of(mesh: MeshConfig, at: At) -> Iterator[Problem]:
     tracing = mesh.default_config.tracing if mesh.default_config else None
     if tracing and tracing.sampling is not None and not 0 <= tracing.sampling <= 100:
         yield at.error("defaultConfig.tracing.sampling: must be in range [0.0, 100.0]")
+def _tls_and_dns(mesh: MeshConfig, at: At) -> Iterator[Problem]:
+    tls, refresh = mesh.tls_defaults, mesh.dns_refresh_rate
+    if tls and tls.min_protocol_version not in _VERSIONS:
+        yield at.error(f"tlsDefaults.minProtocolVersion: wanted one of {', '.join(_VERSIONS)}")
+    for suite in tls.cipher_suites if tls else ():
+        if suite not in CIPHERS:
+            yield at.warning(f"tlsDefaults.cipherSuites: invalid cipher suite {suite!r} is ignored")
+    if refresh and refresh.seconds < 0.002:
+        yield at.error("dnsRefreshRate: duration must be greater than 1ms")
+    patterns = {
+        "inboundClusterStatName": mesh.inbound_cluster_stat_name,
+        "outboundClusterStatName": mesh.outbound_cluster_stat_name,
+    }
+    for field, pattern in patterns.items():
+        for word in re.findall(r"%[^%]*%", pattern):
+            if word not in STAT_WORDS:
+                known = ", ".join(STAT_WORDS)
+                yield at.error(f"{field}: unknown pattern {word}: wanted {known}")
 
 
 def _metadata(config: ProxyDefaults, path: str, at: At) -> Iterator[Problem]:

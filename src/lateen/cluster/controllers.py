@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lateen.api.meshconfig import NAMESPACE, mesh_config_in
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
 from lateen.cluster.actions import PROVIDED, Action
@@ -147,7 +148,8 @@ def _scheduled(observed: Observed, now: datetime) -> tuple[Action, ...]:
 
 def _gateways(observed: Observed, _: datetime) -> tuple[Action, ...]:
     written = [d for d in observed.all("Deployment") if observed.source_of(d.key) != PROVIDED]
-    ingresses = are_served(observed.all("Ingress"), observed.all("IngressClass"))
+    mesh = mesh_config_in(observed.all("ConfigMap", NAMESPACE))
+    ingresses = are_served(observed.all("Ingress"), observed.all("IngressClass"), mesh)
     wanted = gateway_objects(observed.all("Gateway"), written, ingresses=ingresses)
     return reconcile_gateways(wanted, observed.get, observed.source_of)
 
@@ -178,7 +180,15 @@ CONTROLLERS: tuple[PerObject | Whole, ...] = (
     ),
     Whole(
         reads=frozenset(
-            {"Gateway", "Ingress", "IngressClass", "Deployment", "Service", "ServiceAccount"}
+            {
+                "Gateway",
+                "Ingress",
+                "IngressClass",
+                "ConfigMap",
+                "Deployment",
+                "Service",
+                "ServiceAccount",
+            }
         ),
         reconcile=_gateways,
     ),

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lateen.api.ingress import CLASS, CONTROLLER, IS_DEFAULT
+from lateen.api.meshconfig import MeshConfig
 from lateen.api.objects import Obj
 from lateen.cluster.actions import PROVIDED, Action, PutObject
-from lateen.world.ingresses import served
+from lateen.world.ingresses import OWN_GATEWAY, gateway_labels, served
 
 
 def provided_ingress_classes(classes: Sequence[Obj]) -> tuple[Action, ...]:
@@ -31,6 +32,6 @@ def provided_ingress_classes(classes: Sequence[Obj]) -> tuple[Action, ...]:
     return (PutObject(raw=tree, source=PROVIDED),)
 
 
-def are_served(ingresses: Sequence[Obj], classes: Sequence[Obj]) -> bool:
-    """Whether some Ingress is for the ingress gateway."""
-    return bool(served(ingresses, classes))
+def are_served(ingresses: Sequence[Obj], classes: Sequence[Obj], mesh: MeshConfig) -> bool:
+    """Whether some Ingress is for lateen's own ingress gateway."""
+    return gateway_labels(mesh) == OWN_GATEWAY and bool(served(ingresses, classes, mesh))

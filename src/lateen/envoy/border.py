@@ -88,6 +88,7 @@ from lateen.envoy.wire import (
     ZERO,
     duration,
     made_by,
+    maybe_duration,
     packed,
     pipe_address,
     socket_address,
@@ -188,7 +189,7 @@ def _named(host: str, port: int, exit: Exit) -> str:
     return f"named|{port}|{exit.slot if exit.reach is not None else ''}|{host}"
 
 
-def _named_cluster(host: str, port: int, exit: Exit) -> Cluster:
+def _named_cluster(host: str, port: int, exit: Exit, refresh: float | None) -> Cluster:
     """A host that a ServiceEntry names: wherever it leads. Warming must not wait for DNS."""
     name = _named(host, port, exit)
     options = {}
@@ -199,6 +200,7 @@ def _named_cluster(host: str, port: int, exit: Exit) -> Cluster:
         type=Cluster.STRICT_DNS,
         dns_lookup_family=Cluster.V4_ONLY,
         typed_dns_resolver_config=_resolver(),
+        dns_refresh_rate=maybe_duration(refresh),
         wait_for_warm_on_init=FALSE,
         connect_timeout=duration(10),
         circuit_breakers=no_limits(),
@@ -331,7 +333,7 @@ def _clusters(plan: BorderPlan) -> Iterator[Cluster]:
         for exit in plan.exits
         for host, port in _names(exit)
     }
-    yield from (_named_cluster(*named[name]) for name in sorted(named))
+    yield from (_named_cluster(*named[name], plan.dns_refresh) for name in sorted(named))
     yield from map(_door_cluster, plan.doors)
 
 

@@ -244,6 +244,7 @@ def emit_backend(backend: Backend, system_roots: str) -> Cluster:
     limits, outside = backend.limits, isinstance(backend.discovery, Outside)
     cluster = Cluster(
         name=names.outbound_cluster(backend.id),
+        alt_stat_name=backend.stat_name,
         connect_timeout=duration(limits.connect_timeout),
         lb_policy=_POLICIES[Balance.ROUND_ROBIN if _undecided(backend) else backend.balance],
         circuit_breakers=thresholds(limits),

@@ -53,6 +53,7 @@ def emit_inbound_port(port: InboundPort) -> Cluster:
     wire = Wire.TCP if port.speech is Speech.TCP else port.wire
     name, app = names.inbound_cluster(port.port), port.app
     made = _to_dialled_address(name, port.origin, _INBOUND_SOURCE, wire, port.limits)
+    made.alt_stat_name = port.stat_name
     if app and not app.address:
         made.original_dst_lb_config.upstream_port_override.value = app.port
     elif app:

@@ -38,6 +38,7 @@ from lateen.envoy.sniffing import (
     only_at,
     original_dst,
     tls_inspector,
+    waited,
 )
 from lateen.envoy.tls import ALPN_HTTP, ALPN_TCP, mesh_server
 from lateen.envoy.watch import Reporter, watch_of
@@ -228,7 +229,7 @@ def emit_own_inbound(inbound: Inbound, reporter: Reporter) -> Listener:
         traffic_direction=INBOUND,
         metadata=made_by(port.origin),
         listener_filters=[*([tls_inspector()] if _sniffs_tls(port) else []), *http],
-        listener_filters_timeout=INBOUND_WAIT,
+        listener_filters_timeout=waited(inbound.wait, INBOUND_WAIT),
         continue_on_listener_filters_timeout=True,
         filter_chains=[_chain(site, kind, inbound, reporter) for kind in _kinds(site)],
     )
@@ -243,7 +244,7 @@ def emit_inbound(inbound: Inbound, reporter: Reporter) -> Listener:
         traffic_direction=INBOUND,
         metadata=made_by(BUILT_IN),
         listener_filters=_listener_filters(inbound),
-        listener_filters_timeout=INBOUND_WAIT,
+        listener_filters_timeout=waited(inbound.wait, INBOUND_WAIT),
         continue_on_listener_filters_timeout=True,
         filter_chains=[_itself(reporter), *chains],
         access_log=closed_logs(reporter.telemetry.server.logs),

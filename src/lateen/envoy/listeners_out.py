@@ -28,6 +28,7 @@ from lateen.envoy.sniffing import (
     http_inspector,
     original_dst,
     tls_inspector,
+    waited,
 )
 from lateen.envoy.watch import Reporter, Watch, watch_of
 from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
@@ -89,6 +90,7 @@ class ListenerOut:
     targets: tuple[TcpTarget, ...]
     elsewhere: Elsewhere
     reads: Paths | None = None
+    wait: float | None = None
 
     def target(self, id: BackendId) -> TcpTarget:
         """The target of one of the parts' backends."""
@@ -125,6 +127,7 @@ def outbound_listeners(
             ),
             elsewhere=elsewhere,
             reads=plan.reads,
+            wait=plan.wait,
         )
         for (address, port), parts in places.items()
     )
@@ -225,7 +228,7 @@ def emit_outbound(listener: ListenerOut, reporter: Reporter) -> Listener:
         bind_to_port=TRUE if first.own else FALSE,
         traffic_direction=OUTBOUND,
         metadata=made_by(first.origin),
-        listener_filters_timeout=OUTBOUND_WAIT,
+        listener_filters_timeout=waited(listener.wait, OUTBOUND_WAIT),
         continue_on_listener_filters_timeout=True,
     )
     with_sni = any(isinstance(part, SniOut) and not part.within for part in listener.parts)

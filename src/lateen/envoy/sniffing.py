@@ -45,6 +45,11 @@ RAW = FilterChainMatch(transport_protocol="raw_buffer")
 RAW_HTTP = FilterChainMatch(transport_protocol="raw_buffer", application_protocols=HTTP_NAMES)
 
 
+def waited(asked: float | None, otherwise: Duration) -> Duration:
+    """How long first bytes are waited for: as asked, in seconds (0 for ever), or as it is otherwise."""
+    return otherwise if asked is None else duration(asked)
+
+
 def _filter(kind: str, config: Message, off: Predicate | None = None) -> ListenerFilter:
     return ListenerFilter(
         name=f"envoy.filters.listener.{kind}", typed_config=packed(config), filter_disabled=off

@@ -110,7 +110,9 @@ def ordinary_client(
     security: OriginateTls, *, sni: str, alpn: tuple[str, ...], system_roots: str
 ) -> TransportSocket:
     """TLS to a host outside, verified against the PEM file of roots unless told not to."""
-    common = CommonTlsContext(alpn_protocols=alpn)
+    parameters = TlsParameters(cipher_suites=security.ciphers, ecdh_curves=security.curves)
+    chosen = parameters if security.ciphers or security.curves else None
+    common = CommonTlsContext(alpn_protocols=alpn, tls_params=chosen)
     if security.secret:
         common.tls_certificate_sds_secret_configs.add(name=security.secret, sds_config=ads())
     if security.verify:

@@ -97,6 +97,8 @@ class OriginateTls:
     root: str = ""
     sans: tuple[str, ...] = ()
     verify: bool = True
+    ciphers: tuple[str, ...] = ()  # none leaves the default, here and below
+    curves: tuple[str, ...] = ()
 
 
 Security = Plaintext | MeshMtls | OriginateTls
@@ -203,6 +205,7 @@ class Backend:
     limits: Limits = field(default_factory=Limits)
     ejection: Ejection | None = None
     policies: tuple[Origin, ...] = ()
+    stat_name: str = ""  # what it is counted as, if not by its own name
     origin: Origin
 
 

@@ -61,8 +61,12 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BorderPlan:
-    """All doors and exits. `own_addresses`: every IPv4 address of the host."""
+    """All doors and exits. `own_addresses`: every IPv4 address of the host.
+
+    `dns_refresh`: after how many seconds a name outside is looked up anew; None for Envoy's own.
+    """
 
     doors: tuple[Door, ...] = ()
     exits: tuple[Exit, ...] = ()
     own_addresses: tuple[str, ...] = ()
+    dns_refresh: float | None = None

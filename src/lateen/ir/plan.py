@@ -146,6 +146,7 @@ class InboundPort:
     app: AppAt | None = None
     bind: str = ""
     limits: Limits = field(default_factory=Limits)
+    stat_name: str = ""  # what it is counted as, if not by its own name
     origin: Origin
 
 
@@ -154,12 +155,15 @@ class Inbound:
     """Everything that comes in to a sidecar; ports not listed get `otherwise`.
 
     `mtls_from` is what says so of mTLS: of single ports, and (0) of all others; none by default.
+    `wait`: how long a silent connection is waited for where a port declares no protocol, in seconds
+    (0: until it speaks); None for the emitter's own.
     """
 
     ports: tuple[InboundPort, ...]
     otherwise: Mtls
     authorization: Authorization = EVERYTHING_ALLOWED
     mtls_from: tuple[tuple[int, Origin], ...] = ()
+    wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +275,7 @@ class ProxyPlan:
     """The whole of one proxy's configuration, in the words of traffic.
 
     A sidecar has `outbound` and `inbound`; a gateway has `gateway` (and `authorization` on it).
-    `reads`: how paths of outbound requests are read, None for merged.
+    `reads`: how paths of outbound requests are read, None for merged. `wait`: as of Inbound.
     `allow_any`: traffic to unknown hosts leaves by the border, or by way of `egress_proxy`;
     otherwise it is refused.
     """
@@ -292,3 +296,4 @@ class ProxyPlan:
     trust_domain: str = "cluster.local"
     reads: Paths | None = None
     telemetry: Telemetry = USUAL
+    wait: float | None = None

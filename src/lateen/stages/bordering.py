@@ -59,6 +59,7 @@ class Bordering:
                 for slot in sorted(slots)
             ),
             own_addresses=self.own_addresses,
+            dns_refresh=_dns_refresh(planned),
         )
 
     def _doors(self, planned: Planned, ports: Mapping[int, int]) -> Iterator[Door]:
@@ -92,6 +93,11 @@ class Bordering:
             reach=_outside(passing),
             registry=registry,
         )
+
+
+def _dns_refresh(planned: Planned) -> float | None:
+    rate = planned.world.mesh.dns_refresh_rate
+    return None if rate is None else rate.seconds
 
 
 def _registries(

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lateen.api.kinds import KUBERNETES_NETWORKING
+from lateen.api.meshconfig import NAMESPACE, mesh_config_in
 from lateen.api.objects import Obj
 from lateen.api.service import Service
 from lateen.stages.openings import Opening
 from lateen.store.interface import Store
-from lateen.world.ingresses import served
+from lateen.world.ingresses import gateway_labels, served
 
 ADDRESS = "127.0.0.1"
 PORT_IN_USE = "PortInUse"
@@ -32,6 +33,8 @@ def expose(
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     front: dict[int, dict[str, Any]] = {}
     shut = frozenset(closed)
+    mesh = mesh_config_in(store.list(group="", kind="ConfigMap", namespace=NAMESPACE))
+    gateway = gateway_labels(mesh).items()
     for opening in openings:
         if opening.own:
             number = opening.on_host(ports)
@@ -39,13 +42,13 @@ def expose(
             if number in shut:
                 told["error"] = PORT_IN_USE
             found.setdefault((opening.service.namespace, opening.service.name), []).append(told)
-            if any(pod.labels.get("istio") == "ingressgateway" for pod, _ in opening.pods):
+            if any(gateway <= pod.labels.items() for pod, _ in opening.pods):
                 front[opening.port] = told
     for obj in store.list(group="", kind="Service"):
         _put(store, obj, _status(obj, found.get((obj.key.namespace, obj.key.name), ())))
     ingresses = store.list(group=KUBERNETES_NETWORKING, kind="Ingress")
     classes = store.list(group=KUBERNETES_NETWORKING, kind="IngressClass")
-    served_here = {obj.key for obj in served(ingresses, classes)}
+    served_here = {obj.key for obj in served(ingresses, classes, mesh)}
     for obj in ingresses:
         wanted = (80, 443) if obj.raw["spec"].get("tls") else (80,)
         told_of = [front[port] for port in wanted if port in front]

@@ -40,7 +40,7 @@ from lateen.translate.localities import (
     preference_of,
     ranked,
 )
-from lateen.translate.meshwide import NOTHING_SAID, MeshWide
+from lateen.translate.meshwide import NOTHING_SAID, MeshWide, stat_name
 from lateen.translate.mtls import MtlsIndex
 from lateen.translate.settings import (
     balance_of,
@@ -221,7 +221,7 @@ def _backend(
         if known
         else _discovery(service, port, rules.subsets[id.subset].value.labels if id.subset else {}),
         wire=_wire(id, port, policy, client, problems),
-        security=_security(id, service, policy, _peers(service, known, client), balance, problems),
+        security=_security(id, service, policy, known, client, balance, problems),
         balance=balance,
         hashing=None if balance is Balance.PASSTHROUGH else hashing_of(said),
         by_source=isinstance(hash_of(rules, port.number, id.subset), SourceHash),
@@ -233,6 +233,7 @@ def _backend(
         if policy.outlier
         else None,
         policies=policy.origins,
+        stat_name=stat_name(client.wide.stat_name, service, port, id.subset),
         origin=rules.subsets[id.subset].origin if id.subset else port.origin,
     )
 
@@ -324,11 +325,13 @@ def _security(
     id: BackendId,
     service: Service,
     policy: Effective,
-    peers: _Peers,
+    known: tuple[Endpoint, ...],
+    client: Client,
     balance: Balance,
     problems: list[Problem],
 ) -> Security:
-    identities = peers.identities
+    peers = _peers(service, known, client)
+    identities, wide = peers.identities, client.wide
     sni = f"outbound_.{id.port}_.{id.subset}_.{id.host}"
     tls = policy.tls.value if policy.tls else None
     if tls is None:
@@ -364,7 +367,9 @@ def _security(
                 secret=own if tls.mode == "MUTUAL" else "",
                 root=root,
                 sans=tuple(tls.subject_alt_names) or service.sans,
-                verify=not tls.insecure_skip_verify,
+                verify=not tls.insecure_skip_verify and (wide.verify or bool(root)),
+                ciphers=wide.ciphers,
+                curves=wide.curves,
             )
         case _:
             return Plaintext()

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lateen.api.meshconfig import MeshConfig
 from lateen.api.sidecar import UNIX, IstioIngressListener, Sidecar
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
 from lateen.ir.backends import Limits, Wire
 from lateen.ir.plan import ANYWHERE, AppAt, Inbound, InboundPort, Speech
 from lateen.translate.faults import not_carried
+from lateen.translate.meshwide import stat_name
 from lateen.translate.policy import authorization_of
 from lateen.translate.settings import limits_of
 from lateen.translate.views import Index, sight_of
@@ -78,6 +80,7 @@ def inbound_of(
             app=_app(found, faults) or (_on_loopback(found, number) if loopback else None),
             bind=_bind(found.listener, workload),
             limits=_limits(index, workload, sidecar, found),
+            stat_name=_stat_name(index.world.mesh.inbound_cluster_stat_name, found),
             origin=found.origin,
         )
         for number, found in sorted(declared.items())
@@ -87,6 +90,7 @@ def inbound_of(
         otherwise=modes.mode,
         authorization=authorization,
         mtls_from=modes.origins,
+        wait=wait_of(index.world.mesh),
     )
     return made, tuple(faults)
 
@@ -169,6 +173,19 @@ def _limits(
         said = rules.effective(declared.number).pool
         pool = said.value if said else None
     return limits_of(pool, mesh=index.wide)
+
+
+def wait_of(mesh: MeshConfig) -> float | None:
+    """How long a proxy waits for the first bytes where no protocol is declared, in seconds."""
+    timeout = mesh.protocol_detection_timeout
+    return None if timeout is None else timeout.seconds
+
+
+def _stat_name(pattern: str, declared: _Declared) -> str:
+    """As Istio has it, for ports that a Service leads to."""
+    service = declared.service
+    port = service.port(declared.number) if service else None
+    return stat_name(pattern, service, port) if service and port else ""
 
 
 def _speech(protocol: Protocol) -> Speech:

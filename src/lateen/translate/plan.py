@@ -19,7 +19,7 @@ from lateen.translate.calling import called_backends, callees
 from lateen.translate.certfiles import file_credentials
 from lateen.translate.envoyfilters import patches_for
 from lateen.translate.gateways import gateway_view
-from lateen.translate.inbound import inbound_of
+from lateen.translate.inbound import inbound_of, wait_of
 from lateen.translate.outbound import OutboundView, View, outbound_view, view_of
 from lateen.translate.policy import authorization_of, reads_of
 from lateen.translate.reporting import telemetry_of
@@ -122,6 +122,7 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         trust_domain=index.world.trust_domain,
         reads=reads_of(index.world.mesh),
         telemetry=telemetry,
+        wait=wait_of(index.world.mesh),
     )
     found = dict.fromkeys(
         [*shared.problems, *problems, *further.problems, *unread, *lacking, *untold]

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from lateen.api.gateway import CIPHERS, Gateway, Server, ServerTLSSettings
+from lateen.api.gateway import Gateway, Server, ServerTLSSettings
+from lateen.api.meshconfig import TLSConfig
 from lateen.api.sidecar import UNIX
 from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import Origin
@@ -22,6 +23,7 @@ from lateen.translate.credentials import credentials_of
 from lateen.translate.faults import not_carried, taken
 from lateen.translate.hosts import covers, full_host
 from lateen.translate.inbound import services_of
+from lateen.translate.meshwide import known_ciphers
 from lateen.world.model import Owned, Protocol, Workload, World
 from lateen.world.protocols import protocol_named
 
@@ -193,13 +195,16 @@ def _ended(state: _Opening, place: ServerPlace, tls: ServerTLSSettings) -> Gatew
     state.secrets |= {secret.name: secret for secret in found.secrets}
     if found.root:
         state.roots[found.root.name] = found.root
+    usual = state.world.mesh.tls_defaults or TLSConfig()
+    if tls.mode == "ISTIO_MUTUAL":
+        usual = TLSConfig()
     return GatewayTls(
         hosts=tuple(dict.fromkeys(host for _, host in place.hosts)),
         secrets=tuple(secret.name for secret in found.secrets),
-        min_version=_version(tls.min_protocol_version),
+        min_version=_version(tls.min_protocol_version) or _version(usual.min_protocol_version),
         max_version=_version(tls.max_protocol_version),
-        ciphers=tuple(each for each in tls.cipher_suites if each in CIPHERS),
-        curves=tls.ecdh_curves,
+        ciphers=known_ciphers(tls.cipher_suites or usual.cipher_suites),
+        curves=tls.ecdh_curves or usual.ecdh_curves,
         client=found.client,
         table=place.table,
         origin=place.origin,

@@ -15,12 +15,12 @@ from typing import TypeVar, cast
 
 from msgspec import structs
 
-from lateen.api.config import ConfigMap, Secret
+from lateen.api.config import Secret
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.envoyfilter import EnvoyFilter
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway
-from lateen.api.meshconfig import KEY, NAME, NAMESPACE, MeshConfig, read_mesh_config
+from lateen.api.meshconfig import MeshConfig, mesh_config_in
 from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.objects import Obj
 from lateen.api.proxyconfig import ProxyConfig
@@ -58,7 +58,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
     by_kind: dict[str, list[Obj]] = {}
     for obj in objects:
         by_kind.setdefault(obj.key.kind, []).append(obj)
-    mesh = _mesh_config(by_kind.get("ConfigMap", ()))
+    mesh = mesh_config_in(by_kind.get("ConfigMap", ()))
     _discover(by_kind, mesh)
     trust_domain = mesh.trust_domain or trust_domain
     labels = {o.key.name: o.meta.labels for o in by_kind.get("Namespace", ())}
@@ -79,7 +79,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         for s in entry_services(o, trust_domain)
     ]
     ingresses = from_ingresses(
-        by_kind.get("Ingress", ()), by_kind.get("IngressClass", ()), services
+        by_kind.get("Ingress", ()), by_kind.get("IngressClass", ()), services, mesh
     )
     entries = [_service_for(e, mesh.default_service_export_to) for e in entries]
     return World(
@@ -138,14 +138,6 @@ def _discover(by_kind: dict[str, list[Obj]], mesh: MeshConfig) -> None:
     } | {ROOT_NAMESPACE}
     for kind in by_kind.keys() - _ALWAYS_THERE:
         by_kind[kind] = [o for o in by_kind[kind] if o.key.namespace in selected]
-
-
-def _mesh_config(objects: Iterable[Obj]) -> MeshConfig:
-    """Istio's settings for the whole mesh; what does not fit in them was refused or told before."""
-    for obj in objects:
-        if (obj.key.namespace, obj.key.name) == (NAMESPACE, NAME):
-            return read_mesh_config(cast("ConfigMap", obj.typed).data.get(KEY, ""))[0]
-    return MeshConfig()
 
 
 def _owned(objects: Iterable[Obj], kind: type[T]) -> tuple[Owned[T], ...]:
