@@ -4,6 +4,7 @@ setting for the whole mesh."""
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 import socket
 import ssl
@@ -206,6 +207,25 @@ def test_cors_and_a_delegate(shop: Mesh) -> None:
 def test_the_mesh_refuses_what_nobody_serves(shop: Mesh) -> None:
     assert shop.call("http://198.51.100.7/").status == 502
     assert shop.call("http://web/").status == 200
+
+
+def test_a_proxy_is_told_of_what_its_workload_is_said_to_need(shop: Mesh) -> None:
+    project = shop.folder / "lateen.yaml"
+    before = project.read_text()
+
+    def told() -> tuple[str, int]:
+        rows = json.loads(shop.lateen("proxy", "status", "-o", "json", check=False).stdout)
+        (row,) = (row for row in rows["proxies"] if row["pod"].startswith("web"))
+        return row["scope"], row["size"]["EDS"]["resources"]
+
+    scope, sets = told()
+    assert scope == ""
+    assert sets > 1
+    project.write_text(f"{before}needs: {{shop/web: [istio-system/*]}}\n")
+    assert eventually(lambda: "needs[" in told()[0] and told()[1] < sets)
+    assert eventually(lambda: shop.call("http://web/").status == 502)
+    project.write_text(before)
+    assert eventually(lambda: shop.call("http://web/").status == 200)
 
 
 NAMED = """

@@ -55,3 +55,68 @@ def test_a_mounted_file_is_sent_and_one_that_is_not_there_is_told() -> None:
 def test_the_systems_own_roots_are_known_without_a_mount() -> None:
     assert set(map(str, told("/etc/ssl/certs/ca-certificates.crt").values())) == {"([], [])"}
     assert set(map(str, told("system").values())) == {"([], [])"}
+
+
+LISTED = "/own/ca.crt, caCrl: {}"
+
+
+def test_what_a_roots_authority_took_back_is_sent_with_it() -> None:
+    text = TEXT.replace("ca.crt: cm9vdA==", "ca.crt: cm9vdA==, ca.crl: bGlzdA==")
+    (made,) = (
+        made
+        for made in plans(world_in(text % LISTED.format("/own/ca.crl")))
+        if made.plan.proxy.pod == "client"
+    )
+    assert [(r.name, r.pem, r.revoked) for r in made.plan.roots] == [
+        ("file-root:/own/ca.crt~/own/ca.crl", b"root", b"list")
+    ]
+
+
+def test_roots_whose_list_is_missing_are_not_trusted() -> None:
+    assert told(LISTED.format("/own/ca.crl"))["client"] == (
+        [],
+        ["file /own/ca.crl of the proxy of shop/client does not exist"],
+    )
+
+
+def test_a_list_for_the_systems_own_roots_is_told_to_have_no_effect() -> None:
+    _, words = told("system, caCrl: /own/ca.crl")["client"]
+    assert words == ["a caCrl is for roots of caCertificates; nothing is revoked of the system's"]
+
+
+GATEWAY = """
+apiVersion: v1
+kind: Secret
+metadata: {name: edge, namespace: shop}
+data: {tls.crt: Y2VydA==, tls.key: a2V5, ca.crt: cm9vdA==, ca.crl: bGlzdA==}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {app: edge}
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: ["*"]
+    tls: {mode: MUTUAL, serverCertificate: /c/tls.crt, privateKey: /c/tls.key, caCertificates: /c/ca.crt, caCrl: /c/ca.crl}
+---
+pods:
+  shop:
+    edge:
+      ip: 198.18.9.9
+      labels: {app: edge}
+      image: auto
+      annotations:
+        sidecar.istio.io/userVolume: '{"own": {"secret": {"secretName": "edge"}}}'
+        sidecar.istio.io/userVolumeMount: '{"own": {"mountPath": "/c"}}'
+"""
+
+
+def test_a_gateways_clients_are_looked_up_in_the_list_of_the_revoked() -> None:
+    (made,) = plans(world_in(GATEWAY))
+    (root,) = made.plan.roots
+    assert root.revoked == b"list"
+    (port,) = made.plan.gateway
+    client = port.tls[0].client
+    assert client
+    assert client.root == root.name

@@ -170,7 +170,7 @@ class ClientTLSSettings(Api, frozen=True, kw_only=True):
     client_certificate: str = ""
     private_key: str = ""
     ca_certificates: str = ""
-    ca_crl: NotYet = None
+    ca_crl: str = ""
 
 
 class PortTrafficPolicy(Api, frozen=True, kw_only=True):

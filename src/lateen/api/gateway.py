@@ -58,7 +58,7 @@ class ServerTLSSettings(Api, frozen=True, kw_only=True):
     server_certificate: str = ""
     private_key: str = ""
     ca_certificates: str = ""
-    ca_crl: NotYet = None
+    ca_crl: str = ""
     ca_cert_credential_name: str = ""
     tls_certificates: tuple[TLSCertificate, ...] = ()
     subject_alt_names: tuple[str, ...] = ()

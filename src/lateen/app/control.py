@@ -142,6 +142,7 @@ class ControlPlane:
             clock=self.clock,
             look_in=self.building.look_in,
             tell=self.news.tell,
+            needed=self._wake_traffic,
         )
         self.following = Following(paths=lambda: self.settings.paths, read=self._read_sources)
         self.certifying = Certifying(
@@ -192,6 +193,7 @@ class ControlPlane:
             bordering=Bordering(run_dir=settings.run_dir, own_addresses=addresses_of_this_host()),
             ports=lambda: self.settings.ports,
             closed=self.reporting.closed_doors,
+            needs=lambda: self.sourcing.needs,
         )
         self._draining = False
         self._controllers: asyncio.Task[None] | None = None

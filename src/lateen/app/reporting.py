@@ -28,7 +28,7 @@ from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
 from lateen.envoy.names import BORDER_NODE
 from lateen.envoy.resources import Resource
-from lateen.ir.plan import ProxyPlan
+from lateen.ir.plan import Proxy, ProxyPlan, Role
 from lateen.stages.building import Building
 from lateen.stages.planning import Planning
 from lateen.stages.quarantining import Quarantine
@@ -36,6 +36,7 @@ from lateen.stages.resolving import slot_of
 from lateen.stages.sourcing import Sourcing
 from lateen.store.interface import Store
 from lateen.telemetry.admin import ask_admin
+from lateen.translate.scope import chosen_for
 from lateen.xds.ledger import Ledger, ProxyState
 
 BUG = "LAT9999"
@@ -182,6 +183,7 @@ class Reporting:
             "kept": sum(t.kept for t in types),
             "sent": {t.type.short: t.sent for t in types},
             "bytes": sum(len(r.body) for some in resources.values() for r in some.values()),
+            "scope": self._scope(proxy),
             "size": {type_.short: _size(some) for type_, some in resources.items()},
             "since": state.connected_since if state else None,
             "certificateSeconds": self.certifying.seconds_of(proxy.id),
@@ -190,6 +192,15 @@ class Reporting:
                 for r in (state.refusals if state else ())
             ],
         }
+
+    def _scope(self, proxy: Proxy) -> str:
+        """What bounds the hosts a sidecar is told of; "" for all of the mesh."""
+        world = self.planning.latest.world if self.planning.latest else None
+        workload = world.workloads.get((proxy.namespace, proxy.pod)) if world else None
+        if world is None or workload is None or proxy.role is Role.GATEWAY:
+            return ""
+        origin = chosen_for(world, workload).origin
+        return str(origin) if origin else ""
 
     def _proxy_words(self) -> dict[tuple[str, str], str]:
         return {

@@ -30,6 +30,7 @@ from lateen.stages.rerouting import Rerouting
 from lateen.stages.running import Running
 from lateen.stages.securing import Securing
 from lateen.store.interface import Event, Store
+from lateen.world.needs import Needs
 from lateen.xds.server import Ads
 
 TIDY_EVERY = 600.0  # seconds
@@ -52,6 +53,7 @@ class Rounds:
     bordering: Bordering
     ports: Callable[[], Mapping[int, int]]
     closed: Callable[[], Iterable[int]]  # ports of the host that could not be opened
+    needs: Callable[[], Needs] = dict  # what workloads are said to call
     due: bool = True  # whether what proxies should run may be out of date
     _traffic: Traffic = field(default_factory=Traffic)
     _moves: Moves = field(default_factory=Moves)
@@ -122,7 +124,7 @@ class Rounds:
             gc.enable()
 
     def _plan_all(self) -> None:
-        planned = self.planning.step(self.store.list(), self.quarantine.keys())
+        planned = self.planning.step(self.store.list(), self.quarantine.keys(), self.needs())
         self.securing.put(planned.plans.values(), planned.resources)
         self.securing.follow(planned.world, self.origin_of)
         self.quarantine.made(planned.resources)

@@ -114,6 +114,9 @@ def _tls(tls: ServerTLSSettings, at: At) -> Iterator[Problem]:
     ):
         if hashes and tls.mode not in ("MUTUAL", "OPTIONAL_MUTUAL"):
             yield at.key(name).warning(f"{name} is only looked at with MUTUAL")
+    if tls.ca_crl and named:
+        words = "with a credentialName the list of the revoked is taken from its Secret"
+        yield at.key("caCrl").warning(words, "ca.crl in that Secret")
     for index, suite in enumerate(tls.cipher_suites):
         if suite not in CIPHERS:
             words = f"ignoring invalid cipher suites: [{suite}]"

@@ -36,7 +36,10 @@ def run_proxy_status(name: str, *, as_json: bool) -> int:
 
 def _print_proxies(proxies: list[dict[str, Any]]) -> None:
     rows = [
-        ("NAMESPACE", "POD", "TYPE", "STATE", "CDS", "EDS", "LDS", "RDS", "SIZE", "CERTIFICATE")
+        (
+            *("NAMESPACE", "POD", "TYPE", "STATE", "CDS", "EDS", "LDS", "RDS", "SIZE"),
+            *("CERTIFICATE", "TOLD OF"),
+        )
     ]
     rows += [
         (
@@ -47,6 +50,7 @@ def _print_proxies(proxies: list[dict[str, Any]]) -> None:
             *(_size(row["size"].get(t)) for t in ("CDS", "EDS", "LDS", "RDS")),
             amount_of(row["bytes"]),
             f"{age(row['certificateSeconds'])} left" if row["certificateSeconds"] else "-",
+            _told_of(row),
         )
         for row in proxies
     ]
@@ -69,6 +73,13 @@ def amount_of(size: int) -> str:
 def _size(told: dict[str, int] | None) -> str:
     """`12 (3.4 KB)`: how many resources of a type a proxy has, and their bytes."""
     return f"{told['resources']} ({amount_of(told['bytes'])})" if told else "-"
+
+
+def _told_of(row: dict[str, Any]) -> str:
+    """What bounds the hosts a proxy is told of."""
+    if row["role"] == "router":
+        return "what it routes to"
+    return row["scope"] or "the whole mesh"
 
 
 def run_proxy_config(name: str, word: str, part: str, *, namespace: str, as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""Read `lateen.yaml`, which maps image names to source and ports to ports.
+"""Read `lateen.yaml`, which maps image names to source and ports to ports, and says what workloads call.
 
 In: the paths given.         Out: Project and problems.
 Before: api/tree.py          After: build/, app/
@@ -9,6 +9,8 @@ Before: api/tree.py          After: build/, app/
         dockerfile: Dockerfile         # optional, inside the build folder
     ports:
       80: 8080                         # Gateway port: port on 127.0.0.1
+    needs:
+      shop/web: [cart, info/details]   # what a workload calls, see needs.py
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ from lateen.api.tree import Document, read_documents
 from lateen.base.origin import Origin, Place
 from lateen.base.problem import Level, Problem, has_errors
 from lateen.sources.files import PROJECT_FILE, shown_path
+from lateen.sources.needs import read_needs
+from lateen.world.needs import Needs
 
-_TOP = ("images", "ports")
+_TOP = ("images", "ports", "needs")
 _IMAGE = ("build", "dockerfile")
 
 
@@ -51,6 +55,7 @@ class Project:
     file: Path | None = None
     images: Mapping[str, Build] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
+    needs: Needs = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
 
     def build_of(self, image: str) -> Build | None:
@@ -126,10 +131,12 @@ class _Reader:
         top = self._mapping("", self._document.value, _TOP)
         images = self._mapping("images", top.get("images") or {}, None)
         ports = self._mapping("ports", top.get("ports") or {}, None)
+        needs = self._mapping("needs", top.get("needs") or {}, None)
         return Project(
             file=self._file,
             images=dict(self._images(images)),
             ports=dict(self._ports(ports)),
+            needs=dict(read_needs(needs, self._origin, self._add)),
             folders=folders,
         )
 

@@ -23,10 +23,12 @@ from lateen.envoy.memo import Memo
 from lateen.envoy.resources import Resources
 from lateen.ir.plan import ProxyPlan
 from lateen.sources.files import Loaded, read_paths
+from lateen.sources.project import read_project
 from lateen.translate.plan import plan_for, proxy_of
 from lateen.translate.plan import plans as plans_of
 from lateen.world.build import world_of
 from lateen.world.model import Workload, World
+from lateen.world.needs import Needs
 
 # kubectl's words for the kinds that make pods.
 KINDS: Mapping[str, str] = {
@@ -97,16 +99,20 @@ def draft_from(
 
     Never raises for what stands in the files: see `problems`.
     """
-    return draft_of(read_paths(paths, stdin=stdin, namespace=namespace), further=further)
+    loaded = read_paths(paths, stdin=stdin, namespace=namespace)
+    return draft_of(loaded, further=further, needs=read_project(paths)[0].needs)
 
 
-def draft_of(loaded: Loaded, *, further: Iterable[Obj] = ()) -> Draft:
-    """The mesh that what was read would make; objects that are not sound are left out, and told of."""
+def draft_of(loaded: Loaded, *, further: Iterable[Obj] = (), needs: Needs | None = None) -> Draft:
+    """The mesh that what was read would make; objects that are not sound are left out, and told of.
+
+    `needs`: what workloads are said to call.
+    """
     admission = admit(loaded.decoded)
     pretended = pretend((*admission.objects, *further))
     return Draft(
         objects=pretended.objects,
-        world=world_of(pretended.objects),
+        world=world_of(pretended.objects, needs=needs),
         problems=(*admission.problems, *pretended.problems),
         refused=bool(admission.refused or admission.unreadable),
         files=loaded.files,

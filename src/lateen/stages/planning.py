@@ -30,6 +30,7 @@ from lateen.translate.plan import plans as plans_of
 from lateen.world.build import world_of
 from lateen.world.model import World
 from lateen.world.names import AddressRecord, names, service_addresses
+from lateen.world.needs import Needs
 
 log = logging.getLogger(__name__)
 _ROOTS = (
@@ -80,9 +81,14 @@ class Planning:
     whole: Planned | None = None  # the last one planned from the ground up, see stages/moving.py
     memo: Memo = field(default_factory=Memo)
 
-    def step(self, objects: tuple[Obj, ...], set_aside: frozenset[ObjectKey]) -> Planned:
+    def step(
+        self,
+        objects: tuple[Obj, ...],
+        set_aside: frozenset[ObjectKey],
+        needs: Needs | None = None,
+    ) -> Planned:
         """Plan for every proxy, less the objects set aside, and hand over what each should have."""
-        world = world_of(o for o in objects if o.key not in set_aside)
+        world = world_of((o for o in objects if o.key not in set_aside), needs=needs)
         planned = self._plan(world)
         before = self.latest.resources if self.latest else {}
         for node in before.keys() - planned.resources.keys():

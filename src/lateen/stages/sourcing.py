@@ -12,7 +12,7 @@ import contextlib
 import io
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lateen.base.clock import Clock
@@ -24,6 +24,7 @@ from lateen.cluster.applying import Applied, apply_files
 from lateen.sources.files import read_paths
 from lateen.sources.project import Project, read_project
 from lateen.store.interface import Store
+from lateen.world.needs import Needs
 
 _NAMED = 5  # objects in a line of news
 # What the files themselves said before, and what follows from it, is not there to refer to.
@@ -48,9 +49,11 @@ class Sourcing:
     clock: Clock
     look_in: Callable[[dict[str, ImageSource], tuple[Path, ...]], None]
     tell: Callable[[str], None] = lambda _: None
+    needed: Callable[[], None] = lambda: None  # other needs than before are said
     problems: tuple[Problem, ...] = ()
     refused: tuple[ObjectKey, ...] = ()
     applied: bool = False
+    needs: Needs = field(default_factory=dict)  # what lateen.yaml says that workloads call
 
     def read(self, request: Request) -> Applied:
         """Read everything again and apply the difference; see `problems` and `refused` after."""
@@ -62,6 +65,9 @@ class Sourcing:
         )
         project, project_problems = read_project(request.paths)
         self.look_in(_images(project), project.folders)
+        if project.needs != self.needs:
+            self.needs = project.needs
+            self.needed()
         others = (o for o in self.store.list() if self.store.source_of(o.key) not in _NOT_ASKED)
         admission = admit(loaded.decoded, others)
         self.problems = (*project_problems, *admission.problems)

@@ -353,7 +353,12 @@ def _security(
         case "SIMPLE" | "MUTUAL":
             files = tls.client_certificate and tls.private_key
             own = pair_name(tls.client_certificate, tls.private_key) if files else ""
-            root = root_name(tls.ca_certificates)
+            root = root_name(tls.ca_certificates, tls.ca_crl)
+            if tls.ca_crl and not root and not tls.credential_name and policy.tls:
+                message = (
+                    "a caCrl is for roots of caCertificates; nothing is revoked of the system's"
+                )
+                problems.append(not_carried(policy.tls.origin, message))
             if tls.credential_name:
                 own = f"kubernetes://{tls.credential_name}"
                 root = f"{own}-cacert"

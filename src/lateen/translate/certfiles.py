@@ -4,7 +4,7 @@ In: paths, a workload.              Out: TlsSecret, RootSecret, problems.
 Before: world/mounts.py             After: translate/credentials.py, translate/plan.py
 
 They are sent to Envoy under the names that Istio's agent gives them: `file-cert:CERTIFICATE~KEY` and
-`file-root:ROOT`.
+`file-root:ROOT`, with a list of what is revoked `file-root:ROOT~LIST`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,16 @@ def pair_name(certificate: str, key: str) -> str:
     return f"{_CERT}{certificate}~{key}"
 
 
-def root_name(path: str) -> str:
-    """The name of roots; "" for those of the system."""
-    known = path in ("", "system") or path.startswith(_OF_THE_SYSTEM)
-    return "" if known else _ROOT + path
+def root_name(path: str, revoked: str = "") -> str:
+    """The name of roots and of the list of what they revoked; "" for the system's roots, without a list."""
+    if of_the_system(path):
+        return ""
+    return f"{_ROOT}{path}~{revoked}" if revoked else _ROOT + path
+
+
+def of_the_system(path: str) -> bool:
+    """Whether these roots are the machine's own."""
+    return path in ("", "system") or path.startswith(_OF_THE_SYSTEM)
 
 
 def is_file(name: str) -> bool:
@@ -52,9 +58,13 @@ def file_pair(
 def file_root(
     world: World, workload: Workload, name: str, origin: Origin, problems: list[Problem]
 ) -> RootSecret | None:
-    """The roots of that name."""
-    pem = _content(world, workload, name.removeprefix(_ROOT), origin, problems)
-    return None if pem is None else RootSecret(name=name, pem=pem)
+    """The roots of that name, with what they revoked; none of it if the list is not there."""
+    path, _, written = name.removeprefix(_ROOT).partition("~")
+    pem = _content(world, workload, path, origin, problems)
+    revoked = _content(world, workload, written, origin, problems) if written else b""
+    if pem is None or revoked is None:
+        return None
+    return RootSecret(name=name, pem=pem, revoked=revoked)
 
 
 def file_credentials(

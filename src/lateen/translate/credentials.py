@@ -95,7 +95,7 @@ def _from_files(
     if tls.mode not in _MUTUAL:
         return Credentials(secrets=found)
     roots = (tls.ca_certificates, *(each.ca_certificates for each in tls.tls_certificates))
-    name = root_name(next(filter(None, roots), ""))
+    name = root_name(next(filter(None, roots), ""), tls.ca_crl)
     root = file_root(world, workload, name, origin, problems)
     if root is None:
         return None

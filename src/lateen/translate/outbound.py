@@ -55,7 +55,7 @@ def view_of(index: Index, workload: Workload, *, allow_any: bool = True) -> View
     """The view a workload's sidecar has."""
     have = workload.labels
     labels = _among({*index.mesh.source_keys, *index.destinations.source_keys}, have)
-    chosen = chosen_for(index.world.sidecars, workload)
+    chosen = chosen_for(index.world, workload)
     policy = index.world.mesh.outbound_traffic_policy
     allow_any = allow_any and (policy is None or policy.mode != "REGISTRY_ONLY")
     return View(

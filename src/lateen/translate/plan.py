@@ -98,7 +98,7 @@ def plan_for(
 
 def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
     workload = index.world.workloads[proxy.namespace, proxy.pod]
-    sidecar = chosen_for(index.world.sidecars, workload).sidecar
+    sidecar = chosen_for(index.world, workload).sidecar
     inbound, problems = inbound_of(index, workload, sidecar)
     egress_proxy = shared.view.egress_proxy
     sight = sight_of(index, workload)

@@ -1,10 +1,11 @@
 """Which part of the mesh a pod's proxy is told of, at which ports, and what it does with the rest.
 
-In: Sidecars in order of age, a workload.    Out: Scope, Way, Chosen.
+In: a world, a workload.                     Out: Scope, Way, Chosen.
 Before: world/model.py                       After: translate/views.py, translate/claims.py
 
 Istio's order: the oldest Sidecar that selects the pod, else the oldest of its namespace without a
-selector, else that of the root namespace. Without any, all of the mesh.
+selector, else that of the root namespace. Without any, what the workload is said to need, else all of
+the mesh.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from lateen.base.origin import BUILT_IN, Origin
 from lateen.ir.backends import BackendId
 from lateen.ir.routes import Split
 from lateen.translate.hosts import covers, full_host
-from lateen.world.model import ROOT_NAMESPACE, Owned, Workload
+from lateen.world.model import ROOT_NAMESPACE, Owned, Workload, World
+from lateen.world.needs import need_of
 
 _LOOPBACK = "127.0.0.1"  # where Istio's proxy listens unless a Sidecar says otherwise
 
@@ -72,16 +74,21 @@ ONE_WAY = (Way(),)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What a Sidecar says to a pod; `allow_any` is None where it says nothing of unknown hosts."""
+    """What a Sidecar says to a pod; `allow_any` is None where it says nothing of unknown hosts.
 
+    `origin`: what bounds the hosts it is told of; None for all of the mesh.
+    """
+
+    origin: Origin | None = None
     sidecar: Owned[Sidecar] | None = None
     ways: tuple[Way, ...] = ONE_WAY
     allow_any: bool | None = None
     egress_proxy: Split | None = None
 
 
-def chosen_for(sidecars: tuple[Owned[Sidecar], ...], workload: Workload) -> Chosen:
-    """What the Sidecar that holds for a pod says."""
+def chosen_for(world: World, workload: Workload) -> Chosen:
+    """What the Sidecar that holds for a pod says, or else its workload's needs."""
+    sidecars = world.sidecars
     own = [each for each in sidecars if each.namespace == workload.namespace]
     root = [each for each in sidecars if each.namespace == ROOT_NAMESPACE]
     for each in own:
@@ -91,7 +98,11 @@ def chosen_for(sidecars: tuple[Owned[Sidecar], ...], workload: Workload) -> Chos
     for each in (*own, *root):
         if each.typed.spec.workload_selector is None:
             return _said(each, workload.namespace)
-    return Chosen()
+    need = need_of(world.needs, workload.namespace, workload.workload)
+    if need is None:
+        return Chosen()
+    scope = Scope(imports=_imports(need.hosts, workload.namespace))
+    return Chosen(origin=need.origin, ways=(Way(scope=scope, origin=need.origin),))
 
 
 def _said(sidecar: Owned[Sidecar], namespace: str) -> Chosen:
@@ -102,6 +113,7 @@ def _said(sidecar: Owned[Sidecar], namespace: str) -> Chosen:
     )
     policy = spec.outbound_traffic_policy
     return Chosen(
+        origin=sidecar.origin("spec.egress") if spec.egress else None,
         sidecar=sidecar,
         ways=tuple(way for way in ways if way) if spec.egress else ONE_WAY,
         allow_any=None if policy is None else policy.mode == "ALLOW_ANY",
@@ -124,15 +136,21 @@ def _egress_proxy(sidecar: Owned[Sidecar], namespace: str) -> Split | None:
     return Split(backend=backend, weight=100, origin=origin)
 
 
+def _imports(hosts: Iterable[tuple[str, str]], namespace: str) -> tuple[tuple[str, str], ...]:
+    """Hosts by namespace, with the full names of those that are written short."""
+    return tuple(
+        sorted(
+            (where, full_host(name, namespace if where == "*" else where)) for where, name in hosts
+        )
+    )
+
+
 def _way(listener: IstioEgressListener, namespace: str, origin: Origin) -> Way | None:
     """One way out; None for a Unix socket, which is not carried."""
     hosts = (host.partition("/") for host in listener.hosts)
-    imports = tuple(
-        sorted(
-            (namespace if where == "." else where, full_host(name, namespace))
-            for where, _, name in hosts
-            if where != "~"
-        )
+    imports = _imports(
+        ((namespace if where == "." else where, name) for where, _, name in hosts if where != "~"),
+        namespace,
     )
     port, own = listener.port, listener.capture_mode == "NONE"
     if port and not port.number:

@@ -20,6 +20,7 @@ from lateen.translate.hosts import resolve
 from lateen.translate.localities import NODE, Viewer, placed_labels
 from lateen.translate.meshwide import NOTHING_SAID, MeshWide, mesh_wide
 from lateen.translate.mtls import MtlsIndex, mtls_index
+from lateen.translate.needs import need_problems
 from lateen.translate.once import Once
 from lateen.translate.routes import Known, Translated
 from lateen.translate.scope import ALL_OF_IT, Scope
@@ -45,6 +46,7 @@ class Index:
     wide: MeshWide = NOTHING_SAID
     place_keys: tuple[str, ...] = ()  # labels by which endpoints are preferred
     clients: dict[tuple[Viewer, Role], Client] = field(default_factory=dict, compare=False)
+    unneeded: tuple[Problem, ...] = ()  # of what workloads are said to need
 
     def at(self, world: World) -> Index:
         """The same rules for a world in which other pods stand behind services."""
@@ -58,7 +60,7 @@ class Index:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the rules themselves, whoever they are for."""
-        return self.destinations.problems + self.mtls.problems + self.mesh.problems
+        return self.destinations.problems + self.mtls.problems + self.mesh.problems + self.unneeded
 
 
 def index_of(world: World) -> Index:
@@ -73,6 +75,7 @@ def index_of(world: World) -> Index:
         },
         wide=mesh_wide(world.mesh),
         place_keys=_place_keys(world),
+        unneeded=tuple(need_problems(world)),
     )
 
 

@@ -43,6 +43,7 @@ from lateen.world.model import (
     Workload,
     World,
 )
+from lateen.world.needs import Needs
 from lateen.world.services import entry_services, instances_by_service, service_of
 from lateen.world.trustdomains import in_all_domains
 from lateen.world.workloads import workload_of
@@ -53,7 +54,9 @@ T = TypeVar("T", bound=Api)
 _ALWAYS_THERE = frozenset(("Namespace", "Node", "Pod", "Secret", "ConfigMap"))
 
 
-def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> World:
+def world_of(
+    objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN, needs: Needs | None = None
+) -> World:
     """The world these objects describe. Kinds that say nothing of traffic are passed over."""
     by_kind: dict[str, list[Obj]] = {}
     for obj in objects:
@@ -117,6 +120,7 @@ def world_of(objects: Iterable[Obj], *, trust_domain: str = CLUSTER_DOMAIN) -> W
         request_authentications=_owned(
             by_kind.get("RequestAuthentication", ()), RequestAuthentication
         ),
+        needs=needs or {},
         telemetries=_owned(by_kind.get("Telemetry", ()), Telemetry),
         network_policies=_owned(by_kind.get("NetworkPolicy", ()), NetworkPolicy),
         namespace_labels=labels,

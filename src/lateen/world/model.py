@@ -29,6 +29,7 @@ from lateen.api.telemetry import Telemetry
 from lateen.api.virtualservice import VirtualService
 from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
+from lateen.world.needs import Needs
 
 T_co = TypeVar("T_co", bound=Api, covariant=True)
 
@@ -303,6 +304,7 @@ class World:
     network_policies: tuple[Owned[NetworkPolicy], ...] = ()
     namespace_labels: Mapping[str, Labels] = field(default_factory=dict)
     telemetries: tuple[Owned[Telemetry], ...] = ()
+    needs: Needs = field(default_factory=dict)
 
     def service(self, host: str, namespace: str) -> Service | None:
         """Who answers to a full host name, seen from a namespace: its own service first."""
