@@ -65,6 +65,8 @@ class DefaultProviders(Api, frozen=True, kw_only=True):
 
 
 ENCODINGS = ("TEXT", "JSON")
+
+
 class TLSConfig(Api, frozen=True, kw_only=True):
     """TLS that is not the mesh's own: at gateways and towards hosts outside, where nothing closer says."""
 

@@ -134,6 +134,8 @@ def _told_of(mesh: MeshConfig, at: At) -> Iterator[Problem]:
     tracing = mesh.default_config.tracing if mesh.default_config else None
     if tracing and tracing.sampling is not None and not 0 <= tracing.sampling <= 100:
         yield at.error("defaultConfig.tracing.sampling: must be in range [0.0, 100.0]")
+
+
 def _tls_and_dns(mesh: MeshConfig, at: At) -> Iterator[Problem]:
     tls, refresh = mesh.tls_defaults, mesh.dns_refresh_rate
     if tls and tls.min_protocol_version not in _VERSIONS:
