@@ -52,9 +52,9 @@ def test_what_tls_1_3_leaves_no_choice_of_is_named() -> None:
 
 
 def test_a_setting_without_effect_is_named() -> None:
-    ((level, message),) = said("ingressClass: other\n")
+    ((level, message),) = said("proxyHttpPort: 15007\n")
     assert level is Level.WARNING
-    assert message.startswith("ingressClass: ")
+    assert message.startswith("proxyHttpPort: ")
 
 
 def test_a_setting_nobody_knows_is_named_and_the_rest_holds() -> None:
