@@ -100,6 +100,8 @@ def deps_for(store: ObjectStore, calls: Calls | None = None, logs: Path | None =
         metrics=metrics,
         platform=lambda: "# TYPE lateen_up gauge\nlateen_up 1\n",
         decisions=decisions,
+        holders=lambda key: {"proxies": []},
+        settings_at=lambda namespace, pod: {"settings": []},
         uses=dict,
         open_stream=no_stream,
         drain=drain,

@@ -183,3 +183,13 @@ def test_a_proxy_at_rest_is_not_asked_about_each_resource() -> None:
     mesh.ack("api")
     assert "web" not in mesh.acked
     assert mesh.said() == ("True", "Programmed", "2/2 proxies")
+
+
+def test_it_is_told_from_both_ends_who_runs_a_setting() -> None:
+    mesh = Mesh("web", "api")
+    mesh.plan("1")
+    mesh.ack("web")
+    key = mesh.rule.key
+    assert mesh.programming.holders(key) == {"web": False, "api": True}
+    assert mesh.programming.settings_at("api") == {key: True}
+    assert mesh.programming.settings_at("nobody") == {}

@@ -69,7 +69,6 @@ export function Table<T>({ rows, columns, keyOf, label, empty, most = 400 }: Tab
   const side = (column: Column<T>) =>
     `${column.number ? "number" : ""}${column.wide ? " wide" : ""}`.trim();
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled must be reached by keys
     <section class="scroll" aria-label={label} tabIndex={0}>
       <table>
         <thead>

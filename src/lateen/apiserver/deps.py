@@ -208,6 +208,8 @@ class ApiDeps:
                    in or refused it at each proxy. Raises ValueError for what is no request id.
     `metrics`      the whole mesh as one Prometheus text page.
     `platform`     the platform's own figures as one, without asking the proxies.
+    `holders`      {"proxies": [...]} that an object is for: namespace, pod, acknowledged.
+    `settings_at`  {"settings": [...]} that a pod's proxy runs: group, kind, namespace, name, acknowledged.
     `uses`         what each running pod uses, by its uid.
     `open_stream`  a stream into a pod; raises EnvironmentFault when its node does not answer.
     `drain`        ends the pods in order; returns when they are gone.
@@ -227,6 +229,8 @@ class ApiDeps:
     metrics: Callable[[], Awaitable[str]]
     platform: Callable[[], str]
     decisions: Callable[[str], Awaitable[dict[str, Any]]]
+    holders: Callable[[ObjectKey], dict[str, Any]]
+    settings_at: Callable[[str, str], dict[str, Any]]
     uses: Callable[[], Mapping[str, PodUse]]
     open_stream: OpenPodStream
     drain: Callable[[], Awaitable[Any]]

@@ -19,6 +19,7 @@ from lateen.apiserver.configdumps import ALL, PARTS, part_of
 from lateen.apiserver.deps import ApiDeps, Change, Objects, Sources
 from lateen.apiserver.faults import ApiFault
 from lateen.apiserver.overview import overview
+from lateen.apiserver.placing import with_places
 from lateen.apiserver.serializing import json_response, to_json
 from lateen.apiserver.writing import bytes_of, decoded
 from lateen.base.clock import Clock
@@ -79,7 +80,7 @@ def reading_routes(store: Objects, deps: ApiDeps, clock: Clock) -> list[web.Rout
         return json_response({"places": [_places(obj) for obj in store.list() if obj.places]})
 
     async def config(request: web.Request) -> web.Response:
-        return json_response(await _config(request, deps))
+        return json_response(with_places(await _config(request, deps), store))
 
     async def events(request: web.Request) -> web.StreamResponse:
         return await _events(request, store)

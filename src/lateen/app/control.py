@@ -28,6 +28,7 @@ from lateen.apiserver.deps import ApiDeps, Sources
 from lateen.apiserver.noting import note_managers
 from lateen.app.applying import Acknowledging, taken_in
 from lateen.app.certifying import Certifying
+from lateen.app.holding import Holding
 from lateen.app.measuring import Measuring
 from lateen.app.news import News
 from lateen.app.opening import MakeConsole, Opened, opened
@@ -116,6 +117,10 @@ class ControlPlane:
             programmed=self.ads.ledger.programmed,
         )
         self.ads.ledger.listen(self.programming.hear)
+        self.holding = Holding(
+            programming=self.programming,
+            plans=lambda: self.planning.latest.plans.values() if self.planning.latest else (),
+        )
         self.news = News()
         self.building = Building(
             cache=settings.cache_dir,
@@ -409,6 +414,8 @@ class ControlPlane:
             metrics=self.measuring.metrics,
             platform=self.measuring.platform,
             decisions=report.decisions,
+            holders=self.holding.holders,
+            settings_at=self.holding.settings_at,
             uses=self.accounting.pods,
             open_stream=self.link.streams.open_for,
             drain=self._drain,

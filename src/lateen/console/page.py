@@ -20,6 +20,7 @@ from aiohttp.typedefs import Handler, Middleware
 from lateen.apiserver.access import bearer_of, is_loopback_host, same_token
 from lateen.apiserver.deps import ApiDeps, Objects
 from lateen.apiserver.faults import ApiFault, status_of
+from lateen.apiserver.lookingroutes import looking_routes
 from lateen.apiserver.meshroutes import PREFIX, reading_routes
 from lateen.apiserver.serializing import json_response
 from lateen.base.clock import Clock, SystemClock
@@ -67,6 +68,7 @@ def make_console(
     app.router.add_get("/", page.answer)
     app.router.add_get(f"{ASSETS}{{name:[\\w.-]+}}", _asset_of(built / "assets"))
     app.router.add_routes(reading_routes(store, deps, clock or SystemClock()))
+    app.router.add_routes(looking_routes(store, deps, PREFIX))
     app.router.add_routes(forwarding.routes())
     return app
 

@@ -196,6 +196,18 @@ class Programming:
                 status = with_condition(obj, condition_of(obj, waiting, refused=words), now)
                 self.store.put_status(obj.key, status, writer=Writer(name=OWN))
 
+    def holders(self, key: ObjectKey) -> Mapping[str, bool]:
+        """The proxies that an object is for, and whether some of it is not acknowledged there yet."""
+        return waiting_for(self._uses.get(key, ()), self._is_acked)
+
+    def settings_at(self, proxy: str) -> Mapping[ObjectKey, bool]:
+        """The settings a proxy has a use for, and whether it has some of each yet to acknowledge."""
+        return {
+            key: waiting_for(uses, self._is_acked)[proxy]
+            for key, uses in self._uses.items()
+            if any(proxy in use.proxies for use in uses)
+        }
+
     def _is_acked(self, proxy: str, type_: ResourceType, resource: Resource) -> bool:
         acked = self.acked(proxy, type_, resource.name)
         return acked is not None and acked.version == resource.version

@@ -41,6 +41,8 @@ def deps_of(shape: Shape, store: MemoryStore, now: Now) -> ApiDeps:
         certificates=lambda: {"certificates": [], "rotation": "steady", "waitingFor": []},
         traffic=traffic,
         config_dump=config_dump,
+        holders=lambda key: {"proxies": _holders(shape, key.kind)},
+        settings_at=lambda namespace, pod: {"settings": _settings(namespace)},
         decisions=decisions,
     )
 
@@ -60,6 +62,26 @@ DENIED = {
     "rule": None,
     "marks": [],
 }
+
+
+def _holders(shape: Shape, kind: str) -> list[dict[str, Any]]:
+    if kind == "Secret":
+        return []
+    return [
+        {
+            "namespace": work.namespace,
+            "pod": pod,
+            "acknowledged": not (work.name == REFUSED and kind == "VirtualService"),
+        }
+        for work, pod in _proxies(shape)
+    ]
+
+
+def _settings(namespace: str) -> list[dict[str, Any]]:
+    if namespace != "money":
+        return []
+    own = {"group": "security.istio.io", "kind": "AuthorizationPolicy", "namespace": "money"}
+    return [{**own, "name": "payments-callers", "acknowledged": True}]
 
 
 def _edge(call: Call, seconds: float) -> dict[str, Any]:
