@@ -151,3 +151,9 @@ def test_what_yaml_writes_is_read_back_with_each_key_on_its_line(tree: dict[str,
     for key in tree:
         line, column = document.places[key]
         assert lines[line - 1][column - 1 :].lstrip("'\"").startswith(key)
+
+
+def test_a_long_comment_before_the_first_document_takes_no_time() -> None:
+    licence = "# a line of a licence  with   spaces \n#\n" * 40
+    documents, problems = read_documents(f"{licence}\n---\na: 1\n---\n{licence}", "a.yaml")
+    assert ([document.value for document in documents], problems) == ([{"a": 1}], ())

@@ -74,6 +74,23 @@ _KINDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         )
     },
 }
+# Commands of istioctl that are gone, by how they begin.
+_COMMANDS: Mapping[str, str] = {
+    "istioctl authn tls-check": "istioctl experimental describe pod POD",
+    "istioctl deregister": "delete the WorkloadEntry, or the Endpoints",
+    "istioctl register": "istioctl experimental workload entry configure, or a WorkloadEntry",
+    "istioctl convert-ingress": "write an Ingress, a Gateway with a VirtualService, or an HTTPRoute",
+    "istioctl create": "kubectl apply",
+    "istioctl delete": "kubectl delete",
+    "istioctl get": "kubectl get",
+    "istioctl replace": "kubectl apply",
+    "istioctl gen-deploy": "istioctl install, or its Helm charts",
+    "istioctl manifest apply": "istioctl install",
+    "istioctl operator": "istioctl install, or its Helm charts",
+    "istioctl profile": "istioctl install --set profile=NAME, or its Helm charts",
+    "istioctl experimental add-to-mesh": "label the namespace istio-injection: enabled",
+    "istioctl experimental remove-from-mesh": 'label the pods sidecar.istio.io/inject: "false"',
+}
 # By the end of the group: who reads such objects.
 _OWNERS: Mapping[str, str] = {
     "monitoring.coreos.com": "the Prometheus operator",
@@ -155,6 +172,12 @@ def removed_kind(group: str, kind: str) -> tuple[str, str] | None:
 def owner_of(group: str) -> str:
     """Which other tool reads objects of the group; "" where nothing is known."""
     return next((who for end, who in _OWNERS.items() if f".{group}".endswith(f".{end}")), "")
+
+
+def removed_command(words: str) -> tuple[str, str] | None:
+    """The part of a command line that istioctl no longer has, and what to use instead; None otherwise."""
+    found = (old for old in _COMMANDS if f"{words} ".startswith(f"{old} "))
+    return next(((old, _COMMANDS[old]) for old in found), None)
 
 
 def same_shape(old: str, new: str) -> bool:

@@ -29,7 +29,7 @@ MAX_NODES = 200_000
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SEPARATOR = re.compile(r"---(\s|$)")
-_ONLY_PREAMBLE = re.compile(r"(\s*(#.*|%.*|\.\.\.\s*)?\n?)*")
+_PREAMBLE_LINE = re.compile(r"\s*(#.*|%.*|\.\.\.\s*)?")
 _TRUE = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
 _FALSE = ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
 _WORDS: dict[str, bool | None] = (
@@ -95,7 +95,7 @@ def _chunks(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines):
         if _SEPARATOR.match(line) and number > start:
             chunk = "".join(lines[start:number])
-            if _ONLY_PREAMBLE.fullmatch(chunk):
+            if all(_PREAMBLE_LINE.fullmatch(each) for each in chunk.splitlines()):
                 continue
             yield start, chunk
             start = number

@@ -10,22 +10,57 @@ from collections.abc import Callable, Iterator, Sequence
 
 from lateen.api.objects import Obj
 from lateen.base.problem import Problem
-from lateen.check.advice.scaling import (
-    advise_on_autoscalers,
-    advise_on_bindings,
-    advise_on_budgets,
-    advise_on_network_policies,
+from lateen.check.advice import (
+    annotated,
+    chains,
+    destinations,
+    envoyfilters,
+    gateways,
+    injection,
+    mtls,
+    oldforms,
+    policies,
+    routes,
+    scaling,
+    scopes,
+    services,
+    tokens,
+    workloads,
 )
 from lateen.check.advice.survey import Survey
-from lateen.check.advice.workloads import advise_on_target_ports, advise_on_workloads
 
 ADVISERS: tuple[Callable[[Survey], Iterator[Problem]], ...] = (
-    advise_on_workloads,
-    advise_on_target_ports,
-    advise_on_budgets,
-    advise_on_autoscalers,
-    advise_on_network_policies,
-    advise_on_bindings,
+    annotated.advise_on_annotations,
+    chains.advise_on_chains,
+    destinations.advise_on_destination_rules,
+    envoyfilters.advise_on_envoy_filters,
+    gateways.advise_on_bindings_to_gateways,
+    gateways.advise_on_gateways,
+    gateways.advise_on_kubernetes_gateways,
+    injection.advise_on_auto_images,
+    injection.advise_on_injectors,
+    injection.advise_on_namespaces,
+    injection.advise_on_users,
+    mtls.advise_on_clients_without_proxy,
+    mtls.advise_on_mtls_of_clients,
+    mtls.advise_on_mtls_of_servers,
+    oldforms.advise_on_commands,
+    oldforms.advise_on_deprecated_fields,
+    policies.advise_on_policies,
+    routes.advise_on_destinations,
+    routes.advise_on_rules,
+    scaling.advise_on_autoscalers,
+    scaling.advise_on_bindings,
+    scaling.advise_on_budgets,
+    scaling.advise_on_network_policies,
+    scopes.advise_on_peer_policies,
+    scopes.advise_on_sidecars,
+    services.advise_on_entries,
+    services.advise_on_port_names,
+    services.advise_on_shared_pods,
+    tokens.advise_on_tokens,
+    workloads.advise_on_target_ports,
+    workloads.advise_on_workloads,
 )
 
 

@@ -97,7 +97,18 @@ class Survey:
     def selected(self, labels: Mapping[str, str], namespace: str | None) -> Sequence[Pods]:
         """Pods with the labels, in a namespace or (None) in all."""
         inside = self.pods if namespace is None else self.pods_in(namespace)
+        if labels and namespace is not None:
+            inside = self._labelled.get((namespace, *next(iter(labels.items()))), ())
         return [pods for pods in inside if labels.items() <= pods.labels.items()]
+
+    @cached_property
+    def _labelled(self) -> Mapping[tuple[str, str, str], Sequence[Pods]]:
+        """By namespace, label and its value."""
+        found: dict[tuple[str, str, str], list[Pods]] = defaultdict(list)
+        for pods in self.pods:
+            for key, value in pods.labels.items():
+                found[pods.namespace, key, value].append(pods)
+        return found
 
     def behind(self, service: Service, namespace: str) -> Sequence[Pods]:
         """The pods of a Service."""

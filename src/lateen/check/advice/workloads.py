@@ -137,24 +137,26 @@ def _named_port(probe: Probe | None) -> tuple[str, str] | None:
 
 
 def advise_on_target_ports(survey: Survey) -> Iterator[Problem]:
-    """Services whose numbered target port no container of their pods declares."""
+    """A Service of one port, and pods that declare one, and the two are not the same.
+
+    A container may listen on ports it does not declare, so where there are more of them nothing is said.
+    """
     for obj, service in survey.of(Service):
         pods = survey.behind(service, obj.key.namespace)
-        if not pods or any(_declares_nothing(each) for each in pods):
+        if not pods or len(service.spec.ports) != 1 or any(_declares_nothing(p) for p in pods):
             continue
         declared = {
             p.container_port for each in pods for c in each.spec.containers for p in c.ports
         }
-        for index, port in enumerate(service.spec.ports):
-            target = port.port if port.target_port is None else port.target_port
-            if isinstance(target, str) or target in declared:
-                continue
-            shown = ", ".join(map(str, sorted(declared)))
-            words = f"no container of its pods declares port {target}; they declare {shown}"
-            field = "port" if port.target_port is None else "targetPort"
-            here = At(obj).key("spec", "ports").item(index).key(field)
-            fix = f"targetPort: {min(declared)}" if len(declared) == 1 else ""
-            yield here.warning(words, fix, TARGET_PORT)
+        port = service.spec.ports[0]
+        target = port.port if port.target_port is None else port.target_port
+        if isinstance(target, str) or len(declared) != 1 or target in declared:
+            continue
+        (only,) = declared
+        words = f"its pods declare port {only}, and it leads to {target}"
+        field = "port" if port.target_port is None else "targetPort"
+        here = At(obj).key("spec", "ports").item(0).key(field)
+        yield here.warning(words, f"targetPort: {only}", TARGET_PORT)
 
 
 def _declares_nothing(pods: Pods) -> bool:

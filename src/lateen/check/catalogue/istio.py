@@ -145,7 +145,6 @@ ISTIO: tuple[Entry, ...] = (
         "a ServiceEntry for TCP without an address to tell it by",
     ),
     Entry("IST0135", "DeprecatedAnnotation", I, ADVICE, "an annotation that Istio has given up"),
-    Entry("IST0136", "AlphaAnnotation", I, ADVICE, "an annotation of an experiment"),
     Entry(
         "IST0137",
         "DeploymentConflictingPorts",
@@ -239,7 +238,6 @@ ISTIO: tuple[Entry, ...] = (
         ADVICE,
         "a relative patch without priority, tied to a version of the proxy",
     ),
-    Entry("IST0157", "InvalidTelemetryProvider", W, ADVICE, "access logging without a provider"),
     Entry(
         "IST0159",
         "ConflictingTelemetryWorkloadSelectors",

@@ -70,9 +70,11 @@ OWN: tuple[Entry, ...] = (
     Entry("LAT0103", "AppliedStricter", W, RUN, "a policy holds more back than is written"),
     Entry("LAT0104", "NoUpgrade", W, RUN, "HTTP/2 towards a port that does not say it is HTTP"),
     Entry("LAT0105", "ListenerTaken", W, RUN, "two listeners want one address and port"),
-    Entry("LAT0107", "FaultWithoutPercentage", W, RUN, "a fault that concerns no request"),
+    Entry("LAT0107", "FaultWithoutPercentage", W, READ, "a fault that concerns no request"),
     Entry("LAT0108", "NoKeys", W, RUN, "an issuer whose tokens nobody can verify"),
-    Entry("LAT0109", "TokenNeverRead", W, RUN, "a policy asks for a token where none is looked at"),
+    Entry(
+        "LAT0109", "TokenNeverRead", W, READ, "a policy asks for a token where none is looked at"
+    ),
     Entry(
         "LAT0110",
         "AuthorizerAsksItself",
@@ -80,6 +82,116 @@ OWN: tuple[Entry, ...] = (
         RUN,
         "an authorizer is to be asked about the question put to it",
     ),
+    Entry(
+        "LAT0201",
+        "ShadowedRule",
+        W,
+        ADVICE,
+        "a rule that no request reaches, because a wider one stands before it",
+    ),
+    Entry("LAT0202", "WeightsNotHundred", W, ADVICE, "weights that do not add up to 100"),
+    Entry(
+        "LAT0203",
+        "RetriesOutlastTimeout",
+        W,
+        ADVICE,
+        "retries that the request's timeout leaves no time for",
+    ),
+    Entry("LAT0204", "RetryStorm", W, ADVICE, "retries that multiply along a chain of calls"),
+    Entry(
+        "LAT0205",
+        "WeightLeftOut",
+        W,
+        ADVICE,
+        "a destination without weight beside others that have one",
+    ),
+    Entry(
+        "LAT0206",
+        "GatewayWithoutRoutes",
+        W,
+        ADVICE,
+        "a Gateway's server that no VirtualService is for",
+    ),
+    Entry(
+        "LAT0207",
+        "HostClaimedTwice",
+        W,
+        ADVICE,
+        "two VirtualServices route the same requests of one host at one Gateway",
+    ),
+    Entry(
+        "LAT0208",
+        "NameAgainstProtocol",
+        W,
+        ADVICE,
+        "a port's name says one protocol, what else is known of it another",
+    ),
+    Entry(
+        "LAT0209",
+        "HttpRuleOfTcp",
+        W,
+        ADVICE,
+        "HTTP rules for a port that is declared not to be HTTP",
+    ),
+    Entry("LAT0210", "DestinationRuleTwice", W, ADVICE, "two DestinationRules for one host"),
+    Entry(
+        "LAT0211",
+        "UnknownVirtualServiceHost",
+        W,
+        ADVICE,
+        "a VirtualService for a host that no Service has",
+    ),
+    Entry(
+        "LAT0301", "PolicyMatchesNothing", W, ADVICE, "a rule of a policy that no request can match"
+    ),
+    Entry(
+        "LAT0302",
+        "PolicyAllowsAll",
+        W,
+        ADVICE,
+        "a rule of a policy that lets everybody do everything",
+    ),
+    Entry(
+        "LAT0303",
+        "PathVariant",
+        W,
+        ADVICE,
+        "a path held back that another way to write it slips past",
+    ),
+    Entry(
+        "LAT0304", "HostVariant", W, ADVICE, "a host held back that passes with its port written"
+    ),
+    Entry(
+        "LAT0305",
+        "TokenNotRequired",
+        W,
+        ADVICE,
+        "tokens are checked where they come, and none is asked for",
+    ),
+    Entry(
+        "LAT0306",
+        "ClientWithoutProxy",
+        W,
+        ADVICE,
+        "a client without a proxy of pods that insist on mTLS",
+    ),
+    Entry("LAT0307", "MutualTlsTurnedOff", W, ADVICE, "a DestinationRule that takes mTLS away"),
+    Entry("LAT0308", "PlaintextOnly", W, ADVICE, "a PeerAuthentication that turns mTLS off"),
+    Entry(
+        "LAT0309",
+        "IdentityWithoutMutualTls",
+        W,
+        ADVICE,
+        "a policy on who calls, where callers without mTLS are nobody",
+    ),
+    Entry(
+        "LAT0310", "PeerAuthenticationTwice", W, ADVICE, "two PeerAuthentications for the same pods"
+    ),
+    Entry("LAT0311", "UnknownPeerPort", W, ADVICE, "mTLS for a port that the pods do not have"),
+    Entry(
+        "LAT0312", "HttpPolicyOfTcp", W, ADVICE, "a policy on requests for pods that speak no HTTP"
+    ),
+    Entry("LAT0313", "MethodVariant", I, ADVICE, "GET is held back, and HEAD is not"),
     Entry("LAT0401", "NoRequests", I, ADVICE, "a container that requests no CPU or no memory"),
     Entry(
         "LAT0402", "NoMemoryLimit", I, ADVICE, "a container that may take all the memory there is"
@@ -125,5 +237,6 @@ OWN: tuple[Entry, ...] = (
     ),
     Entry("LAT0412", "NetworkPolicyWithoutPods", W, ADVICE, "a NetworkPolicy that selects no pods"),
     Entry("LAT0413", "UnknownRole", W, ADVICE, "a binding to a role that is not there"),
+    Entry("LAT0501", "RemovedCommand", W, ADVICE, "a command that istioctl no longer has"),
     Entry("LAT9999", "Bug", E, RUN, "a fault of lateen itself"),
 )
