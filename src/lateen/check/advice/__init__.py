@@ -55,6 +55,7 @@ ADVISERS: tuple[Callable[[Survey], Iterator[Problem]], ...] = (
     scaling.advise_on_network_policies,
     scopes.advise_on_peer_policies,
     scopes.advise_on_sidecars,
+    scopes.advise_on_telemetries,
     services.advise_on_entries,
     services.advise_on_port_names,
     services.advise_on_shared_pods,

@@ -1,6 +1,6 @@
-"""Advise on objects of which one pod can have only one: Sidecars and PeerAuthentications.
+"""Advise on objects of which one pod can have only one: Sidecars, Telemetries, PeerAuthentications.
 
-In: Survey.                       Out: problems IST0110, IST0111, LAT0310.
+In: Survey.                       Out: problems IST0110, IST0111, IST0157, IST0159, IST0160, LAT0310.
 Before: check/advice/survey.py    After: check/advice/__init__.py
 """
 
@@ -9,10 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from lateen.api.codes import PEER_POLICY_TWICE, SEVERAL_SIDECARS, SEVERAL_SIDECARS_OF_PODS
+from lateen.api.codes import (
+    NO_LOG_PROVIDER,
+    PEER_POLICY_TWICE,
+    SEVERAL_SIDECARS,
+    SEVERAL_SIDECARS_OF_PODS,
+    SEVERAL_TELEMETRIES,
+    SEVERAL_TELEMETRIES_OF_PODS,
+)
 from lateen.api.objects import Obj
 from lateen.api.security import PeerAuthentication
 from lateen.api.sidecar import Sidecar
+from lateen.api.telemetry import Telemetry
 from lateen.base.problem import Problem
 from lateen.check.advice.survey import Survey
 from lateen.check.at import At
@@ -22,35 +30,62 @@ Labels = Mapping[str, str]
 
 def advise_on_sidecars(survey: Survey) -> Iterator[Problem]:
     """At most one for a whole namespace, and one for a pod."""
-    sidecars = [
+    found = [
         (obj, s.spec.workload_selector.labels if s.spec.workload_selector else {})
         for obj, s in survey.of(Sidecar)
     ]
-    for namespace, found in _by_namespace(sidecars).items():
+    field = ("spec", "workloadSelector")
+    codes = (SEVERAL_SIDECARS, SEVERAL_SIDECARS_OF_PODS)
+    yield from _at_most_one(survey, "Sidecars", found, field, codes)
+
+
+def advise_on_telemetries(survey: Survey) -> Iterator[Problem]:
+    """As Sidecars; and access logs need somewhere to go."""
+    found: list[tuple[Obj, Labels]] = []
+    defaults = survey.inventory.mesh.default_providers
+    for obj, telemetry in survey.of(Telemetry):
+        spec = telemetry.spec
+        if not (spec.target_ref or spec.target_refs):
+            found.append((obj, spec.selector.match_labels if spec.selector else {}))
+        for index, logging in enumerate(spec.access_logging):
+            if logging.providers or logging.disabled or (defaults and defaults.access_logging):
+                continue
+            words = (
+                "it names no provider, and the mesh has no defaultProviders: Istio leaves it out"
+            )
+            here = At(obj).key("spec", "accessLogging").item(index)
+            yield here.warning(words, "providers: [{name: envoy}]", NO_LOG_PROVIDER)
+    codes = (SEVERAL_TELEMETRIES, SEVERAL_TELEMETRIES_OF_PODS)
+    yield from _at_most_one(survey, "Telemetries", found, ("spec", "selector"), codes)
+
+
+def _at_most_one(
+    survey: Survey,
+    what: str,
+    all_of_them: Sequence[tuple[Obj, Labels]],
+    field: tuple[str, str],
+    codes: tuple[str, str],
+) -> Iterator[Problem]:
+    """`codes` are for those of a whole namespace, and for those of the same pods."""
+    for namespace, found in _by_namespace(all_of_them).items():
         whole = [obj for obj, labels in found if not labels]
         if len(whole) > 1:
             names = ", ".join(obj.key.name for obj in whole)
-            words = f"the Sidecars {names} are for all of namespace {namespace}: which one holds is not defined"
+            words = f"the {what} {names} are for all of namespace {namespace}: which one holds is not defined"
             for obj in whole:
-                yield At(obj).key("metadata", "name").error(words, code=SEVERAL_SIDECARS)
-        selecting = [(obj, labels) for obj, labels in found if labels]
-        yield from _of_same_pods(survey, namespace, selecting)
-
-
-def _of_same_pods(
-    survey: Survey, namespace: str, selecting: Sequence[tuple[Obj, Labels]]
-) -> Iterator[Problem]:
-    said: set[str] = set()
-    for pods in survey.pods_in(namespace):
-        takers = [obj for obj, labels in selecting if labels.items() <= pods.labels.items()]
-        names = ", ".join(obj.key.name for obj in takers)
-        if len(takers) < 2 or names in said:
-            continue
-        said.add(names)
-        words = f"the Sidecars {names} select the same pods, {pods.obj.key}: which one holds is not defined"
-        for obj in takers:
-            here = At(obj).key("spec", "workloadSelector")
-            yield here.error(words, code=SEVERAL_SIDECARS_OF_PODS)
+                yield At(obj).key("metadata", "name").error(words, code=codes[0])
+        said: set[str] = set()
+        for pods in survey.pods_in(namespace):
+            takers = [
+                obj for obj, labels in found if labels and labels.items() <= pods.labels.items()
+            ]
+            names = ", ".join(obj.key.name for obj in takers)
+            if len(takers) < 2 or names in said:
+                continue
+            said.add(names)
+            words = f"the {what} {names} select the same pods, {pods.obj.key}: which one holds is not defined"
+            for obj in takers:
+                yield At(obj).key(*field).error(words, code=codes[1])
 
 
 def advise_on_peer_policies(survey: Survey) -> Iterator[Problem]:

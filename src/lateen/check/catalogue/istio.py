@@ -238,6 +238,7 @@ ISTIO: tuple[Entry, ...] = (
         ADVICE,
         "a relative patch without priority, tied to a version of the proxy",
     ),
+    Entry("IST0157", "InvalidTelemetryProvider", W, ADVICE, "access logging without a provider"),
     Entry(
         "IST0159",
         "ConflictingTelemetryWorkloadSelectors",

@@ -82,6 +82,7 @@ OWN: tuple[Entry, ...] = (
         RUN,
         "an authorizer is to be asked about the question put to it",
     ),
+    Entry("LAT0111", "NowhereToReport", W, RUN, "traces or access logs have nowhere to go"),
     Entry(
         "LAT0201",
         "ShadowedRule",
