@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+
 from lateen.envoy.pb.opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from lateen.envoy.pb.opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from lateen.envoy.pb.opentelemetry.proto.common.v1.common_pb2 import KeyValue
