@@ -93,7 +93,20 @@ def test_the_image_gives_command_folder_and_environment() -> None:
     container = resolved(pod({})).containers[0]
     assert container.argv == ("serve", "--port", "80")
     assert container.cwd == "/app"
-    assert dict(container.env) == {"HOME": "/"}
+    assert container.env[0] == ("HOME", "/")
+
+
+def test_an_app_is_told_where_to_send_spans_unless_it_knows() -> None:
+    told = env_of(resolved(pod({})))
+    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://198.18.0.1:4318"
+    assert told["OTEL_SERVICE_NAME"] == "web-0.shop"
+    assert told["OTEL_METRICS_EXPORTER"] == "none"
+    assert "k8s.pod.name=web-0" in told["OTEL_RESOURCE_ATTRIBUTES"]
+    mine = {"env": [{"name": "OTEL_SERVICE_NAME", "value": "mine"}]}
+    assert env_of(resolved(pod(mine)))["OTEL_SERVICE_NAME"] == "mine"
+    elsewhere = {"env": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://tempo:4317"}]}
+    told = env_of(resolved(pod(elsewhere)))
+    assert [name for name in told if name.startswith("OTEL")] == ["OTEL_EXPORTER_OTLP_ENDPOINT"]
 
 
 @pytest.mark.parametrize(

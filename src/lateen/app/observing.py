@@ -20,7 +20,9 @@ import sys
 from pathlib import Path
 from secrets import token_urlsafe
 
+from lateen.app.observedlogs import logs_part
 from lateen.app.observedmetrics import metrics_part
+from lateen.app.observedtraces import exporter_of, traces_part
 from lateen.app.observerdoors import served
 from lateen.app.settings import Settings, load_settings, make_private, write_private
 from lateen.base import layout
@@ -85,12 +87,23 @@ class Observer:
                 autoscalers=list(autoscalers.known.values()),
             ),
         )
-        return informed, metrics
+        exporter = exporter_of(os.environ, self.clock)
+        traces = traces_part(
+            settings=self.settings,
+            folder=self.folder,
+            clock=self.clock,
+            pods=pods,
+            exporter=exporter,
+        )
+        logs = logs_part(settings=self.settings, clock=self.clock)
+        handed_on = Part(loops=(("handing on", exporter.running),)) if exporter else Part()
+        return informed, metrics, traces, logs, handed_on
 
     def _say_where(self, port: int, token: str) -> None:
         write_private(self.folder / "port", str(port))
         base = f"http://127.0.0.1:{port}/t/{token}"
-        told = {"prometheus": f"{base}/prometheus"}
+        otlp = f"http://{layout.GATEWAY}:{layout.OTLP_HTTP_PORT}"  # for pods
+        told = {"prometheus": f"{base}/prometheus", "jaeger": f"{base}/jaeger", "otlp": otlp}
         write_private(layout.observe_addresses(self.settings.run_dir), json.dumps(told))
 
 

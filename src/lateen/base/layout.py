@@ -14,7 +14,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 LONGEST_SOCKET = "/w/xxxxxxxx/spire-agent.sock"
+GATEWAY = "198.18.0.1"  # the sandbox's bridge, which every pod can reach
 API_PORT = 6443  # at the sandbox's bridge: where pods find the Kubernetes API
+OTLP_GRPC_PORT, OTLP_HTTP_PORT = 4317, 4318  # there, too: where apps send their own spans
 
 
 def xds_folder(run: Path) -> Path:
@@ -30,6 +32,11 @@ def xds_socket(run: Path) -> Path:
 def spans_socket(run: Path) -> Path:
     """Where Envoys send the spans of what they saw."""
     return xds_folder(run) / "otlp.sock"
+
+
+def otlp_socket(run: Path, port: int) -> Path:
+    """Where the observer takes what apps tell it, by gRPC or HTTP; the node alone dials it, for pods."""
+    return run / f"otlp{port}.sock"
 
 
 def pods_api_socket(run: Path) -> Path:

@@ -81,12 +81,13 @@ Method = Callable[["Call"], Served]
 
 
 class Call:
-    """The client's half."""
+    """The client's half. `peer`: the address of the client's own socket, mostly none."""
 
     def __init__(self, connection: _Connection, number: int, metadata: Mapping[str, str]) -> None:
         self.metadata = metadata
         self.number = number
         self.served: Served | None = None
+        self.peer = connection.peer
         self._connection = connection
         self._waiting: deque[bytes | memoryview] = deque()
         self._got = bytearray()
@@ -189,11 +190,13 @@ class _Connection(asyncio.Protocol):
         self._wire = H2Connection(config)
         self._calls: dict[int, Call] = {}
         self._transport: asyncio.Transport | None = None
+        self.peer: str | bytes = ""
         self._full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_AHEAD)
+        self.peer = self._transport.get_extra_info("peername") or ""
         self._server.connections.add(self)
         self._wire.initiate_connection()
         self._wire.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW})

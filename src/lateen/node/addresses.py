@@ -12,13 +12,14 @@ from pathlib import Path
 from lateen.base import layout
 
 BRIDGE = "br0"
-GATEWAY = "198.18.0.1"  # the bridge: default route and DNS server of every pod
+GATEWAY = layout.GATEWAY  # the bridge: default route and DNS server of every pod
 PREFIX_LENGTH = 16
 POD_NETWORK = ("198.18.0.0", 16)
 SERVICE_NETWORK = ("198.19.0.0", 16)
 AUTO_NETWORK = ("240.240.0.0", 16)  # addresses given to ServiceEntry hosts
 DNS_PORT = 53
 API_PORT = layout.API_PORT  # of GATEWAY: the Kubernetes API
+OTLP_PORTS = (layout.OTLP_GRPC_PORT, layout.OTLP_HTTP_PORT)  # of GATEWAY: the observer, for spans
 RELAY_PORT = 15080  # in the sandbox's root namespace: the border relay
 OUTBOUND_PORT = 15001  # in a pod: its Envoy, or the service proxy of a pod without one
 INBOUND_PORT = 15006
@@ -66,6 +67,10 @@ class SandboxPaths:
     def api(self) -> Path:
         """Where the API takes what pods say to it."""
         return layout.pods_api_socket(self.run)
+
+    def otlp(self, port: int) -> Path:
+        """Where the observer takes what pods say to that port."""
+        return layout.otlp_socket(self.run, port)
 
     def border(self, slot: str) -> Path:
         """Where the border Envoy takes what this pod sends to addresses outside."""

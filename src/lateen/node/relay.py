@@ -8,7 +8,8 @@ going is told by a header of the PROXY protocol, not by CONNECT: on HTTP/1.1 the
 done, and listening", so that a client that ends its half would lose the answer.
 
 What goes to the Kubernetes API goes to the one socket where that answers pods. Who calls, TLS and a
-token tell it; nothing else of the host is to be reached this way.
+token tell it. What goes to the observer's ports goes to the observer, dialled from an address that names
+the pod. Nothing else of the host is to be reached this way.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from lateen.node import linux, streams
 from lateen.node.addresses import SandboxPaths
 
 _API = (at.GATEWAY, at.API_PORT)
+_OTLP = tuple((at.GATEWAY, port) for port in at.OTLP_PORTS)
+_GRPC = b"PRI * HTTP/2"  # how HTTP/2 begins, as gRPC has it; either is taken at either port
 MAX_CONNECTIONS = 4096
 MAX_PER_POD = 1024
 CONNECT_SECONDS = 15.0
@@ -50,6 +53,7 @@ class Relay:
         self._paths = paths
         self._slots = slots
         self._open: Counter[str] = Counter()
+        self._number = 0
 
     async def start(self) -> asyncio.Server:
         """Listen; the sandbox's root rules lead outside connections here."""
@@ -79,6 +83,13 @@ class Relay:
         if (host, port) == _API:
             await streams.join((reader, writer), await _dialled(self._paths.api))
             return
+        if (host, port) in _OTLP:
+            first = await reader.read(streams.CHUNK)
+            grpc = first.startswith(_GRPC)
+            told = await self._dialled_for(slot, self._paths.otlp(at.OTLP_PORTS[not grpc]))
+            told[1].write(first)
+            await streams.join((reader, writer), told)
+            return
         if any(ipaddress.ip_address(host) in network for network in _INSIDE):
             streams.reset(writer)
             return
@@ -86,6 +97,21 @@ class Relay:
         border = await _dialled(self._paths.border(slot))
         border[1].write(proxy_header(client, (host, port)))
         await streams.join((reader, writer), border)
+
+    async def _dialled_for(
+        self, slot: str, path: Path
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection whose own address, without a file, names the pod's slot."""
+        self._number += 1
+        own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            own.bind(f"\0lateen-otlp/{slot}/{self._number}")
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await asyncio.get_running_loop().sock_connect(own, str(path))
+                return await asyncio.open_unix_connection(sock=own, limit=streams.CHUNK)
+        except BaseException:
+            own.close()
+            raise
 
 
 async def _dialled(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

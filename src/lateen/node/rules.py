@@ -66,7 +66,10 @@ def root_chains() -> tuple[Chain, ...]:
     bridge = input_from(at.BRIDGE)
     own = address_in(DESTINATION, at.GATEWAY)
     redirect = (*bridge, *TCP, *sum(outside, ()), *redirect_to(at.RELAY_PORT))
-    api = (*bridge, *own, *TCP, *on_port(at.API_PORT), *redirect_to(at.RELAY_PORT))
+    doors = tuple(
+        (*bridge, *own, *TCP, *on_port(port), *redirect_to(at.RELAY_PORT))
+        for port in (at.API_PORT, *at.OTLP_PORTS)
+    )
     relayed = (*bridge, *TCP, *on_port(at.RELAY_PORT), *REDIRECTED)
     incoming: tuple[Rule, ...] = (
         (*input_from("lo"), *end(ACCEPT)),
@@ -83,7 +86,7 @@ def root_chains() -> tuple[Chain, ...]:
             name="prerouting",
             hook="prerouting",
             type="nat",
-            rules=(api, redirect),
+            rules=(*doors, redirect),
             priority=_NAT_PRIORITY,
         ),
         Chain(name="input", hook="input", type="filter", rules=incoming, accept=False),
@@ -110,7 +113,10 @@ def _pod_output(address: str) -> Chain:
         (*address_in(SOURCE, address, op=NOT_EQUAL), *end(DROP)),
         (*address_in(DESTINATION, at.GATEWAY), *UDP, *on_port(at.DNS_PORT), *end(ACCEPT)),
         (*address_in(DESTINATION, at.GATEWAY), *TCP, *on_port(at.DNS_PORT), *end(ACCEPT)),
-        (*address_in(DESTINATION, at.GATEWAY), *TCP, *on_port(at.API_PORT), *end(ACCEPT)),
+        *(
+            (*address_in(DESTINATION, at.GATEWAY), *TCP, *on_port(port), *end(ACCEPT))
+            for port in (at.API_PORT, *at.OTLP_PORTS)
+        ),
         # What the node itself asked for, for a client of the host.
         (*address_in(DESTINATION, at.GATEWAY), *TCP, *ANSWER, *end(ACCEPT)),
         *((*address_in(DESTINATION, at.GATEWAY), *rule) for rule in refusals()),
@@ -142,7 +148,10 @@ def _injected_output(address: str) -> Chain:
         # An app dialling itself.
         (*output_to("lo"), *end(ACCEPT)),
         (*address_in(DESTINATION, "127.0.0.0", 8), *end(ACCEPT)),
-        (*address_in(DESTINATION, at.GATEWAY), *TCP, *on_port(at.DNS_PORT), *end(ACCEPT)),
+        *(
+            (*address_in(DESTINATION, at.GATEWAY), *TCP, *on_port(port), *end(ACCEPT))
+            for port in (at.DNS_PORT, *at.OTLP_PORTS)
+        ),
         (*TCP, *redirect_to(at.OUTBOUND_PORT)),
     )
     return Chain(

@@ -41,6 +41,7 @@ from lateen.stages.podvolumes import (
     content_of,
     volume_run,
 )
+from lateen.stages.spanvariables import span_variables
 
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -145,6 +146,7 @@ def _container(
     container: Container, pod: Pod, lookup: Lookup, built: Built, links: Mapping[str, str]
 ) -> ContainerRun:
     env = dict(built.env) | _environment(container, pod, lookup, links)
+    env |= span_variables(pod, env)
     argv = resolve_argv(built, container.command, container.args, env)
     if not argv:
         raise BadReference(

@@ -1,0 +1,103 @@
+"""The observer's part for traces: spans of proxies and apps are taken, kept, handed on, and searched.
+
+In: settings, the pods there are, LATEEN_OTLP_EXPORT.    Out: Part.
+Before: telemetry/traces/        After: app/observing.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from lateen.app.settings import Settings
+from lateen.base import layout
+from lateen.base.clock import Clock
+from lateen.base.rpc import Method, RpcServer
+from lateen.stages.informing import Informed
+from lateen.stages.resolving import slot_of
+from lateen.telemetry.exporting import Collector, Exporter
+from lateen.telemetry.parts import Part
+from lateen.telemetry.traces import api, jaeger, taking
+from lateen.telemetry.traces.keeping import Keeping
+from lateen.telemetry.traces.store import SpanStore
+from lateen.telemetry.traces.thinning import Thinning
+
+AGE = 6 * 3600.0  # seconds
+BYTES = 256 * 1024 * 1024
+PER_SECOND = 3000  # spans kept; of more, whole traces are left out
+EXPORT, HEADERS = "LATEEN_OTLP_EXPORT", "LATEEN_OTLP_HEADERS"
+
+
+def exporter_of(environ: Mapping[str, str], clock: Clock) -> Exporter | None:
+    """Where `LATEEN_OTLP_EXPORT` says that all is to be handed on, with headers as OTEL_EXPORTER_OTLP_HEADERS has them."""
+    endpoint = environ.get(EXPORT, "")
+    if not endpoint:
+        return None
+    pairs = (each.partition("=") for each in environ.get(HEADERS, "").split(",") if each)
+    headers = {name.strip(): unquote(value.strip()) for name, _, value in pairs}
+    return Exporter(Collector(endpoint=endpoint, headers=headers), clock)
+
+
+def traces_part(
+    *, settings: Settings, folder: Path, clock: Clock, pods: Informed, exporter: Exporter | None
+) -> Part:
+    """The store in STATE/observe/traces.db, the sockets for spans, Jaeger's API."""
+    store = SpanStore(folder / "traces.db", max_age=AGE, max_bytes=BYTES)
+    keeping = Keeping(store, clock)
+
+    def whose(slot: str) -> tuple[str, str]:
+        for (namespace, name), pod in pods.known.items():
+            if slot_of(str(pod["metadata"]["uid"])) == slot:
+                return namespace, name
+        return "", ""
+
+    def pass_on(body: bytes) -> None:
+        if exporter:
+            exporter.add(taking.PATH, body)
+
+    taken = taking.Taking(
+        keeping=keeping,
+        thinning=Thinning(PER_SECOND, monotonic),
+        whose=whose,
+        pass_on=pass_on,
+    )
+    return Part(
+        routes=(*api.routes(keeping), *jaeger.routes(keeping)),
+        loops=(
+            ("keeping spans", keeping.running),
+            ("taking spans", lambda: _serving(settings.run_dir, taken)),
+        ),
+        close=keeping.close,
+    )
+
+
+async def _serving(run: Path, taken: taking.Taking) -> None:
+    """Listen for proxies, and for apps by gRPC and by HTTP, until cancelled."""
+    doors: tuple[tuple[Path, Method], ...] = (
+        (layout.spans_socket(run), taken.from_proxy()),
+        (layout.otlp_socket(run, layout.OTLP_GRPC_PORT), taken.from_app()),
+    )
+    servers = []
+    app = web.Application(client_max_size=taking.LARGEST)
+    app.router.add_post(taking.PATH, taken.by_http)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        for path, method in doors:
+            server = RpcServer({taking.EXPORT: method}, largest=taking.LARGEST)
+            await server.start(path)
+            servers.append(server)
+        path = layout.otlp_socket(run, layout.OTLP_HTTP_PORT)
+        path.unlink(missing_ok=True)
+        await web.UnixSite(runner, str(path)).start()
+        path.chmod(0o600)
+        await asyncio.Event().wait()
+    finally:
+        for server in servers:
+            await server.stop()
+        await runner.cleanup()

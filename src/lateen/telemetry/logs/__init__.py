@@ -1,0 +1,1 @@
+"""Logs: lines of the containers' files, found, followed, handed on."""

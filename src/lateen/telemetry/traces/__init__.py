@@ -1,0 +1,1 @@
+"""Traces: spans taken, kept for a while, found again, handed on."""

@@ -1,0 +1,234 @@
+"""Keep spans for a while in a SQLite file, and find traces again.
+
+In: Spans.    Out: SpanStore.
+Before: traces/spans.py        After: traces/api.py, traces/jaeger.py, traces/taking.py
+
+Bounded by age and by size: the oldest go first. Used from one thread at a time, beside the event loop.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from lateen.telemetry.traces.spans import NANOS, Span
+
+SCHEMA = 1
+MOST_SPANS_OF_A_TRACE = 5000
+MOST_TRACES = 1500  # that an answer has
+_LOOKED_AT = 20_000  # traces that a search goes through
+_TABLES = """
+CREATE TABLE spans (
+  trace BLOB NOT NULL, id BLOB NOT NULL, parent BLOB NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL,
+  start INTEGER NOT NULL, duration INTEGER NOT NULL, error INTEGER NOT NULL, source TEXT NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (trace, id, source)
+) WITHOUT ROWID;
+CREATE INDEX spans_by_start ON spans (start);
+CREATE INDEX spans_by_service ON spans (service, start);
+"""
+_PUT = "INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What traces are asked for: those with a span that is all of it.
+
+    Durations in seconds, times in seconds since 1970; `tags` are exact.
+    """
+
+    service: str = ""
+    operation: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    min_duration: float | None = None
+    max_duration: float | None = None
+    error: bool = False
+    start: float | None = None
+    end: float | None = None
+    limit: int = 20
+
+
+class SpanStore:
+    """Spans in a file, 0600."""
+
+    def __init__(self, path: Path, *, max_age: float, max_bytes: int) -> None:
+        """Open or make the file; one of another form, or broken, is begun anew.
+
+        `max_age` in seconds, `max_bytes` of the file.
+        """
+        self._path, self._max_age, self._max_bytes = path, max_age, max_bytes
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(Span)
+        self._db = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return self._connected()
+        except sqlite3.DatabaseError:
+            for path in self._path.parent.glob(f"{self._path.name}*"):
+                path.unlink()
+            return self._connected()
+
+    def _connected(self) -> sqlite3.Connection:
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = OFF")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA):
+            db.close()
+            raise sqlite3.DatabaseError("of another form")
+        if version == 0:
+            db.executescript(_TABLES)
+            db.execute(f"PRAGMA user_version = {SCHEMA}")
+        return db
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def put(self, spans: Iterable[Span]) -> None:
+        """Keep some spans, in one transaction; one that is there already is replaced."""
+        rows = [self._row(span) for span in spans]
+        self._db.execute("BEGIN")
+        self._db.executemany(_PUT, rows)
+        self._db.execute("COMMIT")
+
+    def _row(self, span: Span) -> tuple[object, ...]:
+        return (
+            bytes.fromhex(span.trace),
+            bytes.fromhex(span.id),
+            bytes.fromhex(span.parent),
+            span.service,
+            span.operation,
+            span.start,
+            span.end - span.start,
+            span.is_error,
+            span.source,
+            self._encoder.encode(span),
+        )
+
+    def sweep(self, now: float) -> int:
+        """Drop what is too old (`now` in seconds since 1970) or too much; gives the spans dropped."""
+        cut = int((now - self._max_age) * NANOS)
+        gone = self._db.execute("DELETE FROM spans WHERE start < ?", (cut,)).rowcount
+        while self.size > self._max_bytes and (some := self._drop_oldest()):
+            gone += some
+        self._db.execute("PRAGMA incremental_vacuum")
+        return gone
+
+    def _drop_oldest(self) -> int:
+        """A tenth of all that is there."""
+        count = self._db.execute("SELECT count(*) FROM spans").fetchone()[0]
+        row = self._db.execute(
+            "SELECT start FROM spans ORDER BY start LIMIT 1 OFFSET ?", (count // 10,)
+        ).fetchone()
+        if row is None:
+            return 0
+        return self._db.execute("DELETE FROM spans WHERE start <= ?", row).rowcount
+
+    @property
+    def size(self) -> int:
+        """Bytes in use."""
+        pages, free, page = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * page)
+
+    def services(self) -> list[str]:
+        """Whose spans are there."""
+        rows = self._db.execute("SELECT DISTINCT service FROM spans ORDER BY service")
+        return [row[0] for row in rows]
+
+    def operations(self, service: str) -> list[tuple[str, str]]:
+        """The operations and kinds of a service's newest spans."""
+        rows = self._db.execute(
+            "SELECT body FROM spans WHERE service = ? ORDER BY start DESC LIMIT 5000", (service,)
+        )
+        found = (self._decoder.decode(row[0]) for row in rows)
+        return sorted({(span.operation, span.kind) for span in found})
+
+    def trace(self, id: str) -> list[Span]:
+        """The spans of a trace, by start; none for one that is not there. A short id stands for a long one."""
+        try:
+            key = bytes.fromhex(id.rjust(32, "0"))
+        except ValueError:
+            return []
+        return self._of(key)
+
+    def _of(self, key: bytes) -> list[Span]:
+        rows = self._db.execute(
+            "SELECT body FROM spans WHERE trace = ? LIMIT ?", (key, MOST_SPANS_OF_A_TRACE)
+        )
+        found = [self._decoder.decode(row[0]) for row in rows]
+        return sorted(found, key=lambda span: (span.start, span.id))
+
+    def search(self, query: Query) -> list[list[Span]]:
+        """The newest traces that have what is asked for."""
+        limit = max(1, min(query.limit, MOST_TRACES))
+        keys = list(self._keys(query, limit))
+        return [self._of(key) for key in keys]
+
+    def _keys(self, query: Query, limit: int) -> Iterator[bytes]:
+        where, values = _where(query)
+        rows = self._db.execute(
+            f"SELECT trace, {'body' if query.tags else 'NULL'} FROM spans WHERE {where}"  # noqa: S608 - constant texts only
+            " ORDER BY start DESC",
+            values,
+        )
+        seen: dict[bytes, None] = {}
+        for number, (trace, body) in enumerate(rows):
+            if trace not in seen and (body is None or _has(self._decoder.decode(body), query)):
+                seen[trace] = None
+                yield trace
+            if len(seen) >= limit or number > _LOOKED_AT * 10:
+                return
+
+    def calls(self, start: float, end: float) -> dict[tuple[str, str], int]:
+        """How often one service's span has a child of another's, by (parent, child)."""
+        rows = self._db.execute(
+            "SELECT trace, id, parent, service FROM spans WHERE start BETWEEN ? AND ?"
+            " ORDER BY trace LIMIT 200000",
+            (int(start * NANOS), int(end * NANOS)),
+        )
+        counts: dict[tuple[str, str], int] = {}
+        for _, group in groupby(rows, key=lambda row: row[0]):
+            spans = list(group)
+            services = {id: service for _, id, _, service in spans}
+            for _, _, parent, service in spans:
+                if (caller := services.get(parent, service)) != service:
+                    counts[caller, service] = counts.get((caller, service), 0) + 1
+        return counts
+
+
+def _where(query: Query) -> tuple[str, list[object]]:
+    tests: list[tuple[str, object]] = []
+    if query.service:
+        tests.append(("service = ?", query.service))
+    if query.operation:
+        tests.append(("operation = ?", query.operation))
+    for word, seconds in ((">=", query.min_duration), ("<=", query.max_duration)):
+        if seconds is not None:
+            tests.append((f"duration {word} ?", int(seconds * NANOS)))
+    for word, seconds in ((">=", query.start), ("<=", query.end)):
+        if seconds is not None:
+            tests.append((f"start {word} ?", int(seconds * NANOS)))
+    if query.error:
+        tests.append(("error = ?", 1))
+    return " AND ".join(test for test, _ in tests) or "1", [value for _, value in tests]
+
+
+def _has(span: Span, query: Query) -> bool:
+    return all(_text(span.tags.get(key)) == value for key, value in query.tags.items())
+
+
+def _text(value: object) -> str:
+    """As users write it: `true`, `200`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
