@@ -89,6 +89,18 @@ def test_services_hand_out_their_endpoints_in_turn() -> None:
     assert table.endpoints("198.19.0.1", 81) == ()
 
 
+def test_what_stands_behind_one_service_is_replaced_and_the_others_stay() -> None:
+    table = ServiceTable()
+    one, two = ("198.18.0.2", 80), ("198.18.0.3", 80)
+    table.replace(
+        ServiceAddress(address=address, port=80, endpoints=(one,))
+        for address in ("198.19.0.1", "198.19.0.2")
+    )
+    table.update((ServiceAddress(address="198.19.0.1", port=80, endpoints=(two,)),))
+    assert list(table.endpoints("198.19.0.1", 80)) == [two]
+    assert list(table.endpoints("198.19.0.2", 80)) == [one]
+
+
 def test_a_pod_goes_to_its_own_node_where_the_service_says_so() -> None:
     ends = tuple((f"198.18.0.{n}", 80) for n in (2, 3, 4))
     table = ServiceTable()

@@ -146,10 +146,12 @@ def test_a_pod_that_is_not_ready_any_more_is_known_to_all_proxies_as_if_all_was_
     for node, resources in mesh.given.items():
         for type_, same in before.resources[node].items():
             assert (resources[type_] is same) == (type_ is not ResourceType.ENDPOINTS)
-    directory = moved_directory(
-        directory_of(before.world), latest.world, frozenset({("shop", "web")})
-    )
+    known = directory_of(before.world)
+    directory, others = moved_directory(known, latest.world, frozenset({("shop", "web")}))
     assert directory == directory_of(anew.world)
+    assert others == tuple(s for s in directory.services if s not in known.services)
+    assert [len(each.endpoints) for each in others] == [1]
+    assert moved_directory(directory, latest.world, frozenset({("shop", "web")})) == (directory, ())
 
 
 def test_it_comes_back_and_everything_is_as_before() -> None:

@@ -25,9 +25,11 @@ from lateen.node.protocol import (
     GuardPod,
     Hello,
     Keep,
+    Moved,
     PodReport,
     ProxyRun,
     PutPod,
+    ServiceAddress,
     ToNode,
 )
 from lateen.stages.resolving import Waiting
@@ -168,6 +170,26 @@ def test_what_has_been_said_is_not_said_again() -> None:
         assert mesh.took() == [Directory()]
         mesh.hello()
         assert mesh.put() == ["web-0"], "an agent that comes anew is told anew"
+
+    alone(scenario)
+
+
+def test_only_what_moved_in_the_directory_is_said_and_all_of_it_to_an_agent_that_comes_anew() -> (
+    None
+):
+    def scenario(mesh: Mesh) -> None:
+        mesh.pod()
+        mesh.hello()
+        mesh.running.put_directory(Directory())
+        mesh.took()
+        other = ServiceAddress(address="198.19.0.1", port=80, endpoints=(("198.18.0.2", 8080),))
+        now = Directory(services=(other,))
+        mesh.running.put_moved(now, (other,))
+        mesh.running.put_moved(now, ())
+        mesh.running.put_directory(now)
+        assert mesh.took() == [Moved(services=(other,))]
+        mesh.hello()
+        assert now in mesh.took()
 
     alone(scenario)
 

@@ -97,7 +97,8 @@ class Rounds:
         if planned is None:
             return False
         self.quarantine.moved(planned.resources)
-        self._tell(moved_directory(self._directory, planned.world, services))
+        self._directory, others = moved_directory(self._directory, planned.world, services)
+        self.running.put_moved(self._directory, others)
         known = planned.world.services_in
         if any(s.for_host and (ns, s.name) in services for ns, some in known.items() for s in some):
             self._open(planned)

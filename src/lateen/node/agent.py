@@ -41,6 +41,7 @@ from lateen.node.protocol import (
     GuardPod,
     Hello,
     Keep,
+    Moved,
     OpenStream,
     PodReport,
     PodRun,
@@ -118,6 +119,8 @@ class Agent:
                 self._zone(Zone.of(names))
                 self._services.table.replace(services)
                 self._doorways.keep(services)
+            case Moved(services=services):
+                self._services.table.update(services)
             case OpenStream():
                 path = self._services.paths.run / "node.sock"
                 serving = serve_stream(path, message, self._pods.get(message.uid))

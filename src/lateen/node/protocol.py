@@ -186,6 +186,12 @@ class Directory(_Message, frozen=True, kw_only=True, tag="directory"):
     services: tuple[ServiceAddress, ...] = ()
 
 
+class Moved(_Message, frozen=True, kw_only=True, tag="moved"):
+    """What stands behind some services now; all else of the directory stays as it was."""
+
+    services: tuple[ServiceAddress, ...] = ()
+
+
 class Execute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="execute"):
     """Run a command in a container, behind the same walls."""
 
@@ -216,7 +222,7 @@ class OpenStream(_Message, frozen=True, kw_only=True, tag="open-stream"):
     what: Execute | Attach | Forward
 
 
-ToNode = PutPod | GuardPod | DropPod | Keep | Directory | OpenStream
+ToNode = PutPod | GuardPod | DropPod | Keep | Directory | Moved | OpenStream
 
 
 class PodReport(_Message, frozen=True, kw_only=True, tag="pod-report"):

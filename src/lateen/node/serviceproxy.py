@@ -40,6 +40,10 @@ class ServiceTable:
         self._services = {(s.address, s.port): s for s in services}
         self._turns = {key: turn for key, turn in self._turns.items() if key in self._services}
 
+    def update(self, services: Iterable[ServiceAddress]) -> None:
+        """Take the place of these services alone."""
+        self._services.update({(s.address, s.port): s for s in services})
+
     def endpoints(
         self, address: str, port: int, client: str = "", node: str | None = None
     ) -> Sequence[Endpoint]:

@@ -180,18 +180,26 @@ class Moving:
         return planned
 
 
-def moved_directory(directory: Directory, world: World, services: Services) -> Directory:
-    """The directory with the addresses behind these services anew."""
+def moved_directory(
+    directory: Directory, world: World, services: Services
+) -> tuple[Directory, tuple[ServiceAddress, ...]]:
+    """The directory with the addresses behind these services anew, and those that are others now."""
     found = list(directory.services)
-    for namespace, name in services:
+    moved: list[ServiceAddress] = []
+    for namespace, name in sorted(services):
         for service in world.services_in.get(namespace, ()):
             if service.name != name:
                 continue
             for record in addresses_of(world, service):
                 at = bisect_left(found, (record.address, record.port), key=_place)
                 if at < len(found) and _place(found[at]) == (record.address, record.port):
-                    found[at] = service_address(record)
-    return msgspec.structs.replace(directory, services=tuple(found))
+                    made = service_address(record)
+                    if made != found[at]:
+                        found[at] = made
+                        moved.append(made)
+    if not moved:
+        return directory, ()
+    return msgspec.structs.replace(directory, services=tuple(found)), tuple(moved)
 
 
 def _place(record: ServiceAddress) -> tuple[str, int]:

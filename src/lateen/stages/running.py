@@ -32,10 +32,12 @@ from lateen.node.protocol import (
     GuardPod,
     Hello,
     Keep,
+    Moved,
     PodReport,
     PodRun,
     ProxyRun,
     PutPod,
+    ServiceAddress,
     StreamHello,
     ToControl,
     ToNode,
@@ -116,6 +118,12 @@ class Running:
         if directory != self._directory:
             self._directory = directory
             self.seams.send(directory)
+
+    def put_moved(self, directory: Directory, moved: tuple[ServiceAddress, ...]) -> None:
+        """The directory in which only these are others: only they are sent."""
+        self._directory = directory
+        if moved:
+            self.seams.send(Moved(services=moved))
 
     def step(self) -> None:
         """Compare the store's pods with what the node was told, and tell it the difference."""
