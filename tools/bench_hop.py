@@ -1,15 +1,18 @@
 """Measure what a hop through two of lateen's proxies adds, against two Envoys with next to no configuration.
 
-In: --requests, --strict.    Out: latencies direct, by hand-written mTLS, by lateen's mTLS, and their ratio.
+In: --requests, --strict.    Out: latencies and CPU: direct, by hand-written mTLS, by lateen's, and their ratios.
 Before: -        After: docs/benchmarks.md
 
-All of it is on the loopback, one request at a time on a connection that stays open, the three ways in
-turn, so that whatever else the machine does meets them alike.
+All of it is on the loopback, one request at a time on a connection that stays open, the ways in turn, so
+that whatever else the machine does meets them alike. CPU is that of the two Envoys, all their threads; it
+is steadier than the clock. lateen's are measured as they are, and without what is told of requests by
+default: traces of all of them, access logs (metrics stay).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import socketserver
 import statistics
@@ -19,6 +22,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +37,7 @@ from lateen.envoy.tls import emit_root, emit_secret
 from lateen.ir.backends import Backend, BackendId, Endpoint, EndpointSet, InMesh, MeshMtls, Wire
 from lateen.ir.plan import HttpOut, Inbound, InboundPort, Mtls, ProxyPlan, Speech
 from lateen.ir.routes import RouteTable, VirtualHost
+from lateen.ir.telemetry import AccessLog, Reports, Telemetry
 
 Json = dict[str, Any]
 CALLER, CALLEE = "spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/api"
@@ -40,6 +45,13 @@ ASKED = b"GET / HTTP/1.1\r\nhost: web\r\n\r\n"
 SAID = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 WARM_UP = 300  # requests of each way that are not counted
 _TYPE = "type.googleapis.com/envoy.extensions."
+
+
+AS_IT_IS = Telemetry()
+_LINES = Reports(logs=(AccessLog(),), tracing=None)
+UNTRACED = Telemetry(client=_LINES, server=_LINES)
+_SILENT = Reports(logs=(), tracing=None)
+SILENT = Telemetry(client=_SILENT, server=_SILENT)
 
 
 class App(socketserver.BaseRequestHandler):
@@ -158,7 +170,9 @@ def pair_by_hand(folder: Path, authority: pki.Authority, app: int) -> Iterator[i
 
 
 @contextmanager
-def pair_of_lateen(folder: Path, authority: pki.Authority, app: int) -> Iterator[int]:
+def pair_of_lateen(
+    folder: Path, authority: pki.Authority, app: int, telemetry: Telemetry
+) -> Iterator[int]:
     """Two Envoys as lateen configures the proxies of two pods; gives the caller's port."""
     front, between = free_port(), free_port()
     web = BackendId(host="web", port=80)
@@ -174,13 +188,15 @@ def pair_of_lateen(folder: Path, authority: pki.Authority, app: int) -> Iterator
     host = VirtualHost(name="web:80", domains=("web",), routes=routes, origin=plans.RULES)
     caller = ProxyPlan(
         proxy=plans.SIDECAR,
+        telemetry=telemetry,
         outbound=(HttpOut(port=80, table="80", origin=plans.SERVICE),),
         tables=(RouteTable(name="80", hosts=(host,)),),
         backends=(backend,),
         endpoints=(EndpointSet(id=web, endpoints=(endpoint,)),),
     )
     port = InboundPort(port=between, speech=Speech.HTTP, mtls=Mtls.STRICT, origin=plans.SERVICE)
-    callee = ProxyPlan(proxy=plans.SIDECAR, inbound=Inbound(ports=(port,), otherwise=Mtls.STRICT))
+    inbound = Inbound(ports=(port,), otherwise=Mtls.STRICT)
+    callee = ProxyPlan(proxy=plans.SIDECAR, telemetry=telemetry, inbound=inbound)
     with ExitStack() as stack:
         for name, plan, identity, ports, apps in (
             ("callee", callee, CALLEE, {names.VIRTUAL_INBOUND: between}, {names.inbound_cluster(between): app}),
@@ -197,41 +213,83 @@ def pair_of_lateen(folder: Path, authority: pki.Authority, app: int) -> Iterator
         yield front
 
 
-def measure(ways: Mapping[str, int], requests: int) -> dict[str, list[float]]:
-    """Microseconds of each request by each way, sorted."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to the app: where to ask, and the processes between."""
+
+    port: int
+    envoys: frozenset[int] = frozenset()
+
+    def cpu(self) -> float:
+        """Microseconds of CPU its Envoys have used."""
+        threads = (t for pid in self.envoys for t in Path(f"/proc/{pid}/task").iterdir())
+        return sum(int((t / "schedstat").read_text().split()[0]) for t in threads) / 1e3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Took:
+    """Microseconds of each request by one way, sorted, and of CPU for each."""
+
+    micros: list[float]
+    cpu: float
+
+    def part(self, share: float) -> float:
+        """The value below which that share of them is."""
+        return self.micros[min(len(self.micros) - 1, int(len(self.micros) * share))]
+
+
+def children() -> frozenset[int]:
+    """The processes this one has started."""
+    own, found = str(os.getpid()), set()
+    for folder in Path("/proc").iterdir():
+        try:
+            said = (folder / "stat").read_text() if folder.name.isdigit() else ""
+        except OSError:  # it has ended
+            continue
+        if said and said.rpartition(")")[2].split()[1] == own:
+            found.add(int(folder.name))
+    return frozenset(found)
+
+
+def measure(ways: Mapping[str, Way], requests: int) -> dict[str, Took]:
+    """Ask by all ways in turn."""
     took: dict[str, list[float]] = {name: [] for name in ways}
+    before: dict[str, float] = {}
     with ExitStack() as stack:
-        clients = {n: stack.enter_context(closing(Client(port))) for n, port in ways.items()}
+        clients = {n: stack.enter_context(closing(Client(w.port))) for n, w in ways.items()}
         for number in range(-WARM_UP, requests):
+            if number == 0:
+                before = {name: way.cpu() for name, way in ways.items()}
             for name, client in clients.items():
                 micros = client.ask()
                 if number >= 0:
                     took[name].append(micros)
-    return {name: sorted(each) for name, each in took.items()}
+        return {
+            name: Took(micros=sorted(took[name]), cpu=(way.cpu() - before[name]) / requests)
+            for name, way in ways.items()
+        }
 
 
-def part(ordered: list[float], share: float) -> float:
-    """The value below which that share of them is."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-
-def show(took: Mapping[str, list[float]]) -> tuple[Figure, ...]:
+def show(took: Mapping[str, Took]) -> tuple[Figure, ...]:
     """Print the table."""
-    figures = []
     for name, each in took.items():
         print(
-            f"{name:<32} p50 {part(each, 0.5):6.0f} us, p99 {part(each, 0.99):6.0f} us, "
-            f"mean {statistics.fmean(each):6.0f} us"
+            f"{name:<36} p50 {each.part(0.5):6.0f} us, p99 {each.part(0.99):6.0f} us, "
+            f"mean {statistics.fmean(each.micros):6.0f} us, CPU {each.cpu:6.0f} us"
         )
-    direct, hand, ours = took.values()
-    for word, share in (("p50", 0.5), ("p99", 0.99)):
-        added = [part(each, share) - part(direct, share) for each in (hand, ours)]
+    direct, hand, *ours = took.values()
+    names_ = list(took)[2:]
+    figures = []
+    for name, each in zip(names_, ours, strict=True):
+        print(f"a hop adds, against one by hand: {name}")
+        for word, share in (("p50", 0.5), ("p99", 0.99)):
+            added = [way.part(share) - direct.part(share) for way in (hand, each)]
+            ratio = added[1] / added[0]
+            print(f"  {word} {added[1]:4.0f} us against {added[0]:4.0f} us: ratio {ratio:.2f}")
+            what = f"added by a hop, {word}, {name}"
+            figures.append(Figure(what=what, measured=ratio, aim=1.1, unit="x"))
         print(
-            f"a hop adds, {word}: by hand {added[0]:.0f} us, lateen {added[1]:.0f} us, "
-            f"ratio {added[1] / added[0]:.2f}"
-        )
-        figures.append(
-            Figure(what=f"added by a hop, {word}", measured=added[1] / added[0], aim=1.1, unit="x")
+            f"  CPU {each.cpu:4.0f} us against {hand.cpu:4.0f} us: ratio {each.cpu / hand.cpu:.2f}"
         )
     return tuple(figures)
 
@@ -249,19 +307,22 @@ def main() -> int:
         threading.Thread(target=app.serve_forever, daemon=True).start()
         stack.callback(app.shutdown)
         port = app.server_address[1]
-        (home / "hand").mkdir()
-        took = measure(
-            {
-                "direct": int(port),
-                "two Envoys, mTLS by hand": stack.enter_context(
-                    pair_by_hand(home / "hand", authority, int(port))
-                ),
-                "two Envoys of lateen": stack.enter_context(
-                    pair_of_lateen(home / "lateen", authority, int(port))
-                ),
-            },
-            given.requests,
-        )
+        ways = {"direct": Way(port=int(port))}
+        for name, folder, telemetry in (
+            ("two Envoys, mTLS by hand", "hand", None),
+            ("two of lateen", "lateen", AS_IT_IS),
+            ("two of lateen, no traces", "untraced", UNTRACED),
+            ("two of lateen, no traces, no log", "silent", SILENT),
+        ):
+            (home / folder).mkdir()
+            before = children()
+            pair = (
+                pair_by_hand(home / folder, authority, int(port))
+                if telemetry is None
+                else pair_of_lateen(home / folder, authority, int(port), telemetry)
+            )
+            ways[name] = Way(port=stack.enter_context(pair), envoys=children() - before)
+        took = measure(ways, given.requests)
     figures = show(took)
     late = missed(figures) if given.strict else ()
     for figure in late:
