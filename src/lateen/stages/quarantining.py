@@ -62,6 +62,7 @@ class Quarantine:
     _tried: bool = True  # whether what is left out now is what the newest plan left out
     _made: dict[_Made, tuple[int, Mapping[ObjectKey, Edition]]] = field(default_factory=dict)
     _good: dict[_What, dict[ObjectKey, Edition]] = field(default_factory=dict)
+    _learnt: set[_Made] = field(default_factory=set)  # of which the good editions are known
     _recalled: Mapping[ObjectKey, Edition] = field(default_factory=dict)
     # Of connected proxies; there are many, so dicts of nothing but texts, which no collector visits.
     _acked: dict[str, dict[ResourceType, dict[str, str]]] = field(default_factory=dict)
@@ -103,6 +104,7 @@ class Quarantine:
                             self._write_down(kind, resource, now)
         oldest = self._round - _REMEMBERED
         self._made = {k: known for k, known in self._made.items() if known[0] > oldest}
+        self._learnt.intersection_update(self._made)
         names = {(kind, name) for kind, name, _ in self._made}
         self._good = {what: good for what, good in self._good.items() if what in names}
         self._beyond = {w: why for w, why in self._beyond.items() if self._version(w)}
@@ -129,8 +131,7 @@ class Quarantine:
             case Disconnected():
                 self._acked.pop(event.proxy, None)
             case Acked() | Kept():
-                for resource in event.resources:
-                    self._accept((event.proxy, event.type, resource.name), resource)
+                self._accept(event)
             case Nacked():
                 for resource in event.resources:
                     self._refuse((event.proxy, event.type, resource.name), resource, event.message)
@@ -138,13 +139,21 @@ class Quarantine:
                 return
         self._judge()
 
-    def _accept(self, where: _Where, resource: Resource) -> None:
-        proxy, kind, name = where
-        self._acked.setdefault(proxy, {}).setdefault(kind, {})[name] = resource.version
-        self._beyond.pop(where, None)
-        known = self._made.get((kind, name, resource.version))
-        if known is not None:
-            self._good.setdefault((kind, name), {}).update(known[1])
+    def _accept(self, event: Acked | Kept) -> None:
+        if self._beyond:
+            for resource in event.resources:
+                self._beyond.pop((event.proxy, event.type, resource.name), None)
+        if event.type is ResourceType.ENDPOINTS:
+            return  # they come of no object that could be left out, and are many
+        acked = self._acked.setdefault(event.proxy, {}).setdefault(event.type, {})
+        for resource in event.resources:
+            acked[resource.name] = resource.version
+            made = (event.type, resource.name, resource.version)
+            if made in self._learnt:
+                continue
+            if known := self._made.get(made):
+                self._good.setdefault(made[:2], {}).update(known[1])
+                self._learnt.add(made)
 
     def _refuse(self, where: _Where, resource: Resource, message: str) -> None:
         if self._version(where) != resource.version:

@@ -237,7 +237,7 @@ class Channel:
         for resource in resources:
             if resource.name in self.sent:
                 self.acked[resource.name] = resource.version
-                if not any(resource.name in batch.removed for batch in self.flying.values()):
+                if self._left and not self._is_leaving(resource.name):
                     self._left.discard(resource.name)
                 self._compare(resource.name)
                 if self.refused.pop(resource.name, None) is not None:
@@ -252,6 +252,9 @@ class Channel:
                 self._compare(name)
             else:
                 self._forget(name)
+
+    def _is_leaving(self, name: str) -> bool:
+        return any(name in batch.removed for batch in self.flying.values())
 
     def refuse(self, nonce: str, message: str) -> Verdict | None:
         """Take a NACK; None for a nonce that is unknown or already answered.

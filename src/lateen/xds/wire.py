@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from sys import intern
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError
@@ -42,9 +43,13 @@ def decode_request(raw: bytes) -> DeltaRequest | None:
         return None
     return DeltaRequest(
         type=type_,
-        subscribe=tuple(message.resource_names_subscribe),
+        # All proxies ask for the same names: each is to be in memory once.
+        subscribe=tuple(map(intern, message.resource_names_subscribe)),
         unsubscribe=tuple(message.resource_names_unsubscribe),
-        initial_versions=dict(message.initial_resource_versions),
+        initial_versions={
+            intern(name): intern(version)
+            for name, version in message.initial_resource_versions.items()
+        },
         nonce=message.response_nonce,
         error=message.error_detail.message if message.HasField("error_detail") else None,
     )
