@@ -23,7 +23,7 @@ from lateen.ir.plan import ProxyPlan
 from lateen.node.protocol import Directory, ServiceAddress
 from lateen.stages.planning import Planned, Planning, service_address
 from lateen.store.interface import Event, EventType
-from lateen.translate.moving import moved_endpoints
+from lateen.translate.moving import MovedEndpoints, moved_endpoints
 from lateen.translate.views import Index, index_of
 from lateen.world.build import by_address
 from lateen.world.model import Instance, Shape, World
@@ -116,7 +116,7 @@ def moved(planned: Planned, index: Index, services: Services, slices: SlicesIn) 
         )
     )
     index = index.at(world)
-    sets: dict[int, tuple[EndpointSet, ...]] = {}
+    sets: dict[int, MovedEndpoints] = {}
     plans: dict[str, ProxyPlan] = {}
     resources: dict[str, Resources] = {}
     emitting = _Emitting()
@@ -127,10 +127,9 @@ def moved(planned: Planned, index: Index, services: Services, slices: SlicesIn) 
             if made is None:
                 return None
             sets[known] = made
-        same = sets[known] is plan.endpoints
-        plans[node] = plan if same else replace(plan, endpoints=sets[known])
-        before = planned.resources[node]
-        resources[node] = before if same else emitting.step(before, plan.endpoints, sets[known])
+        now, before = sets[known], planned.resources[node]
+        plans[node] = replace(plan, endpoints=now.all) if now.fresh else plan
+        resources[node] = emitting.step(before, now) if now.fresh else before
     return replace(planned, world=world, plans=plans, resources=resources)
 
 
@@ -141,17 +140,12 @@ class _Emitting:
         self._made: dict[EndpointSet, Resource] = {}
         self._sets: dict[tuple[int, int], Mapping[str, Resource]] = {}
 
-    def step(
-        self, before: Resources, old: tuple[EndpointSet, ...], new: tuple[EndpointSet, ...]
-    ) -> Resources:
+    def step(self, before: Resources, now: MovedEndpoints) -> Resources:
         shared = before[ResourceType.ENDPOINTS]
-        key = (id(shared), id(new))
+        key = (id(shared), id(now))
         if key not in self._sets:
-            fresh = [
-                self._resource(now) for was, now in zip(old, new, strict=True) if was is not now
-            ]
             known = shared if isinstance(shared, Named) else Named(shared)
-            self._sets[key] = known.with_these(fresh)
+            self._sets[key] = known.with_these(map(self._resource, now.fresh))
         return {**before, ResourceType.ENDPOINTS: self._sets[key]}
 
     def _resource(self, endpoints: EndpointSet) -> Resource:

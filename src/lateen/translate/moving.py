@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from lateen.ir.backends import Backend, BackendId, EndpointSet
 from lateen.ir.plan import ProxyPlan
@@ -19,16 +20,22 @@ from lateen.translate.views import Index, sight_of
 from lateen.world.model import Shape
 
 
-def moved_endpoints(
-    index: Index, plan: ProxyPlan, hosts: Iterable[str]
-) -> tuple[EndpointSet, ...] | None:
-    """The plan's endpoint sets with those of these hosts made anew; the same tuple if none differs.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovedEndpoints:
+    """A plan's endpoint sets, the same tuple if none differs, and those that do."""
+
+    all: tuple[EndpointSet, ...]
+    fresh: tuple[EndpointSet, ...] = ()
+
+
+def moved_endpoints(index: Index, plan: ProxyPlan, hosts: Iterable[str]) -> MovedEndpoints | None:
+    """The plan's endpoint sets with those of these hosts made anew.
 
     None where more than endpoints changed for the proxy.
     """
     workload = index.world.workloads[plan.proxy.namespace, plan.proxy.pod]
     sight = sight_of(index, workload)
-    sets: list[EndpointSet] | None = None
+    fresh: dict[int, EndpointSet] = {}
     for host in hosts:
         service = sight.service(host)
         if service is None:
@@ -46,9 +53,13 @@ def moved_endpoints(
             at = bisect_left(plan.endpoints, new.id, key=_id_of)
             known_set = plan.endpoints[at] if at < len(plan.endpoints) else None
             if known_set and known_set.id == new.id and known_set != new:
-                sets = sets or list(plan.endpoints)
-                sets[at] = new
-    return plan.endpoints if sets is None else tuple(sets)
+                fresh[at] = new
+    if not fresh:
+        return MovedEndpoints(all=plan.endpoints)
+    sets = list(plan.endpoints)
+    for at, new in fresh.items():
+        sets[at] = new
+    return MovedEndpoints(all=tuple(sets), fresh=tuple(fresh.values()))
 
 
 def _backend(backends: tuple[Backend, ...], id: BackendId) -> Backend | None:
