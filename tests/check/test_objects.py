@@ -257,6 +257,12 @@ def test_what_follows_from_a_fault_is_not_reported_too() -> None:
             ' "NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"',
         ),
         (
+            "ServiceEntry",
+            "{hosts: ['*.a.com'], resolution: DYNAMIC_DNS, ports: [{number: 80, name: h, protocol: HTTP}],"
+            " endpoints: [{address: 1.1.1.1}]}",
+            "spec.endpoints: no endpoints should be provided for resolution type DYNAMIC_DNS",
+        ),
+        (
             "PeerAuthentication",
             "{portLevelMtls: {8080: {mode: DISABLE}}}",
             "spec.portLevelMtls: mesh/namespace peer authentication cannot have port level mTLS",
@@ -406,3 +412,12 @@ def test_a_port_name_that_tells_no_protocol_is_remarked_on() -> None:
     assert "doesn't follow the naming convention of Istio port" in remark
     assert found("Service", "{ports: [{port: 80, name: http-web}]}", Level.INFO) == []
     assert found("Service", "{ports: [{port: 80, name: web, appProtocol: http}]}", Level.INFO) == []
+
+
+def test_what_a_name_asked_for_cannot_be_seen_of_is_told() -> None:
+    ports = "{number: 80, name: http, protocol: HTTP}, {number: 90, name: tcp, protocol: TCP}"
+    spec = f"{{hosts: ['*.a.com'], resolution: DYNAMIC_DNS, ports: [{ports}]}}"
+    assert found("ServiceEntry", spec) == []
+    assert [each for each in found("ServiceEntry", spec, Level.WARNING) if "DYNAMIC" in each] == [
+        "spec.ports[1].protocol: DYNAMIC_DNS goes by the host of HTTP and by the server name of TLS alone"
+    ]

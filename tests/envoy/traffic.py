@@ -218,7 +218,8 @@ class Rig:
     def cluster(self, cluster: Json) -> Json:
         """A cluster of the plan, without what needs a privilege or a network."""
         made: Json = self.here({k: v for k, v in cluster.items() if k != "upstream_bind_config"})
-        if made.get("type") == "ORIGINAL_DST":
+        looked_up = made.pop("cluster_type", None)
+        if looked_up or made.get("type") == "ORIGINAL_DST":
             made |= {"type": "STATIC", "lb_policy": "ROUND_ROBIN"}
             port = made.pop("original_dst_lb_config", {}).get("upstream_port_override", 0)
             endpoint = {"endpoint": {"address": self.pod(_DIALLED, port)}}

@@ -126,6 +126,27 @@ def test_what_is_asked_for_by_name_is_not_dialled_by_number() -> None:
     assert registry(text) == ()
 
 
+def test_what_a_proxy_looks_up_may_be_dialled_by_what_says_the_name() -> None:
+    ports = "{number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}"
+    text = entry(ports, hosts="*.example.com").replace("NONE", "DYNAMIC_DNS")
+    assert registry(text) == tuple(
+        ByNumber(network=ALL, port=port, hosts=("*.example.com",)) for port in (80, 443)
+    )
+
+
+def test_what_it_speaks_tls_to_is_dialled_at_the_port_of_tls() -> None:
+    rule = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: api, namespace: shop}
+spec: {host: "*.example.com", trafficPolicy: {tls: {mode: SIMPLE}}}
+---
+"""
+    text = entry("{number: 80, name: http, protocol: HTTP}", hosts="*.example.com")
+    found = registry(text.replace("NONE", "DYNAMIC_DNS") + rule)
+    assert [each.port for each in found or ()] == [80, 443]
+
+
 def test_endpoints_outside_of_a_service_may_be_dialled_and_pods_need_no_word() -> None:
     text = """
 apiVersion: v1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lateen.api.codes import NOT_YET_HONOURED
 from lateen.api.names import label_fault, label_faults
 from lateen.api.serviceentry import ServiceEntry, ServiceEntrySpec, WorkloadEntry, WorkloadEntrySpec
 from lateen.base.problem import Problem
@@ -82,7 +83,14 @@ def _resolution(spec: ServiceEntrySpec, at: At) -> Iterator[Problem]:
         words = "no endpoints should be provided for resolution type none"
         yield at.key("endpoints").error(words, "resolution: STATIC, or DNS")
     if spec.resolution == "DYNAMIC_DNS":
-        yield at.key("resolution").error("DYNAMIC_DNS is not yet honoured by lateen")
+        if spec.endpoints:
+            words = "no endpoints should be provided for resolution type DYNAMIC_DNS"
+            yield at.key("endpoints").error(words, "resolution: DNS")
+        for index, port in enumerate(spec.ports):
+            if port.protocol.lower() not in HTTP | TLS:
+                words = "DYNAMIC_DNS goes by the host of HTTP and by the server name of TLS alone"
+                here = at.key("ports").item(index).key("protocol")
+                yield here.warning(words, "protocol: HTTP, or TLS", NOT_YET_HONOURED)
     if spec.resolution in _BY_DNS and not spec.endpoints:
         for index, host in enumerate(spec.hosts):
             if host != "*" and not wildcard_host_fault(host) and (fault := fqdn_fault(host)):

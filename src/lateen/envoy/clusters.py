@@ -11,9 +11,10 @@ from typing import assert_never
 from google.protobuf.wrappers_pb2 import UInt64Value
 
 from lateen.envoy import names
+from lateen.envoy.asked import asked_cluster_type
 from lateen.envoy.endpoints import TLS_MODE
 from lateen.envoy.matchers import header_matcher
-from lateen.envoy.outside import outside_assignment, outside_socket
+from lateen.envoy.outside import is_by_border, outside_assignment, outside_socket
 from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from lateen.envoy.pb.envoy.config.cluster.v3.cluster_pb2 import (
     Cluster,
@@ -224,6 +225,9 @@ def _find(cluster: Cluster, backend: Backend) -> None:
         case InMesh():
             cluster.type = Cluster.EDS
             cluster.eds_cluster_config.eds_config.CopyFrom(ads())
+        case Outside(asked=True):
+            cluster.cluster_type.CopyFrom(asked_cluster_type())
+            cluster.lb_policy = Cluster.CLUSTER_PROVIDED
         case Outside(destinations):
             cluster.type = Cluster.STATIC
             cluster.load_assignment.CopyFrom(outside_assignment(cluster.name, destinations))
@@ -241,7 +245,7 @@ def _options(backend: Backend) -> HttpProtocolOptions:
 
 def emit_backend(backend: Backend, system_roots: str) -> Cluster:
     """`outbound|PORT|SUBSET|HOST`. Hosts outside are verified against the PEM file `system_roots`."""
-    limits, outside = backend.limits, isinstance(backend.discovery, Outside)
+    limits, outside = backend.limits, is_by_border(backend)
     cluster = Cluster(
         name=names.outbound_cluster(backend.id),
         alt_stat_name=backend.stat_name,
@@ -320,4 +324,4 @@ def _tell_client(cluster: Cluster, version: int) -> None:
 
 def _undecided(backend: Backend) -> bool:
     """Hosts outside have no "address the client dialled" to pass on."""
-    return backend.balance is Balance.PASSTHROUGH and isinstance(backend.discovery, Outside)
+    return backend.balance is Balance.PASSTHROUGH and is_by_border(backend)

@@ -27,6 +27,7 @@ from lateen.envoy.listeners_out import (
     Elsewhere,
     ListenerOut,
     TcpTarget,
+    asks,
     elsewhere_of,
     emit_outbound,
     emit_virtual_outbound,
@@ -156,8 +157,9 @@ def _gateway_port(
     authorization: Authorization,
     reporter: Reporter,
     socket: str,
+    asking: bool,
 ) -> tuple[Resource, ...]:
-    made = emit_gateway_port(port, targets, authorization, reporter, socket)
+    made = emit_gateway_port(port, targets, authorization, reporter, socket, asking=asking)
     return tuple(resource(listener.name, listener, (port, authorization)) for listener in made)
 
 
@@ -209,11 +211,16 @@ def _by_id(backends: tuple[Backend, ...]) -> dict[BackendId, Backend]:
     return {backend.id: backend for backend in backends}
 
 
+def _asking(backends: tuple[Backend, ...]) -> bool:
+    return any(map(asks, backends))
+
+
 def _listeners(plan: ProxyPlan, memo: Memo, gateway_socket: str) -> Iterator[Resource]:
     reporter = reporter_of(plan)
     backends = memo.shared(_by_id, plan.backends)
     elsewhere = elsewhere_of(plan, backends)
-    for listener in outbound_listeners(plan, backends, elsewhere):
+    asking = memo.shared(_asking, plan.backends)
+    for listener in outbound_listeners(plan, backends, elsewhere, asking=asking):
         yield memo.once(_outbound, listener, reporter)
     if plan.proxy.role is Role.SIDECAR:
         yield memo.once(_virtual_outbound, reporter, elsewhere)
@@ -224,7 +231,9 @@ def _listeners(plan: ProxyPlan, memo: Memo, gateway_socket: str) -> Iterator[Res
     for port in plan.gateway:
         socket = gateway_socket.replace(PORT, str(port.port))
         targets = tuple(target_of(id, backends) for id in raw_backends(port))
-        yield from memo.once(_gateway_port, port, targets, plan.authorization, reporter, socket)
+        yield from memo.once(
+            _gateway_port, port, targets, plan.authorization, reporter, socket, asking
+        )
 
 
 def emit(

@@ -93,12 +93,17 @@ def emit_gateway_port(
     authorization: Authorization,
     reporter: Reporter,
     socket: str,
+    *,
+    asking: bool = False,
 ) -> tuple[Listener, ...]:
     """The listener in the mesh and, where `socket` (a path) is given, its twin for the border.
 
-    `targets`: what is to be known of each of the port's `raw_backends`.
+    `targets`: what is to be known of each of the port's `raw_backends`. `asking`: some backends are
+    looked up by the name asked for.
     """
-    site = HttpSite(side=Side.GATEWAY, gateway_port=port.port, authorization=authorization)
+    site = HttpSite(
+        side=Side.GATEWAY, gateway_port=port.port, authorization=authorization, asks=asking
+    )
     chains = list(_chains(port, targets, site, reporter))
     inspectors = [tls_inspector()] if port.tls or port.passed else []
     origin = made_by(_origin(port))

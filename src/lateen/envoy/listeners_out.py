@@ -12,6 +12,7 @@ from typing import assert_never
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
+from lateen.envoy.asked import asked_sni
 from lateen.envoy.filters.kind import HttpSite, Side
 from lateen.envoy.http import http_manager, says_tcp, tcp_proxy
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import OUTBOUND
@@ -32,7 +33,7 @@ from lateen.envoy.sniffing import (
 )
 from lateen.envoy.watch import Reporter, Watch, watch_of
 from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
-from lateen.ir.backends import Backend, BackendId, MeshMtls, Tunnel, Wire
+from lateen.ir.backends import Backend, BackendId, MeshMtls, Outside, Tunnel, Wire
 from lateen.ir.plan import HttpOut, Outbound, ProxyPlan, SniffOut, SniOut, TcpOut
 from lateen.ir.policy import Authorization, Paths
 from lateen.ir.routes import Split
@@ -47,6 +48,7 @@ class TcpTarget:
     by_source: bool = False
     tunnel: Tunnel | None = None
     http: bool = False  # a cluster of the mesh that tells the far proxy to expect HTTP
+    asks: bool = False  # hosts that are looked up by the name asked for
 
 
 def target_of(id: BackendId, backends: Mapping[BackendId, Backend]) -> TcpTarget:
@@ -60,7 +62,13 @@ def target_of(id: BackendId, backends: Mapping[BackendId, Backend]) -> TcpTarget
         by_source=backend.by_source,
         tunnel=backend.tunnel,
         http=isinstance(backend.security, MeshMtls) and backend.wire is not Wire.TCP,
+        asks=asks(backend),
     )
+
+
+def asks(backend: Backend) -> bool:
+    """Whether its hosts are looked up by the name asked for."""
+    return isinstance(backend.discovery, Outside) and backend.discovery.asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +99,7 @@ class ListenerOut:
     elsewhere: Elsewhere
     reads: Paths | None = None
     wait: float | None = None
+    asks: bool = False
 
     def target(self, id: BackendId) -> TcpTarget:
         """The target of one of the parts' backends."""
@@ -109,9 +118,16 @@ def _backends_in(part: Outbound) -> tuple[BackendId, ...]:
 
 
 def outbound_listeners(
-    plan: ProxyPlan, backends: Mapping[BackendId, Backend], elsewhere: Elsewhere
+    plan: ProxyPlan,
+    backends: Mapping[BackendId, Backend],
+    elsewhere: Elsewhere,
+    *,
+    asking: bool = False,
 ) -> tuple[ListenerOut, ...]:
-    """The plan's outbound values by listener: HTTP and TLS by SNI share a port's wildcard one."""
+    """The plan's outbound values by listener: HTTP and TLS by SNI share a port's wildcard one.
+
+    `asking`: some of the backends are looked up by the name asked for.
+    """
     places: dict[tuple[str, int], list[Outbound]] = {}
     for part in plan.outbound:
         places.setdefault((part.address, part.port), []).append(part)
@@ -128,6 +144,7 @@ def outbound_listeners(
             elsewhere=elsewhere,
             reads=plan.reads,
             wait=plan.wait,
+            asks=asking,
         )
         for (address, port), parts in places.items()
     )
@@ -176,12 +193,15 @@ def raw_filters(
     """Raw connections to backends by share; where one may speak HTTP, told to be none."""
     targets = [target(split.backend) for split in to]
     first_say = [says_tcp()] if any(target.http for target in targets) else []
+    first_say += [asked_sni(each.id.port) for each in targets if each.asks][:1]
     return [*first_say, _to_splits(to, targets[0], watch, judged)]
 
 
 def _http(listener: ListenerOut, table: str, watch: Watch) -> Filter:
     stat = f"outbound_{listener.address}_{listener.port}"
-    site = HttpSite(side=Side.OUTBOUND, authorization=Authorization(reads=listener.reads))
+    site = HttpSite(
+        side=Side.OUTBOUND, authorization=Authorization(reads=listener.reads), asks=listener.asks
+    )
     return http_manager(site, stat=stat, table=table, watch=watch)
 
 

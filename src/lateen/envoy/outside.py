@@ -61,8 +61,10 @@ def _inner(backend: Backend, system_roots: str) -> TransportSocket:
         case Plaintext():
             return plaintext()
         case OriginateTls(sni=sni):
-            if not sni and backend.wire is Wire.TCP and isinstance(backend.discovery, Outside):
-                sni = backend.discovery.destinations[0].host  # no request to take a host from
+            discovery = backend.discovery
+            if not sni and backend.wire is Wire.TCP and isinstance(discovery, Outside):
+                # There is no request to take a host from, nor is a wildcard a name to be shown.
+                sni = "" if discovery.asked else discovery.destinations[0].host
             return ordinary_client(
                 backend.security, sni=sni, alpn=_ALPN[backend.wire], system_roots=system_roots
             )
@@ -72,10 +74,15 @@ def _inner(backend: Backend, system_roots: str) -> TransportSocket:
     assert_never(backend.security)
 
 
+def is_by_border(backend: Backend) -> bool:
+    """Whether the border dials its hosts by name."""
+    return isinstance(backend.discovery, Outside) and not backend.discovery.asked
+
+
 def outside_socket(backend: Backend, system_roots: str) -> TransportSocket:
     """The inner socket, wrapped for hosts outside so that the endpoint's destination goes along."""
     inner = _inner(backend, system_roots)
-    if not isinstance(backend.discovery, Outside):
+    if not is_by_border(backend):
         return inner
     destination = _InternalUpstream.MetadataValueSource(
         kind=MetadataKind(host=MetadataKind.Host()), name=names.TUNNEL

@@ -50,9 +50,13 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Hosts outside, dialled by the border."""
+    """Hosts outside, dialled by the border.
+
+    `asked`: they are a wildcard's, and the one asked for is looked up by the proxy and dialled by number.
+    """
 
     destinations: tuple[Remote, ...]
+    asked: bool = False
 
 
 Discovery = InMesh | Outside

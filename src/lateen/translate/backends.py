@@ -211,7 +211,7 @@ def _backend(
     role = client.role
     said = policy.balance.value if policy.balance else None
     balance = balance_of(said)
-    if service.shape is Shape.ENTRY_NONE or (
+    if service.shape in (Shape.ENTRY_NONE, Shape.ENTRY_ASKED) or (
         service.shape is Shape.HEADLESS and role is Role.SIDECAR
     ):
         balance = Balance.PASSTHROUGH
@@ -245,6 +245,8 @@ def _discovery(service: Service, port: Port, labels: Mapping[str, str]) -> Disco
             InMesh()
         )  # for NONE: whatever address the client dialled, through the sandbox's way out
     target = port.target if isinstance(port.target, int) else port.number
+    if service.shape is Shape.ENTRY_ASKED:
+        return Outside((Remote(host=service.host, port=port.number),), asked=True)
     if service.endpoints:
         return Outside(
             tuple(

@@ -5,7 +5,7 @@ Before: translate/plan.py           After: stages/bordering.py
 
 A proxy dials a mere address for two kinds of services: those whose endpoints are outside of the sandbox
 (a Service with Endpoints of its own), and those without any, that are found by whoever calls
-(a ServiceEntry of resolution NONE). Whatever else leaves is asked for by name. What is let by here
+(a ServiceEntry of resolution NONE) or by the proxy (DYNAMIC_DNS). Whatever else leaves is asked for by name. What is let by here
 is what the proxy itself would let by, so that going around it opens nothing.
 """
 
@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lateen.ir.backends import Backend, BackendId, Balance, InMesh, OriginateTls
+from lateen.ir.backends import Backend, BackendId, Balance, InMesh, OriginateTls, Outside
 from lateen.ir.border import ByNumber
 from lateen.ir.plan import ANYWHERE, HttpOut, Outbound, ProxyPlan, Role, SniffOut, SniOut, TcpOut
 from lateen.ir.routes import Forward, RouteTable, Split, VirtualHost
 
 _ALL = "0.0.0.0/0"
+_HTTPS = 443
 _Known = dict[BackendId, Backend]
 
 
@@ -49,8 +50,8 @@ def _as_dialled(plan: ProxyPlan) -> Iterator[ByNumber]:
     known = {
         backend.id: backend
         for backend in plan.backends
-        if isinstance(backend.discovery, InMesh)
-        and backend.balance is Balance.PASSTHROUGH
+        if backend.balance is Balance.PASSTHROUGH
+        and (isinstance(backend.discovery, InMesh) or backend.discovery.asked)
         and backend.id not in found
     }
     if not known:
@@ -94,9 +95,18 @@ def _raw(to: tuple[Split, ...], known: _Known, network: str, port: int) -> Itera
 
 def _by_host(table: RouteTable, known: _Known, network: str, port: int) -> Iterator[ByNumber]:
     for host in table.hosts:
-        hosts = _names(_domains(host), [s.backend for s in _splits(host)], known)
-        if hosts is not None:
-            yield ByNumber(network=network, port=port, hosts=hosts)
+        backends = [split.backend for split in _splits(host)]
+        hosts = _names(_domains(host), backends, known)
+        if hosts is None:
+            continue
+        yield ByNumber(network=network, port=port, hosts=hosts)
+        if any(_is_asked_by_tls(known[id]) for id in backends if id in known):
+            yield ByNumber(network=network, port=_HTTPS, hosts=hosts)
+
+
+def _is_asked_by_tls(backend: Backend) -> bool:
+    """Whether a proxy looks up the host and, unless a port is said, dials that of TLS."""
+    return isinstance(backend.discovery, Outside) and isinstance(backend.security, OriginateTls)
 
 
 def _splits(host: VirtualHost) -> list[Split]:

@@ -90,6 +90,10 @@ class Shape(StrEnum):
     ENTRY_DNS = "DNS"  # a ServiceEntry, endpoints (or the host) resolved by name
     ENTRY_STATIC = "STATIC"
     ENTRY_NONE = "NONE"  # a ServiceEntry: the address the client dialled
+    ENTRY_ASKED = "DYNAMIC_DNS"  # a ServiceEntry: the name asked for, resolved then
+
+
+_ENTRIES = (Shape.ENTRY_DNS, Shape.ENTRY_STATIC, Shape.ENTRY_NONE, Shape.ENTRY_ASKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +156,7 @@ class Service:
     @property
     def is_entry(self) -> bool:
         """Whether a ServiceEntry made it."""
-        return self.shape in (Shape.ENTRY_DNS, Shape.ENTRY_STATIC, Shape.ENTRY_NONE)
+        return self.shape in _ENTRIES
 
     @property
     def age(self) -> tuple[bool, str, str, str]:

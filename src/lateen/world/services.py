@@ -28,7 +28,12 @@ from lateen.world.protocols import protocol_named, protocol_of
 
 _DISTRIBUTION = "networking.istio.io/traffic-distribution"
 _OWNER_LABEL = "kubernetes.io/service-name"
-_RESOLUTIONS = {"STATIC": Shape.ENTRY_STATIC, "NONE": Shape.ENTRY_NONE, "": Shape.ENTRY_NONE}
+_RESOLUTIONS = {
+    "STATIC": Shape.ENTRY_STATIC,
+    "NONE": Shape.ENTRY_NONE,
+    "": Shape.ENTRY_NONE,
+    "DYNAMIC_DNS": Shape.ENTRY_ASKED,
+}
 
 
 def is_ip(text: str) -> bool:

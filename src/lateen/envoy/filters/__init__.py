@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from google.protobuf.any_pb2 import Any
 
+from lateen.envoy.filters.asked import ASKED
 from lateen.envoy.filters.authorizer import AUTHORIZER
 from lateen.envoy.filters.b3 import B3
 from lateen.envoy.filters.cors import CORS
@@ -37,6 +38,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     FAULT,
     CORS,
     B3,
+    ASKED,
     ROUTER,
 )
 

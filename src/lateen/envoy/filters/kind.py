@@ -28,13 +28,15 @@ class Side(StrEnum):
 class HttpSite:
     """Where a chain of filters stands; `gateway_port` is 0 in a sidecar.
 
-    `tells_b3`: the trace is told in B3, besides the tracer's own way.
+    `tells_b3`: the trace is told in B3, besides the tracer's own way. `asks`: some requests go to hosts
+    that are looked up by the name asked for.
     """
 
     side: Side
     gateway_port: int = 0
     authorization: Authorization = EVERYTHING_ALLOWED
     tells_b3: bool = False
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
