@@ -228,6 +228,30 @@ def test_a_proxy_is_told_of_what_its_workload_is_said_to_need(shop: Mesh) -> Non
     assert eventually(lambda: shop.call("http://web/").status == 200)
 
 
+ASKED = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: asked, namespace: shop}
+spec:
+  hosts: ["*.example.com"]
+  resolution: DYNAMIC_DNS
+  ports: [{number: 80, name: http, protocol: HTTP}]
+"""
+
+
+def test_the_sandboxs_resolver_is_asked_for_a_wildcards_names(shop: Mesh) -> None:
+    (shop.folder / "asked.yaml").write_text(ASKED)
+    host = {"host": "nowhere.example.com"}
+    assert eventually(lambda: shop.call("http://198.51.100.7/", headers=host).status == 503)
+    (line,) = (
+        line
+        for line in shop.admin("web", "/stats?filter=dns_cache.asked").splitlines()
+        if "dns_query_success" in line  # an answer came: there is no such name
+    )
+    assert int(line.rpartition(": ")[2]) > 0
+    (shop.folder / "asked.yaml").unlink()
+
+
 NAMED = """
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry

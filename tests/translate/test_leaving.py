@@ -192,6 +192,38 @@ def test_what_has_to_go_by_an_egress_proxy_does_not_leave_from_the_pod() -> None
     assert registry_of(plan_of(text), only_registry=False) == ()
 
 
+CLUSTER = """
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: more, namespace: shop}
+spec:
+  configPatches:
+  - applyTo: CLUSTER
+    match: {context: ANY}
+    patch:
+      operation: ADD
+      value:
+        name: more
+        type: STRICT_DNS
+        load_assignment:
+          cluster_name: more
+          endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: x.example.com, port_value: 80}}}}]}]
+---
+"""
+
+
+def test_a_cluster_that_only_an_envoyfilter_names_is_told_of() -> None:
+    def told(text: str) -> set[str]:
+        made = plans(world_in(text + CLUSTER))
+        return {p.message for each in made for p in each.problems if "REGISTRY_ONLY" in p.message}
+
+    assert told(MESH) == {
+        "under REGISTRY_ONLY the border lets by only what the registry names: x.example.com is not"
+        " reached. The cluster of a ServiceEntry is, by its name outbound|PORT||HOST"
+    }
+    assert told(MESH.replace("REGISTRY_ONLY", "ALLOW_ANY")) == set()
+
+
 def test_a_gateway_goes_by_the_meshs_mode() -> None:
     gateway = plan_of(MESH, "edge-0")
     assert registry_of(gateway, only_registry=True) == ()

@@ -18,7 +18,7 @@ from lateen.ir.plan import ProxyPlan
 from lateen.stages.openings import openings
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import slot_of
-from lateen.translate.leaving import registry_of
+from lateen.translate.leaving import only_registry, registry_of
 from lateen.world.model import Workload
 
 CLIENT = "127.0.0.1"  # whoever comes in by a door
@@ -104,15 +104,14 @@ def _registries(
     planned: Planned, plans: Mapping[str, ProxyPlan]
 ) -> Mapping[str, tuple[ByNumber, ...] | None]:
     """By slot, what a pod with a proxy may dial by number; None for anything."""
-    policy = planned.world.mesh.outbound_traffic_policy
-    only_registry = policy is not None and policy.mode == "REGISTRY_ONLY"
+    mode = only_registry(planned.world.mesh)
     made: dict[tuple[object, ...], tuple[ByNumber, ...] | None] = {}  # most proxies share these
 
     def registry(plan: ProxyPlan) -> tuple[ByNumber, ...] | None:
         parts = (plan.outbound, plan.tables, plan.backends, plan.endpoints)
         key = (plan.proxy.role, plan.allow_any, plan.egress_proxy, *map(id, parts))
         if key not in made:
-            made[key] = registry_of(plan, only_registry=only_registry)
+            made[key] = registry_of(plan, only_registry=mode)
         return made[key]
 
     return {slot: registry(plan) for slot, plan in plans.items()}

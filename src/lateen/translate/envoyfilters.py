@@ -9,6 +9,7 @@ As in Istio the lower priority goes first, then the root namespace, then old bef
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from lateen.api.envoyfilter import ConfigObjectMatch, ConfigPatch, EnvoyFilter, ProxyMatch
@@ -42,6 +43,34 @@ def patches_for(
             else:
                 found.append(patch)
     return tuple(found), tuple(problems)
+
+
+def unnamed(patches: Iterable[Patch]) -> Iterator[Problem]:
+    """What to tell where only the registry may be called: the border lets by no cluster of a patch's own."""
+    for patch in patches:
+        if patch.apply_to != "CLUSTER" or patch.operation is not Operation.ADD:
+            continue
+        for address in dict.fromkeys(_addresses(json.loads(patch.value or "{}"))):
+            message = (
+                f"under REGISTRY_ONLY the border lets by only what the registry names: {address} is not"
+                " reached. The cluster of a ServiceEntry is, by its name outbound|PORT||HOST"
+            )
+            yield not_carried(patch.origin, message)
+
+
+def _addresses(value: object) -> Iterator[str]:
+    """The hosts that a message of Envoy's gives as addresses outside of the pod."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _addresses(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if key in ("socket_address", "socketAddress") and isinstance(each, dict):
+                host = each.get("address")
+                if isinstance(host, str) and not host.startswith("127."):
+                    yield host
+            else:
+                yield from _addresses(each)
 
 
 def _selects(filter_: Owned[EnvoyFilter], workload: Workload) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from lateen.api.meshconfig import MeshConfig
 from lateen.ir.backends import Backend, BackendId, Balance, InMesh, OriginateTls, Outside
 from lateen.ir.border import ByNumber
 from lateen.ir.plan import ANYWHERE, HttpOut, Outbound, ProxyPlan, Role, SniffOut, SniOut, TcpOut
@@ -23,14 +24,26 @@ _HTTPS = 443
 _Known = dict[BackendId, Backend]
 
 
-def registry_of(plan: ProxyPlan, *, only_registry: bool) -> tuple[ByNumber, ...] | None:
-    """All that a plan's pod may dial by number, sorted; None where it may dial anything.
+def only_registry(mesh: MeshConfig) -> bool:
+    """The mesh's own mode."""
+    policy = mesh.outbound_traffic_policy
+    return policy is not None and policy.mode == "REGISTRY_ONLY"
+
+
+def is_held(plan: ProxyPlan, *, only_registry: bool) -> bool:
+    """Whether a plan's pod may call only what the mesh knows.
 
     A sidecar's plan says so itself: unknown traffic that has to go by an egress proxy does not leave
-    from here. A gateway has no such traffic, and `only_registry` is the mesh's own mode.
+    from here. A gateway has no such traffic, and goes by the mesh's own mode.
     """
-    sidecar = plan.proxy.role is Role.SIDECAR
-    if plan.allow_any and not plan.egress_proxy if sidecar else not only_registry:
+    if plan.proxy.role is Role.GATEWAY:
+        return only_registry
+    return not plan.allow_any or plan.egress_proxy is not None
+
+
+def registry_of(plan: ProxyPlan, *, only_registry: bool) -> tuple[ByNumber, ...] | None:
+    """All that a plan's pod may dial by number, sorted; None where it may dial anything."""
+    if not is_held(plan, only_registry=only_registry):
         return None
     found = {*_endpoints(plan), *_as_dialled(plan)}
     return tuple(sorted(each for each in found if ":" not in each.network))  # pods have no IPv6

@@ -9,6 +9,7 @@ object in all their plans, so that later stages can tell by identity what they h
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,9 +18,10 @@ from lateen.ir.backends import Backend, EndpointSet
 from lateen.ir.plan import Outbound, Proxy, ProxyPlan, Role, SniffOut, TcpOut
 from lateen.translate.calling import called_backends, callees
 from lateen.translate.certfiles import file_credentials
-from lateen.translate.envoyfilters import patches_for
+from lateen.translate.envoyfilters import patches_for, unnamed
 from lateen.translate.gateways import gateway_view
 from lateen.translate.inbound import inbound_of, wait_of
+from lateen.translate.leaving import is_held, only_registry
 from lateen.translate.outbound import OutboundView, View, outbound_view, view_of
 from lateen.translate.policy import authorization_of, reads_of
 from lateen.translate.reporting import telemetry_of
@@ -125,9 +127,18 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         wait=wait_of(index.world.mesh),
     )
     found = dict.fromkeys(
-        [*shared.problems, *problems, *further.problems, *unread, *lacking, *untold]
+        [
+            *(*shared.problems, *problems, *further.problems, *unread, *lacking, *untold),
+            *_unnamed(index, plan),
+        ]
     )
     return Planned(plan=plan, problems=tuple(found))
+
+
+def _unnamed(index: Index, plan: ProxyPlan) -> Iterator[Problem]:
+    """What patches lead to that the border does not let by."""
+    if plan.patches and is_held(plan, only_registry=only_registry(index.world.mesh)):
+        yield from unnamed(plan.patches)
 
 
 def _with(shared: tuple[T, ...], further: tuple[T, ...]) -> tuple[T, ...]:
@@ -169,5 +180,10 @@ def gateway_plan(index: Index, proxy: Proxy) -> Planned:
         reads=reads_of(index.world.mesh),
         telemetry=telemetry,
     )
-    told = dict.fromkeys([*problems, *found, *further.problems, *unread, *lacking, *untold])
+    told = dict.fromkeys(
+        [
+            *(*problems, *found, *further.problems, *unread, *lacking, *untold),
+            *_unnamed(index, plan),
+        ]
+    )
     return Planned(plan=plan, problems=tuple(told))
