@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Edge, Overview, OverviewPod, Service } from "../data/types";
 import { type Flow, Meter, WINDOW } from "./flows";
 import { flowsOf } from "./history";
+import { treeOf } from "./layout";
 import { graphOf, healthOf, narrowed, OUTSIDE } from "./model";
 import { along, curve } from "./scene";
 
@@ -188,5 +189,20 @@ describe("a line", () => {
     expect(middle.x).toBeGreaterThan(5);
     expect(middle.y).toBeLessThan(5);
     expect(along([{ x: 1, y: 2 }], 0.5)).toEqual({ x: 1, y: 2 });
+  });
+});
+
+describe("the layout's input", () => {
+  it("keeps links among boxes together, and each box by itself once there are many", () => {
+    const few = treeOf(graphOf(SHOP, [flow({})]));
+    expect(few.edges).toHaveLength(1);
+    expect(few.children?.[0]?.layoutOptions?.["elk.algorithm"]).toBeUndefined();
+    const pods = Array.from({ length: 25 }, (_, i) => pod(`w${i}`, `w${i}`));
+    const all = pods.flatMap((a) =>
+      pods.slice(0, 10).map((b) => flow({ source: a.workload, destination: b.workload })),
+    );
+    const many = treeOf(graphOf({ ...SHOP, pods, services: [] }, all));
+    expect(many.edges).toHaveLength(0);
+    expect(many.children?.[0]?.edges).toHaveLength(250);
   });
 });

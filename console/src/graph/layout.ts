@@ -55,8 +55,15 @@ const OPTIONS = {
   "elk.separateConnectedComponents": "true",
   "elk.aspectRatio": "1.7",
 };
-const MANY = 200; // links from which each box is laid out for itself, which is quick and compact
-const APART = { "elk.hierarchyHandling": "SEPARATE_CHILDREN" };
+const MANY = 200; // links from which each box is laid out for itself, and the boxes are packed
+const PACKED = {
+  "elk.algorithm": "rectpacking",
+  "elk.hierarchyHandling": "SEPARATE_CHILDREN",
+  "elk.aspectRatio": "1.9",
+  "elk.spacing.nodeNode": "90",
+  "elk.json.edgeCoords": "ROOT",
+  "elk.json.shapeCoords": "ROOT",
+};
 
 let elk: InstanceType<typeof ELK> | undefined;
 
@@ -71,33 +78,24 @@ export function treeOf(graph: Graph): ElkNode {
   const home = new Map(graph.cards.flatMap((c) => c.rows.map((row) => [row.id, c.namespace])));
   const apart = graph.links.length > MANY;
   const within = new Map<string, ElkExtendedEdge[]>();
-  const across = new Map<string, ElkExtendedEdge>();
+  const edges: ElkExtendedEdge[] = [];
   for (const link of graph.links) {
-    const [from, to] = [home.get(link.from) ?? OUTSIDE, home.get(link.to) ?? OUTSIDE];
-    const inside = from === to && from !== OUTSIDE;
     const edge = { id: link.id, sources: [`out:${link.from}`], targets: [`in:${link.to}`] };
-    if (!apart || from === OUTSIDE || to === OUTSIDE) {
-      if (!apart || from === to) across.set(link.id, edge);
-      continue;
+    const from = home.get(link.from) ?? OUTSIDE;
+    if (!apart) edges.push(edge);
+    else if (from !== OUTSIDE && from === home.get(link.to)) {
+      within.set(from, [...(within.get(from) ?? []), edge]);
     }
-    if (inside) within.set(from, [...(within.get(from) ?? []), edge]);
-    else across.set(`${from}>${to}`, between(from, to));
   }
-  return {
-    id: "root",
-    layoutOptions: apart ? { ...OPTIONS, ...APART } : OPTIONS,
-    children: childrenOf(graph.cards, within),
-    edges: [...across.values()],
-  };
+  const children = childrenOf(graph.cards, within, apart);
+  return { id: "root", layoutOptions: apart ? PACKED : OPTIONS, children, edges };
 }
 
-const between = (from: string, to: string): ElkExtendedEdge => ({
-  id: `box:${from}>${to}`,
-  sources: [`box:${from}`],
-  targets: [`box:${to}`],
-});
-
-function childrenOf(cards: readonly Card[], within: Map<string, ElkExtendedEdge[]>): ElkNode[] {
+function childrenOf(
+  cards: readonly Card[],
+  within: Map<string, ElkExtendedEdge[]>,
+  apart: boolean,
+): ElkNode[] {
   const byNamespace = new Map<string, Card[]>();
   for (const card of cards) {
     byNamespace.set(card.namespace, [...(byNamespace.get(card.namespace) ?? []), card]);
@@ -106,7 +104,8 @@ function childrenOf(cards: readonly Card[], within: Map<string, ElkExtendedEdge[
     const nodes = own.map(nodeOf);
     if (namespace === OUTSIDE) return nodes;
     const edges = within.get(namespace) ?? [];
-    const layoutOptions = edges.length > 0 ? { ...OPTIONS, ...BOX } : BOX;
+    const way = edges.length > 0 ? OPTIONS : PACKED;
+    const layoutOptions = apart ? { ...way, ...BOX } : BOX;
     return [{ id: `box:${namespace}`, layoutOptions, children: nodes, edges }];
   });
 }

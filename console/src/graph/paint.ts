@@ -123,17 +123,24 @@ function paintBox(
   ctx.strokeStyle = palette.line;
   ctx.lineWidth = 1 / Math.min(1, zoom);
   ctx.stroke();
-  const size = Math.min(40, Math.max(12, 11 / zoom));
+  const size = Math.min(box.width / 7, Math.max(14, 12 / zoom));
   ctx.font = `600 ${size}px ${palette.sans}`;
   ctx.fillStyle = palette.soft;
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
-  ctx.fillText(namespace, box.x + 16, box.y + 12 + size / 2, box.width - 32);
+  const y = size > 30 ? box.y - size * 0.6 : box.y + 12 + size / 2;
+  ctx.fillText(namespace, box.x + 16, y, box.width - 32);
 }
 
 /** How thick a link is: by the logarithm of its rate. */
 export const widthOf = (link: Link): number =>
   1.3 + Math.min(4, 1.1 * Math.log10(1 + link.flow.rate + link.flow.connections));
+
+/** How strongly a link shows: from afar those across boxes stand back behind those within. */
+function weightOf({ link, direct }: Line, zoom: number): number {
+  if (direct && zoom < WORDS_FROM) return link.health === "bad" ? 0.5 : 0.22;
+  return link.health === "idle" ? 0.75 : 1;
+}
 
 function paintLine(
   ctx: CanvasRenderingContext2D,
@@ -144,7 +151,7 @@ function paintLine(
 ): void {
   const { link } = line;
   const chosen = near?.links.has(link.id);
-  ctx.globalAlpha = near && !chosen ? 0.12 : link.health === "idle" ? 0.75 : 1;
+  ctx.globalAlpha = near && !chosen ? 0.12 : weightOf(line, zoom);
   ctx.strokeStyle = palette.health[link.health];
   ctx.lineWidth = Math.max(widthOf(link), 0.9 / zoom) + (chosen ? 0.8 : 0);
   ctx.setLineDash(link.health === "idle" ? [5, 5] : []);
@@ -209,7 +216,7 @@ function paintFar(ctx: CanvasRenderingContext2D, card: Card, box: Box, palette: 
   ctx.beginPath();
   ctx.roundRect(box.x + 8, box.y + 8, 10, box.height - 16, 5);
   ctx.fill();
-  ctx.font = `600 22px ${palette.sans}`;
+  ctx.font = `600 20px ${palette.sans}`;
   ctx.fillStyle = palette.text;
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";

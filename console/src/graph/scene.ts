@@ -5,7 +5,7 @@ import type { Card, Graph, Link, Row } from "./model";
 export interface Line {
   link: Link;
   points: Point[];
-  middle: Point;
+  direct: boolean; // drawn straight across, because the layout has no way for it
   path: Path2D;
   box: Box;
 }
@@ -34,13 +34,14 @@ export function sceneOf(graph: Graph, layout: Layout): Scene {
     const from = ends.get(link.from);
     const to = ends.get(link.to);
     if (!from || !to) return [];
-    const points = curve(layout.paths.get(link.id) ?? direct(from.out, to.in));
+    const way = layout.paths.get(link.id);
+    const points = curve(way ?? direct(from.out, to.in));
     const path = new Path2D();
     points.forEach((p, i) => {
       if (i === 0) path.moveTo(p.x, p.y);
       else path.lineTo(p.x, p.y);
     });
-    return [{ link, points, middle: middleOf(points), path, box: around(points) }];
+    return [{ link, points, direct: way === undefined, path, box: around(points) }];
   });
   const boxes = [...layout.boxes].map(([namespace, box]) => ({ namespace, box }));
   return { width: layout.width, height: layout.height, boxes, cards, lines };
@@ -59,7 +60,7 @@ function portsOf(cards: readonly Placed[]): Map<string, { in: Point; out: Point 
 
 /** The four corners of a way that leaves to the right and comes in from the left. */
 function direct(from: Point, to: Point): Point[] {
-  const bend = Math.max(40, Math.abs(to.x - from.x) / 3);
+  const bend = Math.max(40, Math.min(260, Math.abs(to.x - from.x) / 3));
   return [from, { x: from.x + bend, y: from.y }, { x: to.x - bend, y: to.y }, to];
 }
 
@@ -103,8 +104,6 @@ export function along(points: readonly Point[], part: number): Point {
 }
 
 const distance = (a: Point, b: Point): number => Math.hypot(a.x - b.x, a.y - b.y);
-
-const middleOf = (points: readonly Point[]): Point => along(points, 0.5);
 
 function around(points: readonly Point[]): Box {
   const xs = points.map((p) => p.x);

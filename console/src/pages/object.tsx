@@ -116,7 +116,7 @@ function Yaml({ whole, problems, field }: YamlProps) {
   }
   const wanted = field ? lineFor(lines, field) : -1;
   return (
-    <section class="code" aria-label="YAML" tabIndex={0}>
+    <div class="code" role="group" aria-label="Lines" tabIndex={0}>
       <ol>
         {lines.map((line, i) => (
           <CodeLine
@@ -128,7 +128,7 @@ function Yaml({ whole, problems, field }: YamlProps) {
           />
         ))}
       </ol>
-    </section>
+    </div>
   );
 }
 

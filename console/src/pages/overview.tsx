@@ -22,6 +22,7 @@ export function OverviewPage() {
   );
   return (
     <>
+      <h1 class="hidden">Overview</h1>
       <Tiles troubles={troubles.length} />
       <Panel
         title="Unhealthy"

@@ -69,7 +69,7 @@ export function Table<T>({ rows, columns, keyOf, label, empty, most = 400 }: Tab
   const side = (column: Column<T>) =>
     `${column.number ? "number" : ""}${column.wide ? " wide" : ""}`.trim();
   return (
-    <section class="scroll" aria-label={label} tabIndex={0}>
+    <div class="scroll" role="group" aria-label={label} tabIndex={0}>
       <table>
         <thead>
           <tr>
@@ -93,7 +93,7 @@ export function Table<T>({ rows, columns, keyOf, label, empty, most = 400 }: Tab
         </tbody>
       </table>
       {rows.length > most && <Empty>{`and ${rows.length - most} more; narrow them down`}</Empty>}
-    </section>
+    </div>
   );
 }
 

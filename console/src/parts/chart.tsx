@@ -65,7 +65,7 @@ export function Chart({ title, curves, range, words }: ChartProps) {
   return (
     <figure class="chart">
       <figcaption>
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         <ul>
           {curves.map((curve) => (
             <li key={curve.name} class={curve.colour}>

@@ -40,7 +40,7 @@ async def serving(shape: Shape, port: int = 0) -> AsyncIterator[str]:
 
 async def _main(words: list[str]) -> None:
     shape = many(int(words[0]), int(words[1])) if words else shop()
-    async with serving(shape, port=8200) as url:
+    async with serving(shape) as url:
         print(url, flush=True)
         await asyncio.Event().wait()
 
