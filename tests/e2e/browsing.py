@@ -55,7 +55,8 @@ class Console:
         self.base = address.partition("?")[0]
 
     def _hear(self, said: ConsoleMessage) -> None:
-        if said.type == "error":
+        # A refused or unanswered question is said on the page itself; Chromium says it here, too.
+        if said.type == "error" and not said.text.startswith("Failed to load resource"):
             self.faults.append(said.text)
 
     def go(self, place: str) -> Page:

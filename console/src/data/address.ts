@@ -14,6 +14,14 @@ export function placeOf(hash: string): Place {
   };
 }
 
+const SERVICE = /^([^.]+)\.([^.]+)\.svc\.cluster\.local$/;
+
+/** The page of what a request was for: a workload, or a service of which no pod was reached. */
+export function targetOf(namespace: string, name: string): string {
+  const [, service, where] = SERVICE.exec(name) ?? [];
+  return service && where ? link(["service", where, service]) : link(["workload", namespace, name]);
+}
+
 /** The address of a place; empty words are left out. */
 export function link(
   path: readonly string[],

@@ -2,7 +2,7 @@
 
 import type { Flow } from "../graph/flows";
 import { BAD_SHARE } from "../graph/model";
-import { link } from "./address";
+import { link, targetOf } from "./address";
 import type { Certificate, Overview, ProxyRow, Status } from "./types";
 import { rate, share, span } from "./words";
 
@@ -44,7 +44,7 @@ function failingCalls(flows: readonly Flow[]): Trouble[] {
       sort: "errors",
       what: `${flow.source} → ${flow.destination}${flow.version ? ` ${flow.version}` : ""}`,
       why: `${share(flow.errors)} of ${rate(flow.rate)} fail`,
-      to: link(["workload", flow.destinationNamespace, flow.destination]),
+      to: targetOf(flow.destinationNamespace, flow.destination),
       since: flow.failingSince,
     }));
 }

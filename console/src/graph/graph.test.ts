@@ -134,6 +134,15 @@ describe("the graph", () => {
     expect(links).toHaveLength(3);
   });
 
+  it("shows a request that reached no pod at the service it was for", () => {
+    const lost = flow({ destination: "reviews.shop.svc.cluster.local", errors: 1 });
+    const { cards, links } = graphOf(SHOP, [lost]);
+    const card = cards.find((each) => each.name === "reviews");
+    expect(card?.rows.map((row) => [row.workload, row.health])).toContainEqual(["", "bad"]);
+    expect(card?.health).toBe("bad");
+    expect(links).toHaveLength(1);
+  });
+
   it("judges a workload by what fails on its way in and by its pods", () => {
     const sick = { ...SHOP, pods: [...SHOP.pods, pod("web", "web", { name: "web-y", ready: 1 })] };
     const { cards } = graphOf(sick, [flow({ errors: 0.2 })]);

@@ -40,7 +40,7 @@ const SPACES = {
   "elk.spacing.nodeNode": "30",
   "elk.spacing.edgeNode": "18",
   "elk.spacing.edgeEdge": "8",
-  "elk.layered.spacing.nodeNodeBetweenLayers": "84",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "100",
   "elk.layered.spacing.edgeNodeBetweenLayers": "20",
 };
 const OPTIONS = {

@@ -57,6 +57,8 @@ export function healthOf(rate: number, errors: number): Health {
 /** Cards and links of what runs and what flows; the same input gives the same order. */
 export function graphOf(overview: Overview, flows: readonly Flow[]): Graph {
   const rows = rowsOf(overview.pods);
+  const unreached = unreachedRows(overview, flows);
+  for (const [id, row] of unreached) rows.set(id, row);
   const outside = outsideRows(flows, rows);
   for (const [id, row] of outside) rows.set(id, row);
   const links = linksOf(flows, rows);
@@ -89,6 +91,18 @@ const newRow = (namespace: string, workload: string, version = ""): Row => ({
   errors: 0,
   health: "idle",
 });
+
+/** A row for each service of which a request reached no pod: its proxies know the host only. */
+function unreachedRows(overview: Overview, flows: readonly Flow[]): Map<string, Row> {
+  const hosts = new Map(overview.services.map((service) => [service.host, service]));
+  const found = new Map<string, Row>();
+  for (const flow of flows) {
+    const service = hosts.get(flow.destination);
+    const id = rowId(flow.destinationNamespace, flow.destination);
+    if (service) found.set(id, { ...newRow(service.namespace, ""), id });
+  }
+  return found;
+}
 
 /** What proxies name as a peer and no pod is: callers from outside, hosts outside, pods long gone. */
 function outsideRows(flows: readonly Flow[], rows: Map<string, Row>): Map<string, Row> {
@@ -173,7 +187,8 @@ function cardsOf(overview: Overview, rows: Map<string, Row>, outside: Map<string
   const left = new Map(rows);
   const cards: Card[] = [];
   for (const service of widestFirst(overview)) {
-    const behind = behindOf(service, overview.pods).filter((id) => left.has(id));
+    const unreached = [...left.keys()].filter((id) => id.endsWith(`/${service.host}`));
+    const behind = [...behindOf(service, overview.pods).filter((id) => left.has(id)), ...unreached];
     if (behind.length === 0) continue;
     const own = behind.map((id) => left.get(id) as Row);
     for (const id of behind) left.delete(id);
@@ -196,9 +211,16 @@ const card = (kind: CardKind, namespace: string, name: string, rows: Row[]): Car
   health: worst(rows.map((row) => row.health)),
 });
 
-/** Services by how many workloads they lead to, so that one for all versions goes before one for each. */
+/** Services by how many workloads they lead to, so that one for all versions goes before one for each;
+ * among equals the one that is called as they are goes first. */
 function widestFirst(overview: Overview): Service[] {
-  const width = new Map(overview.services.map((s) => [s, behindOf(s, overview.pods).length]));
+  const width = new Map(
+    overview.services.map((service) => {
+      const behind = behindOf(service, overview.pods);
+      const own = behind.some((id) => id.startsWith(`${service.namespace}/${service.name}`));
+      return [service, behind.length + (own ? 0.5 : 0)];
+    }),
+  );
   return [...overview.services].sort(
     (a, b) =>
       (width.get(b) ?? 0) - (width.get(a) ?? 0) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),

@@ -207,7 +207,8 @@ function openHit(hit: Hit): void {
   const { card, row } = hit;
   const first = card.rows[0];
   if (card.kind === "workload" && first) go(link(["workload", first.namespace, first.workload]));
-  else if (row && card.rows.length > 1) go(link(["workload", row.namespace, row.workload]));
+  else if (row?.workload && card.rows.length > 1)
+    go(link(["workload", row.namespace, row.workload]));
   else go(link(["service", card.namespace, card.name]));
 }
 
@@ -255,7 +256,7 @@ function Side({ card, graph }: { card: Card; graph: Graph }) {
             <Pill tone={TONE[row.health] ?? "idle"}>
               {row.pods ? `${row.ready}/${row.pods}` : "–"}
             </Pill>{" "}
-            {card.kind === "outside" ? (
+            {card.kind === "outside" || !row.workload ? (
               rowName(card, row)
             ) : (
               <a href={link(["workload", row.namespace, row.workload])}>{row.workload}</a>

@@ -295,6 +295,7 @@ function paintRow(
 /** A row is known by its version where the card's name says the rest. */
 export function rowName(card: Card, row: Row): string {
   if (card.kind === "outside") return "not in the mesh";
+  if (!row.workload) return "no pod reached";
   if (row.version && row.workload === `${card.name}-${row.version}`) return row.version;
   return row.workload === card.name ? row.version || row.workload : row.workload;
 }
@@ -341,14 +342,24 @@ function paintLabels(
   ctx.font = `${size}px ${palette.sans}`;
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
-  const taken: Box[] = [];
+  const taken = scene.cards
+    .filter(({ card, box }) => meets(box, seen) && (!near || near.cards.has(card.id)))
+    .map(({ box }) => box);
   for (const line of scene.lines) {
     if (near && !near.links.has(line.link.id)) continue;
-    if (!meets(line.box, seen)) continue;
-    paintLabel(ctx, line, size, palette, taken);
+    if (meets(line.box, seen)) paintLabel(ctx, line, size, palette, taken);
   }
 }
 
+/** What a link says where there is little room: how much of it fails, or else how much there is. */
+function shortLabelOf({ flow }: Link): string {
+  if (flow.errors > 0) return share(flow.errors);
+  return flow.rate + flow.connections > 0 ? rate(flow.rate + flow.connections) : "";
+}
+
+const PLACES = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8]; // along a line, in the order in which they are tried
+
+/** As much as there is room for beside cards and other labels. */
 function paintLabel(
   ctx: CanvasRenderingContext2D,
   line: Line,
@@ -356,29 +367,43 @@ function paintLabel(
   palette: Palette,
   taken: Box[],
 ): void {
-  const text = labelOf(line.link);
   const lock = line.link.flow.locked ? size * 1.15 : 0;
-  if (!text && !lock) return;
-  const width =
-    ctx.measureText(text).width + (text ? size : 0) + lock + (text && lock ? 0 : size / 3);
   const height = size * 1.6;
-  for (const part of [0.5, 0.38, 0.62, 0.28, 0.72]) {
-    const at = along(line.points, part);
-    const box = { x: at.x - width / 2, y: at.y - height / 2, width, height };
-    if (taken.some((other) => meets(other, box))) continue;
-    taken.push(box);
-    ctx.beginPath();
-    ctx.roundRect(box.x, box.y, width, height, height / 2);
-    ctx.fillStyle = palette.card;
-    ctx.fill();
-    ctx.strokeStyle = line.link.health === "bad" ? palette.health.bad : palette.line;
-    ctx.lineWidth = size / 11;
-    ctx.stroke();
-    if (lock) paintLock(ctx, { x: box.x + size * 0.45, y: at.y }, size, palette);
-    ctx.fillStyle = palette.text;
-    ctx.fillText(text, box.x + size * 0.5 + lock, at.y + size * 0.06);
-    return;
+  for (const text of new Set([labelOf(line.link), shortLabelOf(line.link), ""])) {
+    if (!text && !lock) return;
+    const words = text ? ctx.measureText(text).width + size * 0.9 : size * 0.3;
+    for (const part of PLACES) {
+      const at = along(line.points, part);
+      const width = words + lock;
+      const box = { x: at.x - width / 2, y: at.y - height / 2, width, height };
+      if (taken.some((other) => meets(other, box))) continue;
+      taken.push(box);
+      paintWords(ctx, line, text, box, size, palette);
+      return;
+    }
   }
+}
+
+function paintWords(
+  ctx: CanvasRenderingContext2D,
+  { link }: Line,
+  text: string,
+  box: Box,
+  size: number,
+  palette: Palette,
+): void {
+  const middle = box.y + box.height / 2;
+  ctx.beginPath();
+  ctx.roundRect(box.x, box.y, box.width, box.height, box.height / 2);
+  ctx.fillStyle = palette.card;
+  ctx.fill();
+  ctx.strokeStyle = link.health === "bad" ? palette.health.bad : palette.line;
+  ctx.lineWidth = size / 11;
+  ctx.stroke();
+  const lock = link.flow.locked ? size * 1.15 : 0;
+  if (lock) paintLock(ctx, { x: box.x + size * 0.35, y: middle }, size, palette);
+  ctx.fillStyle = palette.text;
+  ctx.fillText(text, box.x + size * 0.45 + lock, middle + size * 0.06);
 }
 
 function paintLock(ctx: CanvasRenderingContext2D, at: Point, size: number, palette: Palette): void {

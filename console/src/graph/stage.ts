@@ -170,7 +170,12 @@ export class Stage {
   private draw(now: number): void {
     this.frame = 0;
     const { scene, palette } = this;
-    if (!scene || !palette) return;
+    if (!palette) return;
+    if (!scene) {
+      this.ctx.fillStyle = palette.back;
+      this.ctx.fillRect(0, 0, this.canvas.width, this.canvas.height);
+      return;
+    }
     if (this.stale || this.beyondPainted()) this.paintLayer(scene, palette);
     this.copyLayer(palette);
     if (this.dots && scene.lines.some((line) => line.link.flow.rate > 0)) {

@@ -46,13 +46,12 @@ export function ServicePage({ namespace, name }: { namespace: string; name: stri
       wanted.length > 0 &&
       wanted.every(([key, value]) => pod.labels[key] === value),
   );
-  const chosen = `destination_service_name=${quoted(name)}, destination_service_namespace=${quoted(namespace)}`;
   return (
     <>
       <Head kind="Service" namespace={namespace} name={name}>
         <ServiceFacts service={service} />
       </Head>
-      <Charts chosen={`reporter="destination", ${chosen}`} />
+      <Charts chosen={`reporter="source", destination_service=${quoted(service.host)}`} />
       <div class="columns">
         <Versions namespace={namespace} pods={pods} />
         <Routes rules={service.routes.flatMap((i) => seen.routes[i] ?? [])} />

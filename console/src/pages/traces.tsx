@@ -212,7 +212,7 @@ function Waterfall({ bars, whole, chosen, choose }: WaterfallProps) {
 function besides(left: number, width: number): Record<string, string> {
   if (left + width < 0.8) return { left: `${(left + width) * 100}%` };
   if (left > 0.2) return { right: `${(1 - left) * 100}%` };
-  return { left: `calc(${left * 100}% + 0.3rem)`, background: "var(--card)" };
+  return { right: `calc(${(1 - left - width) * 100}% + 0.3rem)`, background: "var(--card)" };
 }
 
 function SpanPanel({ bar: { span } }: { bar: Bar }) {

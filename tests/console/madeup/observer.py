@@ -116,7 +116,7 @@ def _about(call: Call, query: str) -> bool:
         return False
     for name, value in (
         ("destination_workload", call.target.name),
-        ("destination_service_name", call.target.service),
+        ("destination_service", f"{call.target.service}.{call.target.namespace}.svc.cluster.local"),
         ("source_workload", call.source.name if call.source else OUTSIDE),
     ):
         if f'{name}="' in query and f'{name}="{value}"' not in query:
