@@ -28,10 +28,10 @@ def main(words: list[str]) -> int:
     if words not in (["build"], ["check"]):
         sys.stderr.write(f"{(__doc__ or '').splitlines()[0]}\n")
         return 2
-    env = environment()
-    runs = [["npm", "run", "--silent", words[0]]]
+    npm, env = tools()
+    runs = [[*npm, "run", "--silent", words[0]]]
     if not installed():
-        runs.insert(0, ["npm", "ci", "--silent", "--ignore-scripts"])
+        runs.insert(0, [*npm, "ci", "--silent", "--ignore-scripts"])
     for command in runs:
         done = subprocess.run(
             command, cwd=CONSOLE, env=env, capture_output=True, text=True, check=False
@@ -48,12 +48,15 @@ def installed() -> bool:
     return there.exists() and there.stat().st_mtime >= lock.stat().st_mtime
 
 
-def environment() -> Mapping[str, str]:
-    """An environment whose PATH begins with a Node.js that is new enough."""
+def tools() -> tuple[list[str], Mapping[str, str]]:
+    """How npm is started, and an environment whose PATH begins with a Node.js that is new enough."""
     env = dict(os.environ)
-    if not is_new_enough(said_by("node")) or shutil.which("npm") is None:
-        env["PATH"] = f"{packaged()}{os.pathsep}{env.get('PATH', '')}"
-    return env
+    if is_new_enough(said_by("node")) and (npm := shutil.which("npm")):
+        return [npm], env
+    home = packaged()
+    env["PATH"] = f"{home / 'bin'}{os.pathsep}{env.get('PATH', '')}"
+    # Its own `npm` is a link where links can be, and a package cannot have any.
+    return [str(home / "bin/node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")], env
 
 
 def said_by(node: str) -> str:
@@ -73,7 +76,7 @@ def is_new_enough(said: str) -> bool:
 
 
 def packaged() -> Path:
-    """The folder of the packaged Node.js' programs; it is installed if it is not there yet."""
+    """The folder of the packaged Node.js; it is installed if it is not there yet."""
     if find_spec(PACKAGE) is None:
         uv = Path(sys.executable).with_name("uv")
         wanted = ROOT / "requirements/node.txt"
@@ -85,7 +88,7 @@ def packaged() -> Path:
         text=True,
         check=True,
     )
-    return Path(found.stdout.strip()) / "bin"
+    return Path(found.stdout.strip())
 
 
 if __name__ == "__main__":

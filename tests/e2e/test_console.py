@@ -5,6 +5,7 @@ What is changed here is an object of its own each time, and gone at the end.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -91,8 +92,7 @@ def test_every_page_shows_the_running_mesh(mesh: Mesh, tab: Console) -> None:
         ("config", "api-callers"),
         ("config/networking.istio.io/VirtualService/shop/front", "prefix: /canary"),
         ("config/security.istio.io/AuthorizationPolicy/shop/api-callers", "acknowledged"),
-        ("traces", "Traces"),
-        ("logs", "Logs"),
+        ("logs", "istio-ingressgateway"),
     ):
         expect(tab.go(place).locator("main")).to_contain_text(words, timeout=PATIENCE)
         name = place.partition("?")[0].partition("/")[0] or "overview"
@@ -123,6 +123,8 @@ def test_a_canary_is_seen_to_move(mesh: Mesh, tab: Console) -> None:
             expect(page.get_by_role("group", name="Workloads and versions")).to_contain_text(
                 "100 %", timeout=PATIENCE
             )
+            chart = page.get_by_role("img", name=re.compile("Requests a second: now .*200 [1-9]"))
+            expect(chart).to_be_visible(timeout=PATIENCE)
             tab.picture("mesh-canary")
 
 
@@ -144,6 +146,27 @@ def test_a_fault_is_on_the_graph_within_seconds(mesh: Mesh, tab: Console) -> Non
             expect(tab.go("").locator("main")).to_contain_text("errors", timeout=PATIENCE)
     print(f"seen after {took:.1f} s")
     assert took < SOON
+
+
+def test_a_request_is_found_as_a_trace_and_in_the_logs(mesh: Mesh, tab: Console) -> None:
+    everything = {
+        "apiVersion": "telemetry.istio.io/v1",
+        "kind": "Telemetry",
+        "metadata": {"name": "all-traces", "namespace": "shop"},
+        "spec": {"tracing": [{"randomSamplingPercentage": 100}]},
+    }
+    path = "/apis/telemetry.istio.io/v1/namespaces/shop/telemetries"
+    with mesh.made(path, everything), traffic(mesh, "/call?url=http://canary.shop/", pause=0.2):
+        page = tab.go("traces")
+        found = page.get_by_role("group", name="Recent traces")
+        found.get_by_role("link").first.click(timeout=2 * PATIENCE)
+        expect(page.locator(".waterfall .span")).not_to_have_count(0)
+        tab.picture("mesh-trace")
+        page.get_by_role("link", name="Route taken").click()
+        expect(page.locator("main")).to_contain_text("canary.shop")
+        lines = tab.go("logs?ns=shop&pod=web-").get_by_label("Log lines").locator("li")
+        expect(lines.first).to_be_visible(timeout=PATIENCE)
+        tab.picture("mesh-logs")
 
 
 def test_a_refused_request_leads_to_its_policy(mesh: Mesh, tab: Console) -> None:

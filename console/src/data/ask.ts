@@ -29,19 +29,27 @@ export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
   throw new Fault(answer.status, answer.status === 401 ? LOCKED : await wordsOf(answer));
 }
 
+/** What an answer says went wrong: a JSON object's message, or its plain text. */
 async function wordsOf(answer: Response): Promise<string> {
+  const plain = `${answer.status} ${answer.statusText}`;
+  const text = (await answer.text()).trim();
   try {
-    const said = (await answer.json()) as { message?: string; error?: string };
-    return said.message || said.error || `${answer.status} ${answer.statusText}`;
+    const said = JSON.parse(text) as { message?: string; error?: string };
+    return said.message || said.error || plain;
   } catch {
-    return `${answer.status} ${answer.statusText}`;
+    return text.length > 0 && text.length < 400 ? text : plain;
   }
 }
 
-export const query = (words: Record<string, string | number | undefined>): string => {
+type Words = Record<string, string | number | readonly string[] | undefined>;
+
+/** The `?…` of an address; what is empty is left out, a list is said once for each. */
+export const query = (words: Words): string => {
   const given = new URLSearchParams();
   for (const [name, value] of Object.entries(words)) {
-    if (value !== undefined && value !== "") given.set(name, String(value));
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== "") given.append(name, String(one));
+    }
   }
   const text = given.toString();
   return text ? `?${text}` : "";

@@ -29,8 +29,8 @@ export interface Chosen {
 }
 
 const WORDS_FROM = 0.42; // zoom from which cards have words
-const LABELS_FROM = 0.45; // and links their figures
-const LABEL = 11; // CSS pixels, also where the rest is smaller
+const LABELS_FROM = 0.34; // and links their figures
+const LABEL = 10.5; // CSS pixels, also where the rest is smaller
 
 /** The colours of the page's theme, for a canvas cannot see the style sheet by itself. */
 export function paletteOf(element: Element): Palette {

@@ -46,7 +46,7 @@ export function LogsPage() {
   const live = word("live") !== "no";
   const wanted = query({
     namespace: word("ns"),
-    pod: word("pod"),
+    pod: podsLike(word("ns"), word("pod")),
     container: word("container"),
     level: word("level"),
     text: word("text"),
@@ -108,7 +108,8 @@ function Reader({ wanted, live }: { wanted: string; live: boolean }) {
       const join = wanted ? "&" : "?";
       const words = `${wanted}${join}limit=200${before === undefined ? "" : `&before=${encodeURIComponent(before)}`}`;
       const page = await ask<Page>(`/logs/search${words}`);
-      lines.value = before === undefined ? page.lines : [...page.lines, ...lines.value];
+      const older = page.lines.reverse(); // they come newest first
+      lines.value = before === undefined ? older : [...older, ...lines.value];
       more.value = page.more;
       wrong.value = "";
     } catch (fault) {
@@ -124,7 +125,6 @@ function Reader({ wanted, live }: { wanted: string; live: boolean }) {
       lines.value = [...lines.value, JSON.parse(event.data) as LogLine].slice(-MOST);
     };
     tail.onmessage = heard;
-    tail.addEventListener("line", heard);
     return () => tail.close();
   }, []);
   return (
@@ -187,19 +187,29 @@ function Lines({ lines, follow }: { lines: readonly LogLine[]; follow: boolean }
   );
 }
 
+/** The pods whose names begin so; the word itself, if none is there any more. */
+function podsLike(namespace: string, start: string): string[] {
+  if (!start) return [];
+  const found = (overview.value?.pods ?? []).filter(
+    (pod) => (!namespace || pod.namespace === namespace) && pod.name.startsWith(start),
+  );
+  return found.length ? found.map((pod) => pod.name) : [start];
+}
+
 interface LogsProps {
   namespace?: string;
-  pod?: string;
+  pod?: string; // how their names begin
   trace?: string;
   title?: string;
 }
 
 /** The last lines of a workload or of a trace. */
 export function LogsPanel({ namespace, pod, trace, title }: LogsProps) {
-  const words = query({ namespace, pod, trace, limit: 30 });
+  const pods = podsLike(namespace ?? "", pod ?? "");
+  const words = query({ namespace, pod: pods, trace, limit: 30 });
   const { data, wrong } = useAsked(
     words,
-    (signal) => ask<Page>(`/logs/search${words}`, signal),
+    async (signal) => (await ask<Page>(`/logs/search${words}`, signal)).lines.reverse(),
     4000,
   );
   return (
@@ -209,8 +219,8 @@ export function LogsPanel({ namespace, pod, trace, title }: LogsProps) {
       tools={<a href={link(["logs"], { ns: namespace, pod, trace })}>all of them</a>}
     >
       <Wrong words={wrong} />
-      {data && data.lines.length === 0 && <Empty>Nothing was written.</Empty>}
-      {data && data.lines.length > 0 && <Lines lines={data.lines} follow />}
+      {data?.length === 0 && <Empty>Nothing was written.</Empty>}
+      {data && data.length > 0 && <Lines lines={data} follow />}
     </Panel>
   );
 }

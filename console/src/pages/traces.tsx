@@ -17,7 +17,7 @@ export function TracesPage() {
   const word = (name: string) => words.get(name) ?? "";
   const services = useAsked(
     "services",
-    (signal) => ask<{ services: string[] }>("/traces/services", signal),
+    (signal) => ask<string[]>("/traces/services", signal),
     20000,
   );
   const search = query({
@@ -39,7 +39,7 @@ export function TracesPage() {
           value={word("service")}
           options={[
             ["", "all services"],
-            ...(services.data?.services ?? []).map((name) => [name, name] as const),
+            ...(services.data ?? []).map((name) => [name, name] as const),
           ]}
           change={(service) => reword({ service })}
         />

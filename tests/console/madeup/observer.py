@@ -53,7 +53,7 @@ class _Observer:
         return _answer("matrix", found)
 
     async def services(self, _: web.Request) -> web.Response:
-        return web.json_response({"services": sorted({s[0] for s in SPANS})})
+        return web.json_response(sorted({s[0] for s in SPANS}))
 
     async def traces(self, request: web.Request) -> web.Response:
         wanted, only_bad = request.query.get("service", ""), "error" in request.query
@@ -81,9 +81,9 @@ class _Observer:
     async def lines(self, request: web.Request) -> web.Response:
         now = self._now()
         rows = [_line(now - 1.7 * (60 - i), i) for i in range(60)]
-        found = [row for row in rows if _is_wanted(row, request)]
+        found = [row for row in reversed(rows) if _is_wanted(row, request)]
         return web.json_response(
-            {"lines": found[-int(request.query.get("limit", 100)) :], "more": True}
+            {"lines": found[: int(request.query.get("limit", 100))], "more": True}
         )
 
     async def tail(self, request: web.Request) -> web.StreamResponse:
@@ -216,7 +216,7 @@ def _is_wanted(row: dict[str, Any], request: web.Request) -> bool:
     words = request.query
     return (
         row["namespace"].startswith(words.get("namespace", ""))
-        and row["pod"].startswith(words.get("pod", ""))
+        and row["pod"] in words.getall("pod", [row["pod"]])
         and words.get("level", row["level"]) == row["level"]
         and words.get("text", "") in row["text"]
         and words.get("trace", row["trace"]) == row["trace"]
