@@ -50,7 +50,7 @@ export function paletteOf(element: Element): Palette {
   };
 }
 
-/** Everything that stays while nothing happens; `size` in CSS pixels. */
+/** Everything that stays while nothing happens; `size` in CSS pixels. Gives the places of labels. */
 export function paintScene(
   ctx: CanvasRenderingContext2D,
   scene: Scene,
@@ -58,7 +58,7 @@ export function paintScene(
   size: { width: number; height: number },
   palette: Palette,
   chosen: Chosen,
-): void {
+): Box[] {
   const seen: Box = {
     x: camera.x,
     y: camera.y,
@@ -83,8 +83,9 @@ export function paintScene(
     paintCard(ctx, placed, palette, camera.zoom, placed.card.id === chosen.card);
     ctx.globalAlpha = 1;
   }
-  paintLabels(ctx, scene, seen, camera.zoom, palette, near);
+  const labels = paintLabels(ctx, scene, seen, camera.zoom, palette, near);
   ctx.restore();
+  return labels;
 }
 
 interface Near {
@@ -336,8 +337,8 @@ function paintLabels(
   zoom: number,
   palette: Palette,
   near: Near | null,
-): void {
-  if (zoom < LABELS_FROM && !near) return;
+): Box[] {
+  if (zoom < LABELS_FROM && !near) return [];
   const size = LABEL / Math.min(1, zoom);
   ctx.font = `${size}px ${palette.sans}`;
   ctx.textBaseline = "middle";
@@ -345,10 +346,12 @@ function paintLabels(
   const taken = scene.cards
     .filter(({ card, box }) => meets(box, seen) && (!near || near.cards.has(card.id)))
     .map(({ box }) => box);
+  const cards = taken.length;
   for (const line of scene.lines) {
     if (near && !near.links.has(line.link.id)) continue;
     if (meets(line.box, seen)) paintLabel(ctx, line, size, palette, taken);
   }
+  return taken.slice(cards);
 }
 
 /** What a link says where there is little room: how much of it fails, or else how much there is. */
@@ -430,6 +433,7 @@ export function paintDots(
   palette: Palette,
   seconds: number,
   chosen: Chosen,
+  labels: readonly Box[], // under which they pass
 ): void {
   const near = relatedTo(scene, chosen);
   let left = MOST_DOTS;
@@ -443,6 +447,7 @@ export function paintDots(
     ctx.fillStyle = palette.health[health];
     for (let i = 0; i < count; i++) {
       const at = along(line.points, (seconds * pace + i / count) % 1);
+      if (labels.some((box) => meets(box, { ...at, width: 0, height: 0 }))) continue;
       const [x, y] = [(at.x - camera.x) * camera.zoom, (at.y - camera.y) * camera.zoom];
       if (x < -5 || y < -5 || x > size.width + 5 || y > size.height + 5) continue;
       ctx.beginPath();

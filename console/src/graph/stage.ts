@@ -24,6 +24,7 @@ export class Stage {
   private readonly layer = document.createElement("canvas");
   private readonly layerCtx: CanvasRenderingContext2D;
   private painted: Camera | null = null;
+  private labels: Box[] = [];
   private stale = true;
   private size = { width: 1, height: 1 };
   private ratio = 1;
@@ -180,7 +181,16 @@ export class Stage {
     this.copyLayer(palette);
     if (this.dots && scene.lines.some((line) => line.link.flow.rate > 0)) {
       this.ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-      paintDots(this.ctx, scene, this.camera, this.size, palette, now / 1000, this.shining());
+      paintDots(
+        this.ctx,
+        scene,
+        this.camera,
+        this.size,
+        palette,
+        now / 1000,
+        this.shining(),
+        this.labels,
+      );
       this.wake();
     }
   }
@@ -211,7 +221,7 @@ export class Stage {
     const { zoom } = this.camera;
     this.painted = { zoom, x: this.camera.x - mx / zoom, y: this.camera.y - my / zoom };
     this.layerCtx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    paintScene(this.layerCtx, scene, this.painted, whole, palette, this.shining());
+    this.labels = paintScene(this.layerCtx, scene, this.painted, whole, palette, this.shining());
     this.stale = false;
   }
 

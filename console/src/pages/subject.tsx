@@ -169,7 +169,7 @@ async function redOf(chosen: string, reach: number, signal: AbortSignal): Promis
   const tcp = (name: string) => one(`sum(rate(istio_tcp_${name}_bytes_total{${chosen}}${over}))`);
   const [codes, errors, p50, p95, p99, sent, received] = await Promise.all([
     many(`sum by (response_code) (rate(${total}))`),
-    one(`sum(rate(${bad})) / sum(rate(${total}))`),
+    one(`(sum(rate(${bad})) or 0 * sum(rate(${total}))) / sum(rate(${total}))`),
     slow(0.5),
     slow(0.95),
     slow(0.99),
@@ -499,7 +499,9 @@ function Rest({ namespace, workload, pods }: RestProps) {
         {proxied && <Guards namespace={namespace} pod={first.name} />}
         <DeniedPanel namespace={namespace} pods={pods.map((pod) => pod.name)} />
       </div>
-      <TracesPanel words={query({ service: `${workload}.${namespace}`, limit: 8 })} />
+      <TracesPanel
+        words={query({ service: `${first?.labels.app ?? workload}.${namespace}`, limit: 8 })}
+      />
       <LogsPanel namespace={namespace} pod={workload} />
       <EventsPanel
         namespace={namespace}

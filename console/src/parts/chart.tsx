@@ -79,6 +79,9 @@ export function Chart({ title, curves, range, words }: ChartProps) {
   );
 }
 
+const isShort = (line: uPlot.AlignedData[number] | undefined): boolean =>
+  [...(line ?? [])].filter((value) => value !== null).length < 4;
+
 function options(
   element: HTMLElement,
   curves: readonly Curve[],
@@ -109,7 +112,8 @@ function options(
         label: curve.name,
         stroke: colour(curve.colour),
         width: 2,
-        points: { show: false },
+        // A line needs two points; until there are some, each is a dot.
+        points: { show: (plot: uPlot, i: number) => isShort(plot.data[i]) },
         ...(curve.filled ? { fill: `${colour(curve.colour)}26` } : {}),
       })),
     ],

@@ -131,7 +131,7 @@ def _value(call: Call, query: str, at: float) -> float:
         part = next((p for q, p in share.items() if f"quantile({q}," in query), 1.0)
         return call.p95 * part * wave
     if '"5.."' in query:
-        return call.rate * call.errors * wave
+        return call.errors * wave * (1 if ") / sum(" in query else call.rate)
     return call.rate * wave
 
 
