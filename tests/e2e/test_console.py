@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -157,13 +158,14 @@ def test_a_request_is_found_as_a_trace_and_in_the_logs(mesh: Mesh, tab: Console)
     }
     path = "/apis/telemetry.istio.io/v1/namespaces/shop/telemetries"
     with mesh.made(path, everything), traffic(mesh, "/call?url=http://canary.shop/", pause=0.2):
-        page = tab.go("traces")
+        wanted = "upstream_cluster=outbound|80||canary.shop.svc.cluster.local"
+        page = tab.go(f"traces?tag={quote(wanted)}")
         found = page.get_by_role("group", name="Recent traces")
         found.get_by_role("link").first.click(timeout=2 * PATIENCE)
         expect(page.locator(".waterfall .span")).not_to_have_count(0)
         tab.picture("mesh-trace")
         page.get_by_role("link", name="Route taken").click()
-        expect(page.locator("main")).to_contain_text("VirtualService shop/front")
+        expect(page.get_by_role("region", name="Routes")).to_contain_text("canary.shop")
         lines = tab.go("logs?ns=shop&pod=web-").get_by_label("Log lines").locator("li")
         expect(lines.first).to_be_visible(timeout=PATIENCE)
         tab.picture("mesh-logs")
