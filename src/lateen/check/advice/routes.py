@@ -220,9 +220,12 @@ def _several_versions(full: str, survey: Survey) -> bool:
 
 
 def _unknown_hosts(obj: Obj, service: VirtualService, survey: Survey) -> Iterator[Problem]:
+    """Where it is also a destination, IST0101 says so already."""
+    namespace = obj.key.namespace
+    said = {full_host(s.destination.host, namespace) for r in service.spec.http for s in r.route}
     for index, host in enumerate(service.spec.hosts):
         full = full_host(host, obj.key.namespace)
-        if host.startswith("*") or not full.endswith(f".{CLUSTER_DOMAIN}"):
+        if host.startswith("*") or full in said or not full.endswith(f".{CLUSTER_DOMAIN}"):
             continue
         if survey.inventory.host(host, obj.key.namespace) is None:
             near = survey.inventory.similar_host(host, obj.key.namespace)
