@@ -49,7 +49,7 @@ from lateen.check.selecting import (
     check_service_pods,
 )
 
-BETWEEN_OBJECTS = frozenset(
+_BETWEEN_OBJECTS = frozenset(
     {
         REFERENCE_NOT_FOUND,
         CONFLICTING_MESH_HOSTS,
@@ -134,7 +134,7 @@ def refuses(problem: Problem) -> bool:
     """
     if problem.level is not Level.ERROR:
         return False
-    if problem.code not in BETWEEN_OBJECTS:
+    if problem.code not in _BETWEEN_OBJECTS:
         return True
     key = problem.origin.key
     routes = key is not None and key.kind == "VirtualService"
