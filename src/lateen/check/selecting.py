@@ -73,7 +73,7 @@ def check_identities(
     policy: AuthorizationPolicy, at: At, inventory: Inventory
 ) -> Iterator[Problem]:
     """Namespaces and principals a policy names: do they exist?"""
-    identities = {(w.namespace, w.service_account) for w in inventory.workloads}
+    identities = inventory.identities
     for index, rule in enumerate(policy.spec.rules):
         for number, origin in enumerate(rule.from_):
             here = at.key("spec", "rules").item(index).key("from").item(number).key("source")
