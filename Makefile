@@ -8,7 +8,7 @@ DEV_STAMP := .venv/.lateen-dev
 CONSOLE_STAMP := .venv/.lateen-console
 CONSOLE := $(shell find console -name node_modules -prune -o -type f -print)
 
-.PHONY: help setup demo smoke test e2e check bench bench-api bench-scale bench-hop soak fuzz soak-certificates format lock clean
+.PHONY: help setup demo smoke test e2e check bench bench-api bench-check bench-scale bench-hop soak fuzz soak-certificates format lock clean
 
 help:
 	@echo 'make demo    set up, build and run examples/polyglot, with a live view'
@@ -17,6 +17,7 @@ help:
 	@echo 'make check   format, lint, types, layers'
 	@echo 'make bench   the figures of docs/benchmarks.md, measured here'
 	@echo 'make bench-api    only those of the API with 10,000 objects'
+	@echo 'make bench-check  only those of the commands on files: analyze …'
 	@echo 'make bench-scale  only those of 1,000 services and 1,000 pretended proxies'
 	@echo 'make bench-hop    only what a hop through two proxies adds'
 	@echo 'make soak-certificates  five minutes of requests, certificates of ten seconds, a new root half way'
@@ -67,11 +68,14 @@ check: $(DEV_STAMP) $(CONSOLE_STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python tools/console.py check
 
-bench: setup bench-api bench-scale bench-hop
+bench: setup bench-api bench-check bench-scale bench-hop
 	$(BIN)/python tools/bench.py
 
 bench-api: setup
 	$(BIN)/python -m tools.bench_api
+
+bench-check: setup
+	$(BIN)/python -m tools.bench_check
 
 bench-scale: setup
 	$(BIN)/python -m tools.bench_scale

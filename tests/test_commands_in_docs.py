@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from lateen.cli.main import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("diff.md", "explain.md", "translate.md")
+PAGES = ("analyze.md", "diff.md", "explain.md", "translate.md")
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _CUT = "…"
 
@@ -53,7 +53,9 @@ def test_the_page_shows_what_is_printed(
         now = printed(command, monkeypatch)
         if request.config.getoption("--golden-update") and _CUT not in output.splitlines():
             path = ROOT / "docs" / page
-            path.write_text(path.read_text("utf-8").replace(output, now), "utf-8")
+            line = command if output else f"{command}\n"  # below it nothing is shown yet
+            text = path.read_text("utf-8")
+            path.write_text(text.replace(output or line, now if output else line + now), "utf-8")
             continue
         pieces = [piece.strip("\n") for piece in re.split(rf"^{_CUT}$", output, flags=re.MULTILINE)]
         at = 0

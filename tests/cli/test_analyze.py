@@ -27,7 +27,7 @@ metadata:
   namespace: shop
   annotations: {}
 spec:
-  hosts: [web]
+  hosts: [nowhere]
   http:
     - route:
         - destination: {host: nowhere, port: {number: "80"}}

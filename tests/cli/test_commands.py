@@ -141,6 +141,26 @@ def test_up_on_a_running_mesh_applies_the_difference(lateen: Shell, running: Pat
     assert lateen("up", str(running), "-d").status == 0
 
 
+def test_analyze_without_a_path_looks_at_what_the_mesh_has(lateen: Shell, running: Path) -> None:
+    rule = running / "rule.yaml"
+    rule.write_text(
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+        "metadata: {name: lost}\nspec: {host: nowhere}\n"
+    )
+    try:
+        assert lateen("up", str(running), "-d").status == 0
+        ended = lateen("analyze", "-o", "json", "--failure-threshold", "Warning")
+        assert ended.status == 1
+        found = [(p["code"], p["kind"], p["name"], p["file"], p["line"]) for p in ended.json]
+        assert found == [("IST0174", "DestinationRule", "lost", "files/rule.yaml", 4)]
+    finally:
+        rule.unlink()
+    assert lateen("up", str(running), "-d").status == 0
+    calm = lateen("analyze")
+    assert calm.status == 0
+    assert calm.out.endswith("of the running mesh\n")
+
+
 def test_bad_input_is_named_by_every_command_and_ends_with_1(lateen: Shell, running: Path) -> None:
     (running / "bad.yaml").write_text(BAD)
     try:

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def child(path: str, key: str) -> str:
     """The path of a mapping's entry."""
-    if not _PLAIN.fullmatch(key):
+    if not _is_plain(key):
         return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
     return f"{path}.{key}" if path else key
+
+
+@lru_cache(maxsize=4096)
+def _is_plain(key: str) -> bool:
+    return _PLAIN.fullmatch(key) is not None
 
 
 def element(path: str, index: int) -> str:

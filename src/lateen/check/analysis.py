@@ -3,21 +3,22 @@
 In: what decoding made.                                    Out: problems, in the order of files and lines.
 Before: check/admission.py, check/advice/, check/verdict.py     After: cli/analyze.py
 
-What `lateen up` refuses or warns of comes first; advice is what runs, and runs badly. An object with errors is
-not advised about: its author has other work.
+What `lateen up` refuses or warns of, and advice: what runs, and runs badly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lateen.api.codes import NOT_CARRIED_OUT, NOT_YET_HONOURED, UNKNOWN_KIND
-from lateen.api.decode import Decoded
+from lateen.api.decode import Decoded, Partial
 from lateen.api.objects import Obj
+from lateen.base.origin import ObjectKey
 from lateen.base.problem import Level, Problem
 from lateen.check.admission import admit
 from lateen.check.advice import advise
+from lateen.check.objects import follows
 
 # These concern lateen's own reach, not the files: `up` warns of them, here they are remarks.
 _OF_LATEEN = frozenset({UNKNOWN_KIND, NOT_YET_HONOURED, NOT_CARRIED_OUT})
@@ -26,13 +27,18 @@ _OF_LATEEN = frozenset({UNKNOWN_KIND, NOT_YET_HONOURED, NOT_CARRIED_OUT})
 def analyze(decoded: Decoded, existing: Iterable[Obj] = ()) -> tuple[Problem, ...]:
     """Every problem of what was decoded, alone and together with what exists."""
     beside = tuple(existing)
-    admission = admit(decoded, beside)
-    sound = tuple(obj for obj in decoded.objects if obj.key not in admission.refused)
-    broken = tuple(obj for obj in decoded.objects if obj.key in admission.refused)
-    known = (*beside, *broken, *(partial.obj for partial in decoded.partial))
-    found = [*(_of_lateen(p) for p in admission.problems), *advise(sound, known)]
+    partials = {part.obj.key: part for part in decoded.partial}
+    advice = advise((*decoded.objects, *(part.obj for part in decoded.partial)), beside)
+    sound = (p for p in advice if not _follows(p, partials))
+    found = [*(_of_lateen(p) for p in admit(decoded, beside).problems), *sound]
     unique = {(p.code, p.origin, p.message): p for p in found}
     return tuple(sorted(unique.values(), key=_place))
+
+
+def _follows(problem: Problem, partials: Mapping[ObjectKey, Partial]) -> bool:
+    """Whether it is about a gap that decoding has reported already."""
+    part = partials.get(problem.origin.key) if problem.origin.key else None
+    return part is not None and follows(problem, part)
 
 
 def _of_lateen(problem: Problem) -> Problem:

@@ -7,7 +7,7 @@ Before: api/objects.py   After: every other file of check/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lateen.api.codes import BAD_FIELD, FIELD_WARNING
 from lateen.api.objects import Obj
@@ -29,11 +29,11 @@ class At:
         path = self.path
         for name in names:
             path = child(path, name)
-        return replace(self, path=path)
+        return At(self.obj, path)
 
     def item(self, index: int) -> At:
         """The element of the list here."""
-        return replace(self, path=element(self.path, index))
+        return At(self.obj, element(self.path, index))
 
     def error(self, message: str, fix: str = "", code: str = BAD_FIELD) -> Problem:
         """A problem that keeps the object from being used."""

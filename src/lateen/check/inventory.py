@@ -27,6 +27,7 @@ from lateen.check.hosts import covers
 
 ROOT_NAMESPACE = "istio-system"
 CLUSTER_DOMAIN = "svc.cluster.local"
+_MANY = 500  # names to compare a misspelt one with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Inventory:
 
     hosts: Mapping[str, Provided]
     wildcards: Sequence[tuple[str, Provided]]
-    rules: Sequence[tuple[str, str, frozenset[str]]]  # namespace, host, subset names
+    rules: Mapping[str, Sequence[tuple[str, frozenset[str]]]]  # by host: namespace, subset names
     gateways: Mapping[str, Gateway]
     workloads: Sequence[Workload]
     secrets: Mapping[tuple[str, str], Secret]
@@ -83,6 +84,10 @@ class Inventory:
     namespaces: frozenset[str]
     mesh: MeshConfig
     ingress_classes: Mapping[str, str]  # who sees to each
+    labelled: Mapping[tuple[str, str, str], Sequence[Workload]]  # by namespace, label and value
+    identities: frozenset[tuple[str, str]]  # namespace and service account of workloads
+    by_short_name: Mapping[str, str]  # the first host of each short name
+    rule_wildcards: Sequence[str]  # hosts of DestinationRules that are patterns
 
     def host(self, host: str, namespace: str) -> Provided | None:
         """What provides a host as written in an object of that namespace."""
@@ -96,27 +101,33 @@ class Inventory:
         full = full_host(host, namespace)
         found = self.host(host, namespace)
         near = {namespace, ROOT_NAMESPACE, found.namespace if found else namespace}
+        patterns = [full, *(pattern for pattern in self.rule_wildcards if covers(pattern, full))]
         return any(
-            subset in subsets and covers(pattern, full)
-            for rule_namespace, pattern, subsets in self.rules
-            if rule_namespace in near
+            subset in subsets and rule_namespace in near
+            for pattern in patterns
+            for rule_namespace, subsets in self.rules.get(pattern, ())
         )
 
     def similar_host(self, host: str, namespace: str) -> str:
         """What may have been meant: the same name elsewhere, or a similar one."""
         short = host.split(".", maxsplit=1)[0]
-        elsewhere = [h for h in sorted(self.hosts) if h.split(".")[0] == short]
-        if elsewhere:
-            return elsewhere[0]
-        local = {h.split(".")[0]: h for h, p in self.hosts.items() if p.namespace == namespace}
-        found = difflib.get_close_matches(host, [*local, *self.hosts], n=1, cutoff=0.75)
+        if elsewhere := self.by_short_name.get(short):
+            return elsewhere
+        local = [h.split(".")[0] for h, p in self.hosts.items() if p.namespace == namespace]
+        names = [*local, *self.hosts]
+        if len(names) > _MANY:  # comparing takes time; who slips seldom misses the first letter
+            names = [name for name in names if name[:1] == host[:1]]
+        found = difflib.get_close_matches(host, names, n=1, cutoff=0.75)
         return found[0] if found else ""
 
     def selected(self, labels: Labels, namespace: str | None) -> list[Workload]:
         """Workloads that carry the labels, in one namespace or (None) in all."""
+        inside = self.workloads
+        if labels and namespace is not None:
+            inside = self.labelled.get((namespace, *next(iter(labels.items()))), ())
         return [
             w
-            for w in self.workloads
+            for w in inside
             if namespace in (None, w.namespace) and labels.items() <= w.labels.items()
         ]
 
@@ -137,7 +148,7 @@ def inventory_of(
     """Index the objects, and what exists besides them."""
     hosts: dict[str, Provided] = {host: Provided(ports=None) for host in extra_hosts}
     wildcards: list[tuple[str, Provided]] = []
-    rules: list[tuple[str, str, frozenset[str]]] = []
+    rules: dict[str, list[tuple[str, frozenset[str]]]] = {}
     for obj in objects:
         match obj.typed:
             case Service() as service:
@@ -152,7 +163,7 @@ def inventory_of(
             case DestinationRule() as rule:
                 names = frozenset(subset.name for subset in rule.spec.subsets)
                 host = full_host(rule.spec.host, obj.key.namespace)
-                rules.append((obj.key.namespace, host, names))
+                rules.setdefault(host, []).append((obj.key.namespace, names))
             case _:
                 pass
     workloads = [w for obj in objects if (w := _workload(obj))]
@@ -160,12 +171,17 @@ def inventory_of(
     if ports := _egress_ports(gateways.values(), workloads):
         hosts.setdefault(EGRESS_HOST, Provided(ports=ports, namespace=ROOT_NAMESPACE))
         workloads.append(EGRESS_WORKLOAD)
+    workloads += extra_workloads
     return Inventory(
         hosts=hosts,
         wildcards=wildcards,
         rules=rules,
         gateways=gateways,
-        workloads=[*workloads, *extra_workloads],
+        workloads=workloads,
+        labelled=_labelled(workloads),
+        identities=frozenset((w.namespace, w.service_account) for w in workloads),
+        by_short_name={host.split(".")[0]: host for host in sorted(hosts, reverse=True)},
+        rule_wildcards=[host for host in rules if "*" in host],
         secrets={_pair(o): o.typed for o in objects if isinstance(o.typed, Secret)},
         config_maps={_pair(o): o.typed for o in objects if isinstance(o.typed, ConfigMap)},
         accounts=frozenset(_pair(o) for o in objects if isinstance(o.typed, ServiceAccount)),
@@ -236,3 +252,13 @@ def _name(obj: Obj) -> str:
 
 def _is_namespace(obj: Obj) -> bool:
     return obj.key.kind == "Namespace" and not obj.key.group
+
+
+def _labelled(
+    workloads: Sequence[Workload],
+) -> Mapping[tuple[str, str, str], Sequence[Workload]]:
+    found: dict[tuple[str, str, str], list[Workload]] = {}
+    for workload in workloads:
+        for key, value in workload.labels.items():
+            found.setdefault((workload.namespace, key, value), []).append(workload)
+    return found

@@ -185,47 +185,58 @@ def _credential(name: str, namespaces: set[str], at: At, inventory: Inventory) -
 
 
 def check_mesh_hosts(objects: Sequence[Obj]) -> Iterator[Problem]:
-    """VirtualServices of the mesh that claim the same host."""
-    claims: dict[str, list[At]] = {}
+    """VirtualServices of the mesh that claim the same host where both are seen (`exportTo`)."""
+    claims: dict[str, list[tuple[At, frozenset[str]]]] = {}
     for obj in objects:
         if not isinstance(service := obj.typed, VirtualService):
             continue
         if service.spec.gateways and MESH not in service.spec.gateways:
             continue
+        own = obj.key.namespace
+        seen = frozenset(own if space == "." else space for space in service.spec.export_to or "*")
         for index, host in enumerate(service.spec.hosts):
             at = At(obj).key("spec", "hosts").item(index)
-            claims.setdefault(full_host(host, obj.key.namespace), []).append(at)
+            claims.setdefault(full_host(host, own), []).append((at, seen))
     for host, places in claims.items():
-        if len(places) < 2:
-            continue
-        names = ",".join(f"{at.obj.key.namespace}/{at.obj.key.name}" for at in places)
-        words = (
-            f"The VirtualServices {names} associated with mesh gateway define the same host {host}"
-            " which can lead to undefined behavior. This can be fixed by merging the conflicting"
-            " VirtualServices into a single resource"
-        )
-        for at in places:
+        for at, seen in places:
+            rivals = [other for other, theirs in places if seen & theirs or "*" in seen | theirs]
+            if len(rivals) < 2:
+                continue
+            names = ",".join(f"{r.obj.key.namespace}/{r.obj.key.name}" for r in rivals)
+            words = (
+                f"The VirtualServices {names} associated with mesh gateway define the same host"
+                f" {host} which can lead to undefined behavior. This can be fixed by merging the"
+                " conflicting VirtualServices into a single resource"
+            )
             yield at.error(words, code=CONFLICTING_MESH_HOSTS)
 
 
 def check_gateway_conflicts(objects: Sequence[Obj]) -> Iterator[Problem]:
-    """Gateways of the same workload that claim the same host on the same port."""
-    claims: dict[tuple[str, int, str], list[At]] = {}
+    """Gateways of the same workload that claim the same host on the same port.
+
+    Those whose selectors hold one another select the same pods, as far as files can tell.
+    """
+    claims: dict[tuple[int, str], list[tuple[At, Mapping[str, str]]]] = {}
     for obj in objects:
         if not isinstance(gateway := obj.typed, Gateway):
             continue
-        selector = ",".join(f"{k}={v}" for k, v in sorted(gateway.spec.selector.items()))
         for index, server in enumerate(gateway.spec.servers):
             at = At(obj).key("spec", "servers").item(index)
             for host in server.hosts:
-                claims.setdefault((selector, server.port.number, host), []).append(at)
-    for (selector, port, host), places in claims.items():
-        names = sorted({f"{at.obj.key.namespace}/{at.obj.key.name}" for at in places})
-        if len(names) < 2:
-            continue
-        words = (
-            f"Conflict with gateways {', '.join(names)}"
-            f" (workload selector {selector}, port {port}, hosts {host})"
-        )
-        for at in places:
+                claim = (server.port.number, host)
+                claims.setdefault(claim, []).append((at, gateway.spec.selector))
+    for (port, host), places in claims.items():
+        for at, selector in places:
+            rivals = {
+                f"{other.obj.key.namespace}/{other.obj.key.name}"
+                for other, theirs in places
+                if selector.items() <= theirs.items() or theirs.items() <= selector.items()
+            }
+            if len(rivals) < 2:
+                continue
+            shown = ",".join(f"{k}={v}" for k, v in sorted(selector.items()))
+            words = (
+                f"Conflict with gateways {', '.join(sorted(rivals))}"
+                f" (workload selector {shown}, port {port}, hosts {host})"
+            )
             yield at.error(words, code=CONFLICTING_GATEWAYS)

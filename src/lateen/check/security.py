@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from ipaddress import ip_network
 
 from lateen.api.codes import NOT_YET_HONOURED
@@ -278,6 +279,7 @@ def _condition(condition: Condition, at: At) -> Iterator[Problem]:
             yield from _accounts(values, here)
 
 
+@cache
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(word.capitalize() for word in rest)

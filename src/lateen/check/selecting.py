@@ -7,6 +7,7 @@ Before: check/inventory.py       After: check/together.py
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from lateen.api.codes import (
     NO_PODS,
@@ -72,15 +73,19 @@ def check_identities(
     policy: AuthorizationPolicy, at: At, inventory: Inventory
 ) -> Iterator[Problem]:
     """Namespaces and principals a policy names: do they exist?"""
-    identities = {(w.namespace, w.service_account) for w in inventory.workloads}
+    identities = inventory.identities
     for index, rule in enumerate(policy.spec.rules):
         for number, origin in enumerate(rule.from_):
             here = at.key("spec", "rules").item(index).key("from").item(number).key("source")
-            for place, name in enumerate(origin.source.namespaces):
-                if "*" not in name and name and name not in inventory.namespaces:
-                    words = f'Referenced namespace not found: "{name}"'
-                    found = here.key("namespaces").item(place)
-                    yield found.error(words, code=REFERENCE_NOT_FOUND)
+            for field, names in (
+                ("namespaces", origin.source.namespaces),
+                ("notNamespaces", origin.source.not_namespaces),
+            ):
+                for place, name in enumerate(names):
+                    if name and not any(fnmatchcase(known, name) for known in inventory.namespaces):
+                        words = f'Referenced namespace not found: "{name}"'
+                        found = here.key(field).item(place)
+                        yield found.error(words, code=REFERENCE_NOT_FOUND)
             for place, principal in enumerate(origin.source.principals):
                 who = _identity(principal)
                 if who and who not in identities:

@@ -6,10 +6,18 @@ Before: check/at.py, check/httproute.py    After: check/objects.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from lateen.api.codes import INEFFECTIVE_MATCH, UNREACHABLE_RULE
-from lateen.api.virtualservice import HTTPRoute, VirtualService, VirtualServiceSpec
+from lateen.api.virtualservice import (
+    HTTPMatchRequest,
+    L4MatchAttributes,
+    TLSMatchAttributes,
+    VirtualService,
+    VirtualServiceSpec,
+)
 from lateen.base.problem import Problem
 from lateen.check.at import At
 from lateen.check.hosts import covers, gateway_name_fault, is_ip, wildcard_host_fault
@@ -17,6 +25,7 @@ from lateen.check.httproute import check_http_route
 from lateen.check.rawroute import check_tcp_route, check_tls_route
 
 MESH = "mesh"
+Match = HTTPMatchRequest | TLSMatchAttributes | L4MatchAttributes
 
 
 def check_virtual_service(service: VirtualService, at: At) -> Iterator[Problem]:
@@ -36,7 +45,12 @@ def check_virtual_service(service: VirtualService, at: At) -> Iterator[Problem]:
         yield from check_tls_route(tls, spec.hosts, at.key("tls").item(index))
     for index, tcp in enumerate(spec.tcp):
         yield from check_tcp_route(tcp, at.key("tcp").item(index))
-    yield from _unreachable(spec.http, at.key("http"))
+    http = [(_called(route.name, index), route.match) for index, route in enumerate(spec.http)]
+    yield from _unreachable(http, at.key("http"))
+    tls_rules = [(_called("", index), tls.match) for index, tls in enumerate(spec.tls)]
+    yield from _unreachable(tls_rules, at.key("tls"))
+    tcp_rules = [(_called("", index), tcp.match) for index, tcp in enumerate(spec.tcp)]
+    yield from _unreachable(tcp_rules, at.key("tcp"))
 
 
 def _delegate(spec: VirtualServiceSpec, at: At) -> Iterator[Problem]:
@@ -73,22 +87,28 @@ def _hosts(spec: VirtualServiceSpec, at: At) -> Iterator[Problem]:
                 yield at.key("hosts").item(index).error(words)
 
 
-def _unreachable(routes: tuple[HTTPRoute, ...], at: At) -> Iterator[Problem]:
+def _unreachable(rules: Sequence[tuple[str, Sequence[Match]]], at: At) -> Iterator[Problem]:
     """Rules no request can reach: behind one without conditions, or with only used-up matches."""
-    catch_all: str | None = None
+    catch_all = ""
     seen: dict[str, str] = {}
-    for index, route in enumerate(routes):
-        here, called = at.item(index), _called(route, index)
+    for index, (called, matches) in enumerate(rules):
+        here = at.item(index)
         if catch_all:
             words = (
                 f"VirtualService rule {called} not used ({catch_all} before it takes everything)"
             )
             yield here.warning(words, "put the rule without match last", UNREACHABLE_RULE)
             continue
-        if not route.match:
+        if not matches:
             catch_all = f"rule {called}"
-        for number, match in enumerate(route.match):
-            shape = repr(match)
+        shapes = [shape_of(match) for match in matches]
+        if shapes and all(shape in seen for shape in shapes):
+            words = (
+                f"VirtualService rule {called} not used (all its matches are used by rule"
+                f" {seen[shapes[0]]} before it)"
+            )
+            yield here.warning(words, "take it out", UNREACHABLE_RULE)
+        for number, shape in enumerate(shapes):
             if shape in seen:
                 words = (
                     f"VirtualService rule {called} match #{number} is not used"
@@ -98,5 +118,12 @@ def _unreachable(routes: tuple[HTTPRoute, ...], at: At) -> Iterator[Problem]:
             seen.setdefault(shape, called)
 
 
-def _called(route: HTTPRoute, index: int) -> str:
-    return f'"{route.name}"' if route.name else f"#{index}"
+def shape_of(match: Match) -> str:
+    """What a match asks for, without what it is called."""
+    if isinstance(match, HTTPMatchRequest):
+        match = msgspec.structs.replace(match, name="", stat_prefix="")
+    return repr(match)
+
+
+def _called(name: str, index: int) -> str:
+    return f'"{name}"' if name else f"#{index}"

@@ -8,6 +8,7 @@ Only typer is imported here and in what declares the commands; each command impo
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -63,3 +64,5 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(141) from None
+    finally:
+        gc.freeze()  # what there is goes with the process; nobody need look through it once more

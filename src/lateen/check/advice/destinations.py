@@ -56,17 +56,20 @@ def _certificates(obj: Obj, rule: DestinationRule) -> Iterator[Problem]:
     if policy is None:
         return
     name, host = f"{obj.key.namespace}/{obj.key.name}", rule.spec.host
-    fix = "caCertificates: FILE, or credentialName: SECRET"
-    if policy.tls and _unchecked(policy.tls):
+    fix = "caCertificates: FILE, or credentialName: SECRET beside a workloadSelector"
+    chosen = rule.spec.workload_selector is not None
+    if policy.tls and _unchecked(policy.tls, chosen=chosen):
         words = f"DestinationRule {name} speaks {policy.tls.mode} TLS to {host}, and nothing says by which CA its certificate must be"
         yield at.key("tls").warning(words, fix, UNCHECKED_CERTIFICATE)
     for index, settings in enumerate(policy.port_level_settings):
-        if settings.tls and _unchecked(settings.tls):
+        if settings.tls and _unchecked(settings.tls, chosen=chosen):
             port = settings.port.number if settings.port else "?"
             words = f"DestinationRule {name} speaks {settings.tls.mode} TLS to port {port} of {host}, and nothing says by which CA its certificate must be"
             here = at.key("portLevelSettings").item(index).key("tls")
             yield here.warning(words, fix, UNCHECKED_PORT)
 
 
-def _unchecked(tls: ClientTLSSettings) -> bool:
-    return tls.mode in _VERIFYING and not (tls.ca_certificates or tls.credential_name)
+def _unchecked(tls: ClientTLSSettings, *, chosen: bool) -> bool:
+    """Sidecars have the Secret of `credentialName` only where the rule chooses its pods."""
+    named = tls.credential_name and chosen
+    return tls.mode in _VERIFYING and not (tls.ca_certificates or named)

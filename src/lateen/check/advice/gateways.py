@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 
 from lateen.api.codes import (
     CLAIMS_NOT_READ,
@@ -88,12 +88,13 @@ def _serves(server: Server, gateway: Obj, bound: Bound) -> bool:
 
 def _closed_ports(obj: Obj, gateway: Gateway, survey: Survey) -> Iterator[Problem]:
     """Ports that no Service in front of the Gateway's pods leads to; where one is known at all."""
-    pods = survey.selected(gateway.spec.selector, None) if gateway.spec.selector else ()
+    selector = gateway.spec.selector
+    pods = survey.inventory.selected(selector, None) if selector else ()
     opened: set[int] = set()
     known = False
     for home, service in survey.of(Service):
-        behind = survey.behind(service, home.key.namespace)
-        if not any(each is other for each in behind for other in pods):
+        wanted, space = service.spec.selector.items(), home.key.namespace
+        if not wanted or not any(p.namespace == space and wanted <= p.labels.items() for p in pods):
             continue
         known = True
         for port in service.spec.ports:
@@ -110,20 +111,19 @@ def _closed_ports(obj: Obj, gateway: Gateway, survey: Survey) -> Iterator[Proble
 
 def _shared_certificates(survey: Survey) -> Iterator[Problem]:
     """A browser that has a connection for one name reuses it for another of the same certificate."""
-    for (obj, one), (other_obj, other) in combinations(survey.of(Gateway), 2):
-        if one.spec.selector != other.spec.selector:
+    for (obj, one), (other_obj, other) in permutations(survey.of(Gateway), 2):
+        if not one.spec.selector.items() <= other.spec.selector.items():
             continue
+        theirs = {server.tls.credential_name for server in other.spec.servers if server.tls}
         for index, server in enumerate(one.spec.servers):
             name = server.tls.credential_name if server.tls else ""
-            for number, second in enumerate(other.spec.servers):
-                if not name or not second.tls or second.tls.credential_name != name:
-                    continue
-                names = f"{obj.key.namespace}/{obj.key.name}, {other_obj.key.namespace}/{other_obj.key.name}"
-                words = f"Gateways {names} share certificate {name}: clients that reuse an HTTP/2 connection get 404"
-                fix = "one Gateway for all hosts of a certificate"
-                for home, place in ((obj, index), (other_obj, number)):
-                    here = At(home).key("spec", "servers").item(place)
-                    yield here.key("tls", "credentialName").warning(words, fix, SHARED_CERTIFICATE)
+            if not name or name not in theirs:
+                continue
+            names = ", ".join(f"{o.key.namespace}/{o.key.name}" for o in (obj, other_obj))
+            words = f"Gateways {names} share certificate {name}: clients that reuse an HTTP/2 connection get 404"
+            here = At(obj).key("spec", "servers").item(index).key("tls", "credentialName")
+            fix = "one Gateway for all hosts of a certificate"
+            yield here.warning(words, fix, SHARED_CERTIFICATE)
 
 
 def _claimed_twice(name: str, services: Sequence[Bound]) -> Iterator[Problem]:

@@ -19,7 +19,6 @@ from lateen.api.codes import (
 )
 from lateen.api.objects import Obj
 from lateen.api.security import AuthorizationPolicy, Operation, Rule, Source
-from lateen.api.service import Service
 from lateen.base.problem import Problem
 from lateen.check.advice.mtls import mode_of
 from lateen.check.advice.survey import Pods, Survey
@@ -194,10 +193,8 @@ def _unread(
     """Conditions on requests at pods whose Services all say that they speak no HTTP."""
     protocols = {
         protocol_of(port.app_protocol, port.name, port.port)
-        for home, service in survey.of(Service)
-        if any(
-            each is other for each in survey.behind(service, home.key.namespace) for other in pods
-        )
+        for each in pods
+        for _, service in survey.in_front_of(each)
         for port in service.spec.ports
     }
     if not protocols or not protocols <= _RAW:

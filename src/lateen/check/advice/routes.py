@@ -1,6 +1,6 @@
 """Advise on the rules of VirtualServices: which are never reached, cannot work, or do not do what they seem to.
 
-In: Survey.                                                     Out: problems IST0112, IST0140, LAT0107, LAT0201 to LAT0205, LAT0209, LAT0217.
+In: Survey.                                                     Out: problems IST0112, IST0131, IST0140, LAT0107, LAT0201 to LAT0205, LAT0209, LAT0217.
 Before: check/advice/survey.py, check/advice/matching.py        After: check/advice/__init__.py
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from lateen.api.codes import (
     FAULT_OF_NOTHING,
     HTTP_RULE_OF_TCP,
+    INEFFECTIVE_MATCH,
     MESH_SUBSETS_ONLY,
     PORT_REQUIRED,
     RETRIES_OUTLAST,
@@ -27,7 +28,7 @@ from lateen.check.advice.matching import covers
 from lateen.check.advice.survey import Survey
 from lateen.check.at import At
 from lateen.check.inventory import CLUSTER_DOMAIN, Provided, full_host
-from lateen.check.virtualservice import MESH
+from lateen.check.virtualservice import MESH, shape_of
 from lateen.world.model import Protocol
 from lateen.world.protocols import protocol_of
 
@@ -60,15 +61,34 @@ def _shadowed(routes: Sequence[HTTPRoute], at: At) -> Iterator[Problem]:
         if any(not rule.match for rule in routes[:index]):
             return  # IST0130 says so
         takers = [_taker(match, earlier) for match in route.match]
-        own = {repr(match) for match, _ in earlier}
-        repeated = all(repr(match) in own for match in route.match)
-        if takers and all(takers) and not repeated:
+        shapes = {shape_of(match) for match, _ in earlier}
+        repeated = [shape_of(match) in shapes for match in route.match]
+        if takers and all(takers) and not all(repeated):
             words = f"no request reaches {called}: {takers[0]} before it takes all that it matches"
             yield at.item(index).warning(words, "put the narrower rule first", SHADOWED_RULE)
+        elif not all(takers):
+            yield from _covered(route.match, repeated, earlier, called, at.item(index))
         if not route.match and earlier and (taker := _taker(HTTPMatchRequest(), earlier)):
             words = f"no request reaches {called}: {taker} before it takes everything"
             yield at.item(index).warning(words, "put the narrower rule first", SHADOWED_RULE)
         earlier += [(match, called) for match in route.match]
+
+
+def _covered(
+    matches: Sequence[HTTPMatchRequest],
+    repeated: Sequence[bool],
+    earlier: Sequence[tuple[HTTPMatchRequest, str]],
+    called: str,
+    at: At,
+) -> Iterator[Problem]:
+    """Single matches of a rule that one before them, in it or above it, takes in."""
+    known = list(earlier)
+    for number, match in enumerate(matches):
+        taker = _taker(match, known)
+        if taker and not repeated[number]:
+            words = f"match #{number} of {called} is not used: {taker} takes in all of it before"
+            yield at.key("match").item(number).info(words, code=INEFFECTIVE_MATCH)
+        known.append((match, called))
 
 
 def _taker(match: HTTPMatchRequest, earlier: Sequence[tuple[HTTPMatchRequest, str]]) -> str:
@@ -216,13 +236,16 @@ def _several_versions(full: str, survey: Survey) -> bool:
     if found is None or found.service is None:
         return True
     pods = survey.behind(found.service, found.namespace)
-    return len({frozenset(p.labels.items()) for p in pods}) > 1
+    return len({frozenset(p.labels.items()) for p in pods}) != 1
 
 
 def _unknown_hosts(obj: Obj, service: VirtualService, survey: Survey) -> Iterator[Problem]:
+    """Where it is also a destination, IST0101 says so already."""
+    namespace = obj.key.namespace
+    said = {full_host(s.destination.host, namespace) for r in service.spec.http for s in r.route}
     for index, host in enumerate(service.spec.hosts):
         full = full_host(host, obj.key.namespace)
-        if host.startswith("*") or not full.endswith(f".{CLUSTER_DOMAIN}"):
+        if host.startswith("*") or full in said or not full.endswith(f".{CLUSTER_DOMAIN}"):
             continue
         if survey.inventory.host(host, obj.key.namespace) is None:
             near = survey.inventory.similar_host(host, obj.key.namespace)

@@ -1,6 +1,6 @@
 """Advise on objects of which one pod can have only one: Sidecars, Telemetries, PeerAuthentications.
 
-In: Survey.                       Out: problems IST0110, IST0111, IST0157, IST0159, IST0160, LAT0310.
+In: Survey.                       Out: problems IST0101, IST0110, IST0111, IST0157, IST0159, IST0160, LAT0310.
 Before: check/advice/survey.py    After: check/advice/__init__.py
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from lateen.api.codes import (
     NO_LOG_PROVIDER,
     PEER_POLICY_TWICE,
+    REFERENCE_NOT_FOUND,
     SEVERAL_SIDECARS,
     SEVERAL_SIDECARS_OF_PODS,
     SEVERAL_TELEMETRIES,
@@ -24,6 +25,7 @@ from lateen.api.telemetry import Telemetry
 from lateen.base.problem import Problem
 from lateen.check.advice.survey import Survey
 from lateen.check.at import At
+from lateen.check.inventory import ROOT_NAMESPACE
 
 Labels = Mapping[str, str]
 
@@ -74,6 +76,13 @@ def _at_most_one(
             words = f"the {what} {names} are for all of namespace {namespace}: which one holds is not defined"
             for obj in whole:
                 yield At(obj).key("metadata", "name").error(words, code=codes[0])
+        for obj, labels in found:
+            if labels and not survey.selected(labels, namespace) and not _own(survey, labels):
+                shown = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+                here = At(obj).key(*field)
+                yield here.error(
+                    f'Referenced selector not found: "{shown}"', code=REFERENCE_NOT_FOUND
+                )
         said: set[str] = set()
         for pods in survey.pods_in(namespace):
             takers = [
@@ -86,6 +95,11 @@ def _at_most_one(
             words = f"the {what} {names} select the same pods, {pods.obj.key}: which one holds is not defined"
             for obj in takers:
                 yield At(obj).key(*field).error(words, code=codes[1])
+
+
+def _own(survey: Survey, labels: Labels) -> bool:
+    """Whether the pods of a gateway that lateen makes are meant."""
+    return bool(survey.inventory.selected(dict(labels), ROOT_NAMESPACE))
 
 
 def advise_on_peer_policies(survey: Survey) -> Iterator[Problem]:

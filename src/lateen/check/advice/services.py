@@ -52,12 +52,9 @@ _KNOWN = {
 
 def advise_on_shared_pods(survey: Survey) -> Iterator[Problem]:
     """Pods behind several Services: a port has one protocol, a target port one port."""
-    behind: dict[int, list[tuple[str, ServicePort]]] = defaultdict(list)
-    for obj, service in survey.of(Service):
-        for pods in survey.behind(service, obj.key.namespace):
-            behind[id(pods)] += [(obj.key.name, port) for port in service.spec.ports]
     for pods in survey.pods:
-        ports = behind.get(id(pods), [])
+        fronts = survey.in_front_of(pods)
+        ports = [(obj.key.name, port) for obj, service in fronts for port in service.spec.ports]
         if len({name for name, _ in ports}) < 2:
             continue
         at, name = At(pods.obj).key("metadata", "name"), pods.obj.key.name

@@ -116,6 +116,18 @@ class Survey:
             return ()
         return self.selected(service.spec.selector, namespace)
 
+    @cached_property
+    def _fronts(self) -> Mapping[int, Sequence[tuple[Obj, Service]]]:
+        found: dict[int, list[tuple[Obj, Service]]] = defaultdict(list)
+        for obj, service in self.of(Service):
+            for pods in self.behind(service, obj.key.namespace):
+                found[id(pods)].append((obj, service))
+        return found
+
+    def in_front_of(self, pods: Pods) -> Sequence[tuple[Obj, Service]]:
+        """The Services that lead to pods of this survey."""
+        return self._fronts.get(id(pods), ())
+
     def matching(self, selector: LabelSelector, namespace: str) -> Sequence[Pods]:
         """The pods a Kubernetes selector takes in."""
         return [pods for pods in self.pods_in(namespace) if selector.matches(pods.labels)]

@@ -43,17 +43,14 @@ def advise_on_tokens(survey: Survey) -> Iterator[Problem]:
     for obj, policy in survey.of(AuthorizationPolicy):
         if policy.spec.action == "CUSTOM" or policy.spec.target_ref or policy.spec.target_refs:
             continue
+        asks = [index for index, rule in enumerate(policy.spec.rules) if _asks(rule)]
         scope = _scope(obj.key.namespace, policy.spec.selector)
-        pods = [w for w in workloads if _holds(scope, w)]
-        if not pods or any(_holds(other, w) for w in pods for other in reading):
-            continue
-        for index, rule in enumerate(policy.spec.rules):
-            if _asks(rule):
-                words = "it asks for a token, but no RequestAuthentication holds for these pods: no request has one"
-                fix = "a RequestAuthentication with the issuer's jwtRules"
-                here = At(obj).key("spec", "rules").item(index)
-                yield here.warning(words, fix, JWT_NEVER_READ)
-                break
+        pods = [w for w in workloads if _holds(scope, w)] if asks else []
+        if pods and not any(_holds(other, w) for w in pods for other in reading):
+            words = "it asks for a token, but no RequestAuthentication holds for these pods: no request has one"
+            fix = "a RequestAuthentication with the issuer's jwtRules"
+            here = At(obj).key("spec", "rules").item(asks[0])
+            yield here.warning(words, fix, JWT_NEVER_READ)
 
 
 def _scope(namespace: str, selector: WorkloadSelector | None) -> Scope:

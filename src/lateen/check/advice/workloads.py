@@ -30,7 +30,6 @@ AUTO = "auto"  # the image of a gateway that injection fills in
 
 def advise_on_workloads(survey: Survey) -> Iterator[Problem]:
     """What the containers of every template leave out."""
-    served = {id(p) for obj, s in survey.of(Service) for p in survey.behind(s, obj.key.namespace)}
     requested, limited = _defaults(survey)
     for pods in survey.pods:
         for index, container in enumerate(pods.spec.containers):
@@ -42,7 +41,7 @@ def advise_on_workloads(survey: Survey) -> Iterator[Problem]:
                 yield from _limits(container, here)
             yield from _image(container, here)
             yield from _probe_ports(container, here)
-        if pods.runs_on and id(pods) in served:
+        if pods.runs_on and survey.in_front_of(pods):
             yield from _probes(pods)
 
 

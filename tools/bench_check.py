@@ -1,0 +1,207 @@
+"""Measure the commands that look at files without running them: how soon they start, how long they take.
+
+In: --runs.    Out: a table, which docs/benchmarks.md quotes with the machine it ran on.
+Each figure is the best and the median of several runs, each in a process of its own. "After start" leaves out what Python needs
+until the command is called, which the first rows tell. To add a figure, write a function that gives `Figure`s and name it in `MEASURES`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LATEEN = Path(sys.executable).with_name("lateen")
+COUNT = 1_000  # VirtualServices, and as many policies
+HOSTS = 20  # Services they are for
+START_AIM, ANALYZE_AIM = 0.2, 1.0  # seconds
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {{name: svc-{n}, namespace: shop}}
+spec:
+  selector: {{app: svc-{n}}}
+  ports: [{{name: http, port: 80, targetPort: 8080}}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: svc-{n}, namespace: shop}}
+spec:
+  selector: {{matchLabels: {{app: svc-{n}}}}}
+  template:
+    metadata: {{labels: {{app: svc-{n}, version: v1}}}}
+    spec:
+      containers:
+        - name: app
+          image: registry.example.com/svc-{n}:1.0.0
+          ports: [{{containerPort: 8080}}]
+"""
+ROUTE = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: route-{n}
+  namespace: shop
+spec:
+  hosts:
+    - route-{n}.example.com
+  http:
+    - match:
+        - uri:
+            prefix: /api/v{m}
+          headers:
+            x-user:
+              exact: user-{n}
+      route:
+        - destination:
+            host: svc-{h}
+    - timeout: 5s
+      retries:
+        attempts: 2
+        perTryTimeout: 1s
+      route:
+        - destination:
+            host: svc-{h}
+          weight: 90
+        - destination:
+            host: svc-{o}
+          weight: 10
+"""
+POLICY = """\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata:
+  name: policy-{n}
+  namespace: shop
+spec:
+  selector:
+    matchLabels:
+      app: svc-{h}
+  action: ALLOW
+  rules:
+    - from:
+        - source:
+            principals:
+              - cluster.local/ns/shop/sa/default
+      to:
+        - operation:
+            methods: [GET, POST]
+            paths: ["/api/{n}/*"]
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """What was measured, in seconds, run by run; `aim` is what it should stay below, if anything."""
+
+    name: str
+    seconds: tuple[float, ...]
+    aim: float | None = None
+
+    def row(self) -> str:
+        """A line of the table."""
+        best, middle = min(self.seconds), statistics.median(self.seconds)
+        aim = f"under {self.aim:g} s" if self.aim else ""
+        return f"| {self.name} | {best:.2f} s | {middle:.2f} s | {aim} |"
+
+
+def write_set(folder: Path) -> None:
+    """1,000 VirtualServices and 1,000 policies for 20 Services, without a fault."""
+    numbers = range(COUNT)
+    routes = (ROUTE.format(n=n, m=n % 5, h=n % HOSTS, o=(n + 1) % HOSTS) for n in numbers)
+    texts = {
+        "services.yaml": (SERVICE.format(n=n) for n in range(HOSTS)),
+        "routes.yaml": routes,
+        "policies.yaml": (POLICY.format(n=n, h=n % HOSTS) for n in numbers),
+    }
+    for name, documents in texts.items():
+        (folder / name).write_text("---\n".join(documents), encoding="utf-8")
+
+
+def timed(command: list[str]) -> float:
+    """Seconds from start to end of a command that must end with status 0 or 1."""
+    start = time.perf_counter()
+    ended = subprocess.run(command, capture_output=True, check=False)
+    taken = time.perf_counter() - start
+    if ended.returncode not in (0, 1):
+        raise SystemExit(f"{command}: {ended.stderr.decode()}")
+    return taken
+
+
+def first_word(command: list[str]) -> float:
+    """Seconds from start to the first byte of output."""
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None  # noqa: S101 - it was asked for
+        running.stdout.read(1)
+        taken = time.perf_counter() - start
+        running.stdout.read()
+    return taken
+
+
+def after_start(words: list[str]) -> float:
+    """Seconds of a command in a fresh process, from when all its modules are there."""
+    code = (
+        "import sys, time; from lateen.cli.main import app; import lateen.cli.analyze, lateen.sources.files\n"
+        "sys.argv = ['lateen', *sys.argv[1:]]; start = time.perf_counter()\n"
+        "try:\n    app()\n"
+        "finally:\n    print(time.perf_counter() - start, file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", code, *words]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    return float(ended.stderr.splitlines()[-1])
+
+
+def measure_start(folder: Path, runs: int) -> Iterator[Figure]:
+    """How soon the command line says its first word."""
+    small = folder / "one.yaml"
+    small.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", encoding="utf-8")
+    for name, words in (
+        ("`lateen --help`", ["--help"]),
+        ("`lateen version`", ["version"]),
+        ("`lateen analyze` of one object", ["analyze", str(small)]),
+    ):
+        seconds = tuple(first_word([str(LATEEN), *words]) for _ in range(runs))
+        yield Figure(name=f"{name}, start to first output", seconds=seconds, aim=START_AIM)
+
+
+def measure_analyze(folder: Path, runs: int) -> Iterator[Figure]:
+    """How long 1,000 VirtualServices and 1,000 policies take."""
+    many = folder / "many"
+    many.mkdir()
+    write_set(many)
+    what = f"`lateen analyze` of {COUNT:,} VirtualServices and {COUNT:,} policies"
+    words = ["analyze", str(many), "-o", "json"]
+    whole = tuple(timed([str(LATEEN), *words]) for _ in range(runs))
+    rest = tuple(after_start(words) for _ in range(runs))
+    yield Figure(name=f"{what}, after start", seconds=rest, aim=ANALYZE_AIM)
+    yield Figure(name=f"{what}, start to end", seconds=whole)
+
+
+MEASURES: tuple[Callable[[Path, int], Iterator[Figure]], ...] = (measure_start, measure_analyze)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--runs", type=int, default=7)
+    runs = parser.parse_args().runs
+    print(f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}\n")
+    print("| | best | median | aim |\n|---|---|---|---|")
+    for measure in MEASURES:
+        with tempfile.TemporaryDirectory(prefix="lateen-bench-") as made:
+            for figure in measure(Path(made), runs):
+                print(figure.row(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
