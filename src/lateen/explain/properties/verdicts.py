@@ -1,0 +1,52 @@
+"""What becomes of a property: proved, refuted by a request, or only not refuted.
+
+In: -      Out: Verdict (a union).
+Before: -  After: properties/proving.py, cli/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lateen.explain.request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """It holds for every request; so many classes of requests were looked at."""
+
+    classes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuted:
+    """It does not hold: this request, from a workload (NAME.NAMESPACE), gets to another, or is kept from it.
+
+    `request` is what the sender's proxy (or the gateway) gets, `arrived` what the target's proxy gets of it, None if none
+    does. `why` names the rules, with their places. `confirmed`: the walkers say the same.
+    """
+
+    source: str
+    target: str
+    request: Request
+    arrived: Request | None
+    why: tuple[str, ...]
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """Nothing was found that breaks it, in so many classes; for these reasons that is no proof."""
+
+    classes: int
+    doubts: tuple[str, ...]
+
+
+Verdict = Proved | Refuted | Sampled
+
+
+def simplicity(found: Refuted) -> tuple[bool, bool, int, str]:
+    """By which the plainest of several is found."""
+    request = found.request
+    said = len(request.path) + len(request.authority) + 10 * len(request.headers)
+    return (request.raw, request.method != "GET", said, found.source)
