@@ -11,7 +11,7 @@ import yaml
 from lateen.explain.differing.meshes import Mesh
 from lateen.explain.properties.forms import Property, read_properties
 from lateen.explain.properties.proving import check_property
-from lateen.explain.properties.verdicts import Proved, Refuted, Sampled
+from lateen.explain.properties.verdicts import Proved, Refuted, Sampled, told
 from lateen.stages.drafts import draft_from
 
 SHOP = Path(__file__).parents[1] / "cases" / "properties"
@@ -90,6 +90,14 @@ def only(yaml_text: str) -> Property:
     found, faults = read_properties(yaml.safe_load(yaml_text))
     assert not faults
     return found[0]
+
+
+def test_what_breaks_it_is_told_with_the_rules() -> None:
+    name = "no workload outside payments reaches the ledger's admin pages"
+    lines = told(check_property(broken(name), BY_NAME[name]))
+    assert lines[0] == "GET http://ledger.payments/admin/a from batch.shop gets to ledger.payments"
+    assert "AuthorizationPolicy payments/ledger spec.rules[1]" in lines[2]
+    assert told(check_property(mesh_of(TEXT), BY_NAME[name])) == ()
 
 
 def test_a_pod_is_reached_by_its_own_address_too() -> None:
@@ -183,7 +191,7 @@ def test_faults_in_a_property_say_where_and_what_is_wanted() -> None:
             " {name: d, never: {to: {methods: GET, token: yes please, colour: red}}}]"
         )
     )
-    said = "\n".join(faults)
+    said = "\n".join(f"{path}: {words}" for path, words in faults)
     for words in (
         "properties[0].never.too: not known here; there are from, to",
         "properties[1]: a name is wanted, and one of never and always",

@@ -3,7 +3,7 @@
 In: YAML's values, under `properties` of a `*.mesh-test.yaml`.      Out: Property, or what is wrong with it.
 Before: -                                                           After: properties/proving.py
 
-Names are written NAME.NAMESPACE, or NAME for one in any namespace; `*` stands for any characters.
+Names are written NAME.NAMESPACE or NAMESPACE/NAME, or NAME for one in any namespace; `*` stands for any characters.
 """
 
 from __future__ import annotations
@@ -76,14 +76,17 @@ class Property:
     asked: Asked = field(default_factory=Asked)
 
 
+Fault = tuple[str, str]  # the field's path; what is wanted there
+
+
 def read_properties(
     tree: object, at: str = "properties"
-) -> tuple[tuple[Property, ...], tuple[str, ...]]:
-    """The properties of a list, and a sentence for each fault: where, what is wanted, what was given."""
+) -> tuple[tuple[Property, ...], tuple[Fault, ...]]:
+    """The properties of a list, and what is wrong with those that are none."""
     if not isinstance(tree, Sequence) or isinstance(tree, str):
-        return (), (f"{at}: a list of properties is wanted, not {tree!r}",)
+        return (), ((at, f"a list of properties is wanted, not {tree!r}"),)
     made: list[Property] = []
-    faults: list[str] = []
+    faults: list[Fault] = []
     for number, each in enumerate(tree):
         found = _property(each, f"{at}[{number}]", faults)
         if found:
@@ -99,26 +102,26 @@ _ASKED = (
 )
 
 
-def _property(tree: Any, at: str, faults: list[str]) -> Property | None:
+def _property(tree: Any, at: str, faults: list[Fault]) -> Property | None:
     before = len(faults)
     if not isinstance(tree, Mapping):
-        faults.append(f"{at}: a property is wanted, with name and never or always, not {tree!r}")
+        faults.append((at, f"a property is wanted, with name and never or always, not {tree!r}"))
         return None
     faults += _unknown(tree, ("name", *_KINDS), at)
     kinds = [kind for kind in _KINDS if kind in tree]
     if len(kinds) != 1 or not isinstance(tree.get("name"), str):
-        faults.append(f"{at}: a name is wanted, and one of never and always")
+        faults.append((at, "a name is wanted, and one of never and always"))
         return None
     body, inside = tree[kinds[0]], f"{at}.{kinds[0]}"
     if not isinstance(body, Mapping):
-        faults.append(f"{inside}: from, to or both are wanted, not {body!r}")
+        faults.append((inside, f"from, to or both are wanted, not {body!r}"))
         return None
     faults += _unknown(body, ("from", "to"), inside)
     sources, targets = body.get("from") or {}, body.get("to") or {}
     faults += _faults(sources, _GROUP, f"{inside}.from")
     faults += _faults(targets, (*_GROUP, *_ASKED), f"{inside}.to")
     if kinds[0] == "always" and isinstance(targets, Mapping) and not targets.get("hosts"):
-        faults.append(f"{inside}.to.hosts: always is about requests to a host: which?")
+        faults.append((f"{inside}.to.hosts", "always is about requests to a host: which?"))
     if len(faults) > before:
         return None
     return Property(
@@ -130,31 +133,31 @@ def _property(tree: Any, at: str, faults: list[str]) -> Property | None:
     )
 
 
-def _unknown(tree: Mapping[str, Any], known: Sequence[str], at: str) -> Iterator[str]:
+def _unknown(tree: Mapping[str, Any], known: Sequence[str], at: str) -> Iterator[Fault]:
     for key in tree:
         if key not in known:
-            yield f"{at}.{key}: not known here; there are {', '.join(known)}"
+            yield f"{at}.{key}", f"not known here; there are {', '.join(known)}"
 
 
-def _faults(tree: Any, known: Sequence[str], at: str) -> Iterator[str]:
+def _faults(tree: Any, known: Sequence[str], at: str) -> Iterator[Fault]:
     if not isinstance(tree, Mapping):
-        yield f"{at}: {', '.join(known)} are wanted, not {tree!r}"
+        yield at, f"{', '.join(known)} are wanted, not {tree!r}"
         return
     yield from _unknown(tree, known, at)
     for key in set(known) & set(tree):
         value = tree[key]
         if key in ("outside", "token", "mtls"):
             if not isinstance(value, bool):
-                yield f"{at}.{key}: true or false is wanted, not {value!r}"
+                yield f"{at}.{key}", f"true or false is wanted, not {value!r}"
         elif key == "headers":
             if not isinstance(value, Mapping) or not all(
                 isinstance(n, str) and (v is None or isinstance(v, str)) for n, v in value.items()
             ):
-                yield f"{at}.{key}: names with a text, or null for absent, are wanted"
+                yield f"{at}.{key}", "names with a text, or null for absent, are wanted"
         else:
             kind = int if key == "ports" else str
             if not isinstance(value, list) or not all(type(each) is kind for each in value):
-                yield f"{at}.{key}: a list of {'numbers' if kind is int else 'texts'} is wanted"
+                yield f"{at}.{key}", f"a list of {'numbers' if kind is int else 'texts'} is wanted"
 
 
 def _group(tree: Mapping[str, Any]) -> Group:
@@ -199,8 +202,9 @@ def pattern(text: str) -> StringMatch:
 
 
 def _named(name: str, wanted: Sequence[str]) -> bool:
-    workload = name.rpartition(".")[0]
-    return any(fnmatchcase(name, each) or fnmatchcase(workload, each) for each in wanted)
+    workload, _, namespace = name.rpartition(".")
+    forms = (name, workload, f"{namespace}/{workload}")
+    return any(fnmatchcase(form, each) for form in forms for each in wanted)
 
 
 def _fits(text: str, wanted: Sequence[str]) -> bool:

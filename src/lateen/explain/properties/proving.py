@@ -16,8 +16,15 @@ from lateen.explain.differing.inward import Door, door_of
 from lateen.explain.differing.meshes import Mesh, Party
 from lateen.explain.ir_match import matches
 from lateen.explain.properties.forms import Property, pattern
-from lateen.explain.properties.trying import OUTSIDE, SOMEWHERE, Trials, let_in
-from lateen.explain.properties.verdicts import Proved, Refuted, Sampled, Verdict, simplicity
+from lateen.explain.properties.trying import SOMEWHERE, Trials, let_in
+from lateen.explain.properties.verdicts import (
+    OUTSIDE,
+    Proved,
+    Refuted,
+    Sampled,
+    Verdict,
+    simplicity,
+)
 from lateen.explain.properties.ways import Arrival, Senders, Table, hosts_of, onward
 from lateen.explain.request import Request, Way
 from lateen.explain.symbolic.diagrams import Node

@@ -14,7 +14,7 @@ from lateen.explain.differing.meshes import Mesh
 from lateen.explain.ir_match import matches, request_matches
 from lateen.explain.policies import clause_matches
 from lateen.explain.properties.forms import Asked, Property, pattern
-from lateen.explain.properties.verdicts import Refuted
+from lateen.explain.properties.verdicts import OUTSIDE, Refuted
 from lateen.explain.properties.ways import Arrival, Senders, Table, Ways
 from lateen.explain.request import Forwarded, Request, Way
 from lateen.explain.symbolic.callers import Caller
@@ -28,7 +28,6 @@ from lateen.ir.match import Exact, Present, StringMatch
 from lateen.ir.plan import ProxyPlan
 from lateen.ir.routes import Route, VirtualHost
 
-OUTSIDE = "outside the mesh"
 _PASSES = (Decision.ALLOWED, Decision.ASKED)
 SOMEWHERE = "203.0.113.9"
 

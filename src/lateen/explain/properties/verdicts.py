@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lateen.explain.request import Request
+from lateen.explain.symbolic.saying import said_request
+
+OUTSIDE = "outside the mesh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +53,23 @@ def simplicity(found: Refuted) -> tuple[bool, bool, int, str]:
     request = found.request
     said = len(request.path) + len(request.authority) + 10 * len(request.headers)
     return (request.raw, request.method != "GET", said, found.source)
+
+
+def told(verdict: Verdict) -> tuple[str, ...]:
+    """What breaks a property, or why nothing is proved, in lines; none for one that is proved."""
+    match verdict:
+        case Proved():
+            return ()
+        case Sampled():
+            return tuple(f"no proof: {doubt}" for doubt in verdict.doubts)
+        case Refuted():
+            asked = f"{said_request(verdict.request)} from {verdict.source}"
+            return (f"{asked} {_end(verdict)}", *(f"  by {each}" for each in verdict.why))
+
+
+def _end(found: Refuted) -> str:
+    if found.arrived is None:
+        return "leaves the mesh" if found.target == OUTSIDE else "does not get to where it is to"
+    path = found.arrived.path
+    as_what = "" if path == found.request.path else f", as {found.arrived.method} {path}"
+    return f"gets to {found.target}{as_what}"
