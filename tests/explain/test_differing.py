@@ -80,7 +80,7 @@ def one_table(table: RouteTable) -> RouteTable:
 
 
 @given(first=tables("80"), second=tables("80"), asked=st.lists(requests, min_size=5, max_size=5))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_request_that_meets_something_else_is_told_of(
     first: RouteTable, second: RouteTable, asked: list[Request]
 ) -> None:
@@ -91,7 +91,7 @@ def test_a_request_that_meets_something_else_is_told_of(
 
 
 @given(first=tables("80"), second=tables("80"))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_the_example_of_a_change_meets_something_else(
     first: RouteTable, second: RouteTable
 ) -> None:
@@ -103,7 +103,7 @@ def test_the_example_of_a_change_meets_something_else(
 
 
 @given(table=tables("80"))
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_nothing_changes_where_nothing_is_changed(table: RouteTable) -> None:
     assert not all_changes(plan_with(table), plan_with(table))
 
@@ -124,7 +124,7 @@ def guarded(authorization: Authorization, mtls: Mtls) -> ProxyPlan:
     asked=st.lists(requests, min_size=5, max_size=5),
     who=st.sampled_from(KNOWN),
 )
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_who_is_let_in_no_longer_or_newly_is_told_of(
     first: Authorization,
     second: Authorization,
@@ -166,4 +166,10 @@ def test_who_is_let_in_no_longer_or_newly_is_told_of(
 
 
 def _passes(plan: ProxyPlan, request: Request) -> bool:
+    assert plan.inbound
+    taken = [rule.issuer for rule in plan.inbound.authorization.tokens]
+    if not taken:  # whoever takes no tokens knows no claims
+        request = replace(request, claims=None)
+    elif request.claims is not None and request.claims["iss"] not in taken:
+        return False
     return isinstance(walk_ir(plan, request), Forwarded)

@@ -48,7 +48,7 @@ texts = st.text(alphabet="abcxyz/.0192AIJNSjnosdmi_-", max_size=12)
 
 
 @given(pattern=st.sampled_from(EXPRESSIONS), text=texts)
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=150)
 def test_an_automaton_takes_what_the_expression_takes(pattern: str, text: str) -> None:
     assert Automaton(parse(pattern)).matches(text) == (re.fullmatch(pattern, text) is not None)
 
@@ -87,7 +87,7 @@ some_matches: st.SearchStrategy[StringMatch] = st.one_of(
 
 
 @given(wanted=st.lists(some_matches, max_size=5), text=texts)
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=150)
 def test_every_text_is_like_one_of_the_classes(wanted: list[StringMatch], text: str) -> None:
     everything = [(parse("(?s).*"), AS_IT_IS)]
     symbols = "".join(map(chr, range(32, 127)))
@@ -104,7 +104,7 @@ def test_every_text_is_like_one_of_the_classes(wanted: list[StringMatch], text: 
     rest=st.lists(st.sampled_from(("a", "b", "/", "%2F", "c.")), max_size=6),
     decode=st.booleans(),
 )
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=150)
 def test_a_path_is_seen_as_it_is_after_the_way(
     cut: str, put: str, wanted: StringMatch, rest: list[str], decode: bool
 ) -> None:
@@ -140,7 +140,7 @@ def _every(space: Space, data: st.DataObject) -> tuple[int, ...]:
 
 
 @given(wanted=st.lists(request_matches, max_size=4), data=st.data())
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=60)
 def test_the_route_taken_is_the_walkers(wanted: list[object], data: st.DataObject) -> None:
     routes = tuple(
         Route(name=str(n), match=match, action=Respond(status=200), origin=plans.RULES)  # type: ignore[arg-type]
@@ -176,7 +176,7 @@ KNOWN = tuple(
 
 
 @given(authorization=authorizations | with_authorizer, data=st.data())
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=60)
 def test_what_policies_say_is_what_the_walker_says(
     authorization: Authorization, data: st.DataObject
 ) -> None:

@@ -6,11 +6,13 @@ Before: explain/differing/whole.py, cli/difftext.py      After: cli/commands/com
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from lateen.base.errors import LateenError
@@ -40,6 +42,7 @@ class Comparison:
 
 def run_diff(asked: Comparison) -> int:
     """Print what changes; exit status 1 if anything does, 2 if one side could not be read."""
+    gc.disable()  # a command that ends soon leaves nothing worth looking for
     with tempfile.TemporaryDirectory(prefix="lateen-diff-") as folder:
         names: dict[str, str] = {}
         try:
@@ -67,7 +70,8 @@ def compare(old: Draft, new: Draft, *, with_push: bool = True) -> Difference:
     found = replace(found, doubts=(*empty, *found.doubts))
     if not with_push:
         return found
-    return replace(found, push=push(old.plans, new.plans, (old.resources, new.resources)))
+    both = (old.resources, partial(new.resources, memo=old.memo))
+    return replace(found, push=push(old.plans, new.plans, both))
 
 
 _NO_PODS = "no workload stands in either: rules without the pods they are for do nothing; give the manifests of the workloads, too"

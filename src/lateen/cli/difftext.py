@@ -12,7 +12,7 @@ from typing import Any
 
 from lateen.explain.differing.changes import Change, Difference, Push
 from lateen.explain.differing.effects import Area
-from lateen.explain.request import Request, Way
+from lateen.explain.symbolic.saying import said_request
 
 NO_CHANGES = "no traffic changes"
 _SHOWN = 4  # names before the rest is counted
@@ -74,16 +74,6 @@ def _few(names: Sequence[str]) -> str:
     if len(names) <= _SHOWN + 1:
         return ", ".join(names)
     return f"{', '.join(names[:_SHOWN])} and {len(names) - _SHOWN} more"
-
-
-def said_request(request: Request) -> str:
-    """A request as one would write it for curl."""
-    scheme = "https" if request.way is Way.GATEWAY and request.tls else "http"
-    default = {"http": 80, "https": 443}[scheme]
-    port = f":{request.port}" if request.port != default and ":" not in request.authority else ""
-    headers = "".join(f" -H '{name}: {value}'" for name, value in request.headers)
-    claims = f" with the claims {dict(request.claims)}" if request.claims is not None else ""
-    return f"{request.method} {scheme}://{request.authority}{port}{request.path}{headers}{claims}"
 
 
 def _pushed(push: Push) -> str:

@@ -61,7 +61,7 @@ class Draft:
     refused: bool = False
     files: tuple[str, ...] = ()
     _alone: dict[PodKey, ProxyPlan] = field(default_factory=dict, repr=False)
-    _memo: Memo = field(default_factory=Memo, repr=False)
+    memo: Memo = field(default_factory=Memo, repr=False)  # of what was made for proxies
 
     @cached_property
     def plans(self) -> Mapping[PodKey, ProxyPlan]:
@@ -81,11 +81,14 @@ class Draft:
             self._alone[key] = plan_for(self.world, proxy)[0]
         return self._alone[key]
 
-    def resources(self, plan: ProxyPlan) -> Resources:
-        """What the Envoy of a plan would be sent; parts that plans share are made once."""
+    def resources(self, plan: ProxyPlan, memo: Memo | None = None) -> Resources:
+        """What the Envoy of a plan would be sent; parts that plans share are made once.
+
+        With another draft's `memo` so are those that both have.
+        """
         from lateen.envoy.emit import emit  # its messages take a while to import
 
-        return emit(plan, memo=self._memo)
+        return emit(plan, memo=memo or self.memo)
 
 
 def draft_from(

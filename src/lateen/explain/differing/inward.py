@@ -42,11 +42,12 @@ class Door:
         known = self.guarded and self.mtls is not Mtls.DISABLE
         return Hop(reads=self.authorization.paths if self.http else Paths.MERGED, unknown=not known)
 
-    def decision(self, space: Space) -> Node:
-        """What becomes of every request to it, a Decision."""
-        found = decided(space, self.authorization, self.hop, http=self.http)
+    def decision(self, space: Space, hop: Hop | None = None) -> Node:
+        """What becomes of every request to it, a Decision; `hop` if not all come straight from the caller."""
+        seen = hop or self.hop
+        found = decided(space, self.authorization, seen, http=self.http)
         if self.mtls is Mtls.STRICT and self.guarded:
-            unknown = space.where(CALLER, lambda request: not request.peer)
+            unknown = space.where(CALLER, lambda request: not seen.of(request).peer)
             found = space.diagrams.choose(unknown, space.diagrams.leaf(Decision.CLOSED), found)
         return found
 
@@ -156,7 +157,8 @@ def _said(
     if plan is None:
         return decision.value, ()
     of_plan = plan.inbound.authorization if plan.inbound else plan.authorization
-    return in_words(walk_ir(plan, example), decision, of_plan)
+    seen = example if of_plan.tokens else replace(example, claims=None)
+    return in_words(walk_ir(plan, seen), decision, of_plan)
 
 
 def in_words(

@@ -48,7 +48,9 @@ class Side:
     @property
     def hop(self) -> Hop:
         """How its routes see paths."""
-        return Hop(reads=self.plan.reads or Paths.MERGED)
+        reads = self.plan.authorization.paths if self.plan.gateway else self.plan.reads
+        tokens = self.plan.authorization.tokens
+        return Hop(reads=reads or Paths.MERGED, tokenless=not tokens)
 
     def unclaimed(self) -> VirtualHost:
         """What it does with a host that no table has."""
@@ -145,7 +147,7 @@ class Outward:
             tls=tls,
             hosts=ANY_HOST
             if domain == "*" and _by_host(before, after)
-            else (_authority(short(domain)),),
+            else (authority_for(short(domain)),),
             further=(self.old.hop.reads, self.new.hop.reads),
         )
         self.doubts.update(dict.fromkeys(space.doubts))
@@ -250,7 +252,8 @@ def _by_host(*hosts: VirtualHost) -> bool:
     return any(route.match.authority for host in hosts for route in host.routes)
 
 
-def _authority(domain: str) -> str:
+def authority_for(domain: str) -> str:
+    """A host of a domain of a route table."""
     if domain == "*":
         return "elsewhere.example"
     return domain.replace("*.", "any.").replace("*", "any")
@@ -294,5 +297,5 @@ class _Hosts:
         own = self.domains.get(domain)
         if own:
             return own
-        best = best_domain(self._wild, _authority(domain))
+        best = best_domain(self._wild, authority_for(domain))
         return self.domains[best] if best else self._unclaimed

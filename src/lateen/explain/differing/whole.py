@@ -17,6 +17,7 @@ from lateen.explain.differing.gateways import Gateways
 from lateen.explain.differing.inward import Inward
 from lateen.explain.differing.meshes import Mesh, Party, bare
 from lateen.explain.differing.outward import Outward
+from lateen.explain.differing.packets import packets
 from lateen.explain.differing.streams import streams
 from lateen.explain.symbolic.callers import Caller
 from lateen.ir.plan import ProxyPlan
@@ -33,6 +34,7 @@ def difference(old: Mesh, new: Mesh) -> Difference:
         *_outward(pairs, doubts),
         *_inward(pairs, old, new, doubts),
         *_gateways(pairs, old, new, doubts),
+        *packets(old, new),
     ]
     for was, is_now in pairs:
         if was.plan and is_now.plan and bare(was.plan.patches) != bare(is_now.plan.patches):

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from lateen.explain.presenting import as_read
 from lateen.explain.request import Request
 from lateen.explain.symbolic.automata import View
+from lateen.explain.symbolic.callers import Caller
+from lateen.explain.urls import replaced
 from lateen.ir.policy import Paths
 
 
@@ -19,16 +21,23 @@ from lateen.ir.policy import Paths
 class Hop:
     """How a place sees a request: what was changed on the way to it, and how it reads paths.
 
-    `cut` at the beginning of the path was replaced by `put`; `headers` were set, or removed (None); `authority`
-    is the new one, "" for the client's own. `unknown`: the caller's certificate is not looked at.
+    `cut` at the beginning of the path was replaced by `put`, or all of the path by `fixed`, or what `pattern` found by
+    `substitution`; `headers` were set, or removed (None); `authority` is the new one, "" for the client's own.
+    `caller` is who handed it on, None for the sender; `unknown`: that one's certificate is not looked at;
+    `tokenless`: nor are tokens.
     """
 
     reads: Paths = Paths.MERGED
     cut: str = ""
     put: str = ""
+    fixed: str = ""
+    pattern: str = ""
+    substitution: str = ""
     headers: Mapping[str, str | None] = field(default_factory=dict)
     authority: str = ""
+    caller: Caller | None = None
     unknown: bool = False
+    tokenless: bool = False
 
     @property
     def view(self) -> View:
@@ -46,16 +55,28 @@ class Hop:
 
     def of(self, request: Request) -> Request:
         """The request as it is seen there."""
-        path = request.path
-        if self.cut and path.startswith(self.cut):
-            path = self.put + path[len(self.cut) :]
         kept = tuple(h for h in request.headers if h[0] not in self.headers)
         given = tuple((name, text) for name, text in self.headers.items() if text is not None)
         seen = replace(
             request,
-            path=path,
+            path=self._path(request.path),
             headers=kept + given,
             authority=self.authority or request.authority,
-            peer="" if self.unknown else request.peer,
         )
+        if self.caller:
+            peer, client = self.caller.identity, request.client or request.source
+            seen = replace(seen, peer=peer, source=self.caller.address, client=client)
+        if self.unknown:
+            seen = replace(seen, peer="")
+        if self.tokenless:
+            seen = replace(seen, claims=None)
         return as_read(seen, self.reads)
+
+    def _path(self, path: str) -> str:
+        if self.pattern:
+            return replaced(self.pattern, self.substitution, path)
+        if self.fixed:
+            return self.fixed + path[path.find("?") :] if "?" in path else self.fixed
+        if self.cut and path.startswith(self.cut):
+            return self.put + path[len(self.cut) :]
+        return path

@@ -9,6 +9,7 @@ Conditions are looked up with the walkers' own functions (ir_match.py, policies.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -82,7 +83,7 @@ def matching(space: Space, match: RequestMatch, hop: Hop) -> Node:
     parts += [(("header", h.name), RequestMatch(headers=(h,))) for h in match.headers]
     parts += [(("query", q.name), RequestMatch(queries=(q,))) for q in match.queries]
     nodes = [space.where(key, _of_route(part, hop)) for key, part in parts]
-    nodes += [_claim_matches(space, claim) for claim in match.claims]
+    nodes += [_claim_matches(space, claim, hop) for claim in match.claims]
     return all_hold(space, nodes)
 
 
@@ -90,7 +91,9 @@ def _of_route(match: RequestMatch, hop: Hop) -> Callable[[Request], bool]:
     return lambda request: request_matches(match, hop.of(request))
 
 
-def _claim_matches(space: Space, match: ClaimMatch) -> Node:
+def _claim_matches(space: Space, match: ClaimMatch, hop: Hop) -> Node:
+    if hop.tokenless:
+        return space.diagrams.leaf(match.invert)
     found = _claimed(space, match.claim, (match.match,))
     return space.diagrams.negated(found) if match.invert else found
 
@@ -114,6 +117,7 @@ def one_holds(space: Space, nodes: Iterable[Node]) -> Node:
 def decided(space: Space, authorization: Authorization, hop: Hop, *, http: bool = True) -> Node:
     """What the policies say, a Decision."""
     make = space.diagrams
+    hop = replace(hop, tokenless=not authorization.tokens)
     allowed, denied = make.leaf(Decision.ALLOWED), make.leaf(Decision.DENIED)
     found: Node = allowed
     if any(not policy.dry_run for policy in authorization.allow):
@@ -125,9 +129,18 @@ def decided(space: Space, authorization: Authorization, hop: Hop, *, http: bool 
         then = make.join(_once_asked if asks else _refused, found)
         found = make.choose(asked, then, found)
     if authorization.tokens and http:
-        unverified = make.leaf(Decision.UNVERIFIED)
-        found = make.choose(space.having(TOKEN, Token(issuer=None)), unverified, found)
+        taken = {rule.issuer for rule in authorization.tokens}
+        refused = space.where(TOKEN, lambda request: _is_refused(request, taken))
+        refused = make.either(space.having(TOKEN, Token(issuer=None)), refused)
+        found = make.choose(refused, make.leaf(Decision.UNVERIFIED), found)
     return found
+
+
+def _is_refused(request: Request, taken: set[str]) -> bool:
+    """Whether a token that is good elsewhere is of none of these issuers."""
+    if request.claims is None or "" in taken:
+        return False
+    return request.claims.get("iss", "") not in taken
 
 
 def _once_asked(decision: Decision) -> Decision:
@@ -164,6 +177,8 @@ def _clause(space: Space, clause: Clause, verdict: Verdict, hop: Hop) -> Node:
 
 def _condition(space: Space, condition: Condition, verdict: Verdict, hop: Hop) -> Node:
     if isinstance(condition, ClaimCondition | SubjectCondition):
+        if hop.tokenless:
+            return space.diagrams.leaf(not condition.any_of)
         return _on_token(space, condition)
     key = _asked_of(condition)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lateen.explain.ir_match import matches
+from lateen.explain.request import Request, Way
 from lateen.explain.symbolic.callers import Caller
 from lateen.explain.symbolic.diagrams import Node, values_in
 from lateen.explain.symbolic.space import (
@@ -204,3 +205,13 @@ def who(space: Space, mask: int) -> tuple[str, ...]:
     callers = [each for each in found if isinstance(each, Caller)]
     ordered = [c.name for c in callers if c.known] + [c.name for c in callers if not c.known]
     return tuple(dict.fromkeys(ordered))
+
+
+def said_request(request: Request) -> str:
+    """A request as one would write it for curl."""
+    scheme = "https" if request.way is Way.GATEWAY and request.tls else "http"
+    default = {"http": 80, "https": 443}[scheme]
+    port = f":{request.port}" if request.port != default and ":" not in request.authority else ""
+    headers = "".join(f" -H '{name}: {value}'" for name, value in request.headers)
+    claims = f" with the claims {dict(request.claims)}" if request.claims is not None else ""
+    return f"{request.method} {scheme}://{request.authority}{port}{request.path}{headers}{claims}"

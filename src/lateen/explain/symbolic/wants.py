@@ -97,7 +97,7 @@ class Wants:
     def route(self, match: RequestMatch, hop: Hop) -> None:
         """All conditions of a route."""
         if match.path is not None:
-            self._path(match.path, hop, fold=match.ignore_case)
+            self.path(match.path, hop, fold=match.ignore_case)
         for key, text in ((METHOD, match.method), (HOST, match.authority)):
             if text is not None:
                 self.text(key, text)
@@ -146,7 +146,7 @@ class Wants:
     def _trait(self, trait: Trait, match: StringMatch, hop: Hop) -> None:
         match trait:
             case Trait.PATH:
-                self._path(match, hop)
+                self.path(match, hop)
             case Trait.METHOD:
                 self.text(METHOD, match)
                 self.text(METHOD, match, fold=True)
@@ -157,7 +157,12 @@ class Wants:
                 if not isinstance(match, Regex):
                     self.node(HOST, InOrder((node_of(match, fold=True), _PORT)))
 
-    def _path(self, match: StringMatch, hop: Hop, *, fold: bool = False) -> None:
+    def path(self, match: StringMatch, hop: Hop, *, fold: bool = False) -> None:
+        """A condition on the path."""
+        if hop.fixed:
+            return
+        if hop.pattern:
+            self.doubts[f"paths are rewritten by the expression {hop.pattern}"] = None
         if not isinstance(match, Present):
             self.escapes.update(_ESCAPE.findall(match.text))
         self.text(PATH, match, hop.view, fold=fold)

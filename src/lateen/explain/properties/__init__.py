@@ -1,0 +1,1 @@
+"""Prove or refute what is to hold for all requests."""
