@@ -6,19 +6,23 @@ Before: stages/scraping.py, telemetry/promapi.py        After: app/observing.py
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lateen.app.observerdoors import served_here
 from lateen.app.peers import peer_of
 from lateen.app.settings import Settings
+from lateen.base import layout
 from lateen.base.clock import Clock
 from lateen.stages.informing import Informed
-from lateen.stages.scraping import SCRAPE_EVERY, Health, Scraping, Target
+from lateen.stages.scraping import SCRAPE_EVERY, Health, Scraping, Target, ask, pod_sockets
 from lateen.telemetry.history.store import AGE, BYTES, History
 from lateen.telemetry.objectstates import Objects
 from lateen.telemetry.parts import Part
+from lateen.telemetry.podpages import PodPages, PodSockets
 from lateen.telemetry.promapi import PrometheusApi
 
 
@@ -46,8 +50,23 @@ def metrics_part(
         await pods.complete.wait()
         await scraping.scraping()
 
+    def sockets(namespace: str, name: str) -> PodSockets | None:
+        pod = pods.known.get((namespace, name))
+        return pod_sockets(pod, settings.run_dir) if pod else None
+
+    pages = PodPages(sockets, peer_of, ask)
+
+    async def answering_pods() -> None:
+        """Answer the pods' Envoys, on the one socket of ours that they see."""
+        async with served_here(pages.pods_routes(), layout.metrics_socket(settings.run_dir)):
+            await asyncio.Event().wait()
+
     api = PrometheusApi(history, _Observed(scraping, history), clock)
-    return Part(routes=api.routes(), loops=(("scraping", work),), close=history.close)
+    return Part(
+        routes=(*api.routes(), *pages.routes()),
+        loops=(("scraping", work), ("pods' pages", answering_pods)),
+        close=history.close,
+    )
 
 
 class _Observed:

@@ -14,6 +14,9 @@ OUTBOUND_PORT = 15001
 INBOUND_PORT = 15006
 HEALTH_PORT = 15021
 STATS_PORT = 15090
+MERGED_STATS_PORT = 15020
+FIGURES, APP_FIGURES = "figures", "app-figures"  # clusters: the observer, the pod's own app
+FIGURES_OF = "x-lateen-pod"
 
 PASSTHROUGH = "PassthroughCluster"
 BLACK_HOLE = "BlackHoleCluster"
