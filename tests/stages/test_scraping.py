@@ -13,9 +13,10 @@ from lateen.base import layout
 from lateen.base.clock import FakeClock
 from lateen.base.errors import Unreachable
 from lateen.stages.resolving import slot_of
-from lateen.stages.scraping import COUNTERS_PAGE, ISTIO_PAGE, Scraping
+from lateen.stages.scraping import COUNTERS_PAGE, Scraping
 from lateen.telemetry.history.store import History
 from lateen.telemetry.objectstates import Objects
+from lateen.telemetry.podpages import ISTIO_PAGE
 from lateen.telemetry.promql.answering import instant_json
 from lateen.telemetry.promql.evaluating import evaluate
 

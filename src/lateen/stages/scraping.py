@@ -30,7 +30,7 @@ from lateen.telemetry.history.store import History, Shelf
 from lateen.telemetry.istio import PeerOf, istio_sample, renamed
 from lateen.telemetry.objectstates import Objects, state_families
 from lateen.telemetry.pages import Metadata, Page, TooLarge, Values, keep, labelled
-from lateen.telemetry.podpages import PodSockets, build_family
+from lateen.telemetry.podpages import ISTIO_PAGE, PodSockets, build_family
 from lateen.telemetry.promtext import Family, Labels, Sample, series
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ TIDY_EVERY = 60.0  # seconds
 PATIENCE = 4.0  # seconds for one target
 AT_ONCE = 8
 LARGEST_PAGE = 16 * 1024 * 1024  # bytes
-ISTIO_PAGE = f"/stats/prometheus?usedonly&filter={quote(istio.FILTER, safe='')}"
 COUNTERS_PAGE = f"/stats?usedonly&filter={quote(counters.FILTER, safe='')}"
+PLATFORM_PAGE = "/lateen/v1/metrics/platform"
 PROXIES, APPS, PLATFORM, STATES = "istio-mesh", "kubernetes-pods", "lateen", "kube-state-metrics"
 
 Ask = Callable[[Path, str], Awaitable[str]]
@@ -171,9 +171,7 @@ class Scraping:
     async def scrape(self) -> None:
         """Ask every target once."""
         targets = targets_of(self._pods(), self._run)
-        platform = Target(
-            job=PLATFORM, instance="localhost", socket=self._api, path="/lateen/v1/metrics/platform"
-        )
+        platform = Target(job=PLATFORM, instance="localhost", socket=self._api, path=PLATFORM_PAGE)
         readers = [self._reader(target) for target in (*targets, platform)]
         self._end_others({reader.target.name for reader in readers})
         slots = asyncio.Semaphore(AT_ONCE)

@@ -12,17 +12,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from aiohttp import web
 
 from lateen import __version__
 from lateen.base.errors import Unreachable
 from lateen.envoy.names import FIGURES_OF
-from lateen.telemetry.istio import PeerOf, is_istio, istio_families
+from lateen.telemetry.istio import FILTER, PeerOf, is_istio, istio_families
 from lateen.telemetry.meters import gauge
 from lateen.telemetry.promtext import Family, parse_families, write_families
 
 ENVOY_PAGE = "/stats/prometheus?usedonly"
+ISTIO_PAGE = f"/stats/prometheus?usedonly&filter={quote(FILTER, safe='')}"
+_ISTIO, _OWN, _APP = "istio", "own", "app"
 PREFIX = "/prometheus/pods/{namespace}/{pod}"
 _TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 Ask = Callable[[Path, str], Awaitable[str]]
@@ -63,40 +66,46 @@ class PodPages:
 
     def routes(self) -> tuple[web.RouteDef, ...]:
         """For whoever scrapes from outside the mesh."""
-
-        async def own(request: web.Request) -> web.Response:
-            return await self._answer(*_named(request), merged=False)
-
-        async def merged(request: web.Request) -> web.Response:
-            return await self._answer(*_named(request), merged=True)
-
-        return web.get(f"{PREFIX}/stats", own), web.get(f"{PREFIX}/metrics", merged)
+        return tuple(
+            web.get(f"{PREFIX}/{page}", self._handler(parts, _named))
+            for page, parts in (
+                ("istio", (_ISTIO,)),
+                ("stats", (_OWN,)),
+                ("app", (_APP,)),
+                ("metrics", (_OWN, _APP)),
+            )
+        )
 
     def pods_routes(self) -> tuple[web.RouteDef, ...]:
         """For the pods' Envoys, each of which says whose it is."""
+        return (
+            web.get("/own", self._handler((_OWN,), _told)),
+            web.get("/merged", self._handler((_OWN, _APP), _told)),
+        )
 
-        async def own(request: web.Request) -> web.Response:
-            return await self._answer(*_told(request), merged=False)
+    def _handler(
+        self, parts: tuple[str, ...], who: Callable[[web.Request], tuple[str, str]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            namespace, pod = who(request)
+            sockets = self._sockets(namespace, pod)
+            if sockets is None:
+                raise web.HTTPNotFound(text=f"no proxy of pod {namespace}/{pod}\n")
+            target = {"namespace": namespace, "pod": pod}
+            try:
+                texts = [await self._page(sockets, part, target) for part in parts]
+            except Unreachable as fault:
+                raise web.HTTPBadGateway(text=f"{fault}\n") from None
+            return web.Response(body="".join(texts).encode(), headers=_TEXT)
 
-        async def merged(request: web.Request) -> web.Response:
-            return await self._answer(*_told(request), merged=True)
+        return handle
 
-        return web.get("/own", own), web.get("/merged", merged)
-
-    async def _answer(self, namespace: str, pod: str, *, merged: bool) -> web.Response:
-        sockets = self._sockets(namespace, pod)
-        if sockets is None:
-            raise web.HTTPNotFound(text=f"no proxy of pod {namespace}/{pod}\n")
-        try:
-            page = await self._ask(sockets.admin, ENVOY_PAGE)
-            own = own_page(page, self._peer_of, {"namespace": namespace, "pod": pod})
-            theirs = ""
-            if merged and sockets.app_path:
-                theirs = await self._ask(sockets.app, sockets.app_path)
-        except Unreachable as fault:
-            raise web.HTTPBadGateway(text=f"{fault}\n") from None
-        gap = "" if not theirs or theirs.endswith("\n") else "\n"
-        return web.Response(body=f"{own}{theirs}{gap}".encode(), headers=_TEXT)
+    async def _page(self, sockets: PodSockets, part: str, target: Mapping[str, str]) -> str:
+        if part == _APP:
+            text = await self._ask(sockets.app, sockets.app_path) if sockets.app_path else ""
+            return text if not text or text.endswith("\n") else f"{text}\n"
+        text = await self._ask(sockets.admin, ISTIO_PAGE if part == _ISTIO else ENVOY_PAGE)
+        return own_page(text, self._peer_of, target)
 
 
 def _named(request: web.Request) -> tuple[str, str]:
