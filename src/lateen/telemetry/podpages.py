@@ -9,7 +9,7 @@ scrapes a pod, on 15090 or 15020, is led here by the pod's Envoy.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -50,10 +50,10 @@ def build_family() -> Family:
     return gauge("istio_build", "What runs.", 1, labels)
 
 
-def own_page(text: str, peer_of: PeerOf, target: Mapping[str, str]) -> str:
-    """Envoy's page with Istio's metrics under their own names."""
+def own_page(text: str, peer_of: PeerOf) -> str:
+    """Envoy's page with Istio's metrics under their own names; whose they are, whoever scrapes knows."""
     families = parse_families(text)
-    theirs = istio_families(families, peer_of, target)
+    theirs = istio_families(families, peer_of, {})
     rest = (family for family in families if not is_istio(family.name))
     return write_families((build_family(), *theirs, *rest))
 
@@ -91,21 +91,20 @@ class PodPages:
             sockets = self._sockets(namespace, pod)
             if sockets is None:
                 raise web.HTTPNotFound(text=f"no proxy of pod {namespace}/{pod}\n")
-            target = {"namespace": namespace, "pod": pod}
             try:
-                texts = [await self._page(sockets, part, target) for part in parts]
+                texts = [await self._page(sockets, part) for part in parts]
             except Unreachable as fault:
                 raise web.HTTPBadGateway(text=f"{fault}\n") from None
             return web.Response(body="".join(texts).encode(), headers=_TEXT)
 
         return handle
 
-    async def _page(self, sockets: PodSockets, part: str, target: Mapping[str, str]) -> str:
+    async def _page(self, sockets: PodSockets, part: str) -> str:
         if part == _APP:
             text = await self._ask(sockets.app, sockets.app_path) if sockets.app_path else ""
             return text if not text or text.endswith("\n") else f"{text}\n"
         text = await self._ask(sockets.admin, ISTIO_PAGE if part == _ISTIO else ENVOY_PAGE)
-        return own_page(text, self._peer_of, target)
+        return own_page(text, self._peer_of)
 
 
 def _named(request: web.Request) -> tuple[str, str]:
