@@ -17,6 +17,7 @@ STATS_PORT = 15090
 MERGED_STATS_PORT = 15020
 FIGURES, APP_FIGURES = "figures", "app-figures"  # clusters: the observer, the pod's own app
 FIGURES_OF = "x-lateen-pod"
+REMOVED_LABELS = "lateen_removed"  # of a metric: labels that whoever reads it leaves out
 
 PASSTHROUGH = "PassthroughCluster"
 BLACK_HOLE = "BlackHoleCluster"
