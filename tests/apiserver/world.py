@@ -99,6 +99,7 @@ def deps_for(store: ObjectStore, calls: Calls | None = None, logs: Path | None =
         traffic=traffic,
         metrics=metrics,
         platform=lambda: "# TYPE lateen_up gauge\nlateen_up 1\n",
+        timed=lambda *_: None,
         decisions=decisions,
         holders=lambda key: {"proxies": []},
         settings_at=lambda namespace, pod: {"settings": []},

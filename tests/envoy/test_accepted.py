@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lateen.envoy.bootstrap import emit_bootstrap
+from lateen.envoy.bootstrap import Figures, emit_bootstrap
 from lateen.envoy.emit import emit
 from lateen.envoy.tls import emit_root, emit_secret
 from lateen.ir.plan import Mtls, Proxy, ProxyPlan
@@ -29,6 +29,9 @@ def bootstrap(proxy: Proxy, folder: Path) -> str:
         admin_socket=str(folder / "admin.sock"),
         border_socket=str(folder / "b.sock"),
         otlp_socket=str(folder / "otlp.sock"),
+        figures=Figures(
+            socket=str(folder / "m.sock"), app_socket=str(folder / "a.sock"), app_port=8000
+        ),
     )
 
 

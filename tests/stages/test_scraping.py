@@ -13,9 +13,10 @@ from lateen.base import layout
 from lateen.base.clock import FakeClock
 from lateen.base.errors import Unreachable
 from lateen.stages.resolving import slot_of
-from lateen.stages.scraping import COUNTERS_PAGE, ISTIO_PAGE, Scraping, wants_scraping
+from lateen.stages.scraping import COUNTERS_PAGE, Scraping
 from lateen.telemetry.history.store import History
 from lateen.telemetry.objectstates import Objects
+from lateen.telemetry.podpages import ISTIO_PAGE
 from lateen.telemetry.promql.answering import instant_json
 from lateen.telemetry.promql.evaluating import evaluate
 
@@ -168,18 +169,3 @@ async def test_an_app_that_says_so_is_scraped_where_it_says(world: World) -> Non
         "web",
     )
     assert scraping.meta.known["orders"] == ("counter", "")
-
-
-@pytest.mark.parametrize(
-    ("notes", "wanted"),
-    [
-        ({}, None),
-        ({"prometheus.io/scrape": "false", "prometheus.io/port": "80"}, None),
-        ({"prometheus.io/scrape": "true"}, (80, "/metrics")),
-        ({"prometheus.io/scrape": "true", "prometheus.io/port": "9"}, (9, "/metrics")),
-        ({"prometheus.io/scrape": "true", "prometheus.io/port": "x"}, None),
-        ({"prometheus.io/scrape": "true", "prometheus.io/port": "70000"}, None),
-    ],
-)
-def test_annotations(notes: dict[str, str], wanted: tuple[int, str] | None) -> None:
-    assert wants_scraping(pod("web", "10.0.0.1", **notes)) == wanted

@@ -120,7 +120,7 @@ class TelemetryMetrics(Api, frozen=True, kw_only=True):
 
     providers: tuple[ProviderRef, ...] = ()
     overrides: tuple[MetricsOverride, ...] = ()
-    reporting_interval: Duration | None = None
+    reporting_interval: Annotated[Duration | None, LATER] = None
 
 
 class LogFilter(Api, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ class TelemetrySpec(Api, frozen=True, kw_only=True):
     target_ref: PolicyTargetReference | None = None
     target_refs: tuple[PolicyTargetReference, ...] = ()
     tracing: tuple[TelemetryTracing, ...] = ()
-    metrics: Annotated[tuple[TelemetryMetrics, ...], LATER] = ()
+    metrics: tuple[TelemetryMetrics, ...] = ()
     access_logging: tuple[AccessLogging, ...] = ()
 
 

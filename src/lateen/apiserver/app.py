@@ -10,9 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from lateen.apiserver.accessreviews import access_review_routes
 from lateen.apiserver.accounttokens import AccountKey
+from lateen.apiserver.attributes import attributes_of
 from lateen.apiserver.authenticating import Authenticator
 from lateen.apiserver.deleting import answer_delete, answer_delete_collection
 from lateen.apiserver.deps import ApiDeps, Objects
@@ -38,6 +40,7 @@ from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import Conflict, Expired, NotFound
 
 LARGEST_BODY = 3 * 1024 * 1024  # bytes, as Kubernetes
+_STREAMS = ("exec", "attach", "portforward", "log", "proxy")
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -58,7 +61,8 @@ def make_app(
     )
     guard = Guard(authenticator=authenticator, store=store)
     app = web.Application(
-        middlewares=[_answering_faults, guard.middleware()], client_max_size=LARGEST_BODY
+        middlewares=[_timing(deps.timed, time), _answering_faults, guard.middleware()],
+        client_max_size=LARGEST_BODY,
     )
     app[POD_STREAMS] = deps.open_stream
 
@@ -79,6 +83,26 @@ def make_app(
     for path in ("/api", "/apis", "/api/{rest:.*}", "/apis/{rest:.*}"):
         app.router.add_route("*", path, kubernetes)
     return app
+
+
+def _timing(timed: Callable[[str, str, int, float], None], clock: Clock) -> Middleware:
+    """Tell how long each answer about a resource took; what stays open says nothing of it."""
+
+    @web.middleware
+    async def timing(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = clock.monotonic()
+        response = await handler(request)
+        asked = attributes_of(request.method, request.path, request.query)
+        if (
+            response.status != 404
+            and asked.resource
+            and asked.verb != "watch"
+            and asked.subresource not in _STREAMS
+        ):
+            timed(asked.verb, asked.full_resource, response.status, clock.monotonic() - began)
+        return response
+
+    return timing
 
 
 async def _dispatch(

@@ -210,6 +210,7 @@ class ApiDeps:
     `platform`     the platform's own figures as one, without asking the proxies.
     `holders`      {"proxies": [...]} that an object is for: namespace, pod, acknowledged.
     `settings_at`  {"settings": [...]} that a pod's proxy runs: group, kind, namespace, name, acknowledged.
+    `timed`        is told of each answer: verb, resource, status, seconds.
     `uses`         what each running pod uses, by its uid.
     `open_stream`  a stream into a pod; raises EnvironmentFault when its node does not answer.
     `drain`        ends the pods in order; returns when they are gone.
@@ -228,6 +229,7 @@ class ApiDeps:
     traffic: Callable[[], Awaitable[Any]]
     metrics: Callable[[], Awaitable[str]]
     platform: Callable[[], str]
+    timed: Callable[[str, str, int, float], None]
     decisions: Callable[[str], Awaitable[dict[str, Any]]]
     holders: Callable[[ObjectKey], dict[str, Any]]
     settings_at: Callable[[str, str], dict[str, Any]]

@@ -182,6 +182,8 @@ class ControlPlane:
             clock=self.clock,
             sockets=self.reporting.admin_sockets,
             certificates=self.certifying.seconds,
+            uses=self.accounting.containers,
+            database=settings.state_dir / "store.db",
         )
         self.ads.ledger.listen(self.measuring.hear)
         self.rounds = Rounds(
@@ -330,8 +332,10 @@ class ControlPlane:
             await self._wake.wait()
             await asyncio.sleep(ROUND_PAUSE)
             self._wake.clear()
+            began = self.clock.monotonic()
             try:
                 self.rounds.step()
+                self.measuring.round(self.clock.monotonic() - began)
                 self.reporting.fault = ""
             except Exception as fault:
                 # A bug of ours met by one object must not take the API and all other objects along:
@@ -413,6 +417,7 @@ class ControlPlane:
             traffic=self.measuring.traffic,
             metrics=self.measuring.metrics,
             platform=self.measuring.platform,
+            timed=self.measuring.request,
             decisions=report.decisions,
             holders=self.holding.holders,
             settings_at=self.holding.settings_at,

@@ -6,20 +6,38 @@ Before: stages/scraping.py, telemetry/promapi.py        After: app/observing.py
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
+from lateen.app.observerdoors import served_here
 from lateen.app.peers import peer_of
 from lateen.app.settings import Settings
+from lateen.base import layout
 from lateen.base.clock import Clock
+from lateen.base.errors import Unreachable
 from lateen.stages.informing import Informed
-from lateen.stages.scraping import SCRAPE_EVERY, Health, Scraping, Target
+from lateen.stages.scraping import (
+    PLATFORM_PAGE,
+    SCRAPE_EVERY,
+    Health,
+    Scraping,
+    Target,
+    ask,
+    pod_sockets,
+)
+from lateen.telemetry.dashboards.scraping import JOBS
+from lateen.telemetry.discovery import discovered
 from lateen.telemetry.history.store import AGE, BYTES, History
-from lateen.telemetry.objectstates import Objects
+from lateen.telemetry.objectstates import Objects, state_families
 from lateen.telemetry.parts import Part
-from lateen.telemetry.promapi import PrometheusApi
+from lateen.telemetry.podpages import PodPages, PodSockets
+from lateen.telemetry.promapi import PREFIX, PrometheusApi
+from lateen.telemetry.promtext import write_families
 
 
 def metrics_part(
@@ -46,8 +64,52 @@ def metrics_part(
         await pods.complete.wait()
         await scraping.scraping()
 
+    def sockets(namespace: str, name: str) -> PodSockets | None:
+        pod = pods.known.get((namespace, name))
+        return pod_sockets(pod, settings.run_dir) if pod else None
+
+    pages = PodPages(sockets, peer_of, ask)
+
+    async def answering_pods() -> None:
+        """Answer the pods' Envoys, on the one socket of ours that they see."""
+        async with served_here(pages.pods_routes(), layout.metrics_socket(settings.run_dir)):
+            await asyncio.Event().wait()
+
     api = PrometheusApi(history, _Observed(scraping, history), clock)
-    return Part(routes=api.routes(), loops=(("scraping", work),), close=history.close)
+    return Part(
+        routes=(*api.routes(), *pages.routes(), *_for_prometheus(settings, pods, objects)),
+        loops=(("scraping", work), ("pods' pages", answering_pods)),
+        close=history.close,
+    )
+
+
+def _for_prometheus(
+    settings: Settings, pods: Informed, objects: Callable[[], Objects]
+) -> tuple[web.RouteDef, ...]:
+    """What a Prometheus outside wants besides pods' pages: which there are, and the platform's own."""
+
+    async def discovery(request: web.Request) -> web.Response:
+        proxied = [
+            pod for _, pod in sorted(pods.known.items()) if pod_sockets(pod, settings.run_dir)
+        ]
+        return web.json_response(discovered(request.match_info["job"], proxied, request.host))
+
+    async def platform(_: web.Request) -> web.Response:
+        try:
+            page = await ask(settings.api_socket, PLATFORM_PAGE)
+        except Unreachable as fault:
+            raise web.HTTPBadGateway(text=f"{fault}\n") from None
+        return web.Response(text=page)
+
+    async def states(_: web.Request) -> web.Response:
+        return web.Response(text=write_families(state_families(objects())))
+
+    jobs = "|".join(JOBS)
+    return (
+        web.get(f"{PREFIX}/sd/{{job:{jobs}}}", discovery),
+        web.get(f"{PREFIX}/platform", platform),
+        web.get(f"{PREFIX}/states", states),
+    )
 
 
 class _Observed:

@@ -37,24 +37,36 @@ async def served(
 ) -> AsyncIterator[int]:
     """Serve while the context is open; gives the port, another free one if the wanted one is taken."""
     routes = tuple(routes)
-    own, outer = web.Application(client_max_size=LARGEST_BODY), _guarded(routes, token)
-    own.router.add_routes(routes)
-    runners = [
-        web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_PATIENCE) for app in (own, outer)
-    ]
+    runner = _runner(_guarded(routes, token))
+    async with served_here(routes, socket):
+        try:
+            await runner.setup()
+            yield await _listen(runner, port)
+        finally:
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def served_here(routes: Iterable[web.RouteDef], socket: Path) -> AsyncIterator[None]:
+    """Serve on a Unix socket that is ours alone."""
+    app = web.Application(client_max_size=LARGEST_BODY)
+    app.router.add_routes(routes)
+    runner = _runner(app)
     socket.unlink(missing_ok=True)  # of an observer that was killed
     before = os.umask(0o177)
     try:
-        await runners[0].setup()
-        await web.UnixSite(runners[0], str(socket)).start()
+        await runner.setup()
+        await web.UnixSite(runner, str(socket)).start()
     finally:
         os.umask(before)
     try:
-        await runners[1].setup()
-        yield await _listen(runners[1], port)
+        yield
     finally:
-        for runner in runners:
-            await runner.cleanup()
+        await runner.cleanup()
+
+
+def _runner(app: web.Application) -> web.AppRunner:
+    return web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_PATIENCE)
 
 
 async def _listen(runner: web.AppRunner, wanted: int) -> int:

@@ -36,6 +36,42 @@ _SCOPE = Scope(
 )
 
 
+# Told per request by Envoy alone; who reads the page makes other labels of these, and must have them.
+_PLAIN = ("request_protocol", "response_code", "response_flags", "grpc_response_status")
+
+
+def _wanted(watch: Watch, name: str, tags: Mapping[str, str]) -> Mapping[str, str] | None:
+    """The labels of a metric after what Telemetry changes of them; None for one that is off."""
+    metrics = watch.reports.metrics
+    if name in metrics.off:
+        return None
+    made, removed = dict(tags), []
+    for metric, label, format in metrics.labels:
+        if metric != name:
+            continue
+        if format is not None:
+            made[label] = format
+        elif label in _PLAIN:
+            made.pop(label, None)
+        else:
+            removed.append(label)
+    return made | ({names.REMOVED_LABELS: ",".join(removed)} if removed else {})
+
+
+def _counters(
+    watch: Watch, some: Iterable[tuple[str, Mapping[str, str], str]]
+) -> list[Config.Counter]:
+    """Counters by name: labels, and what is added ("": one)."""
+    found = []
+    for name, tags, value in some:
+        wanted = _wanted(watch, name, tags)
+        if wanted is None:
+            continue
+        one = UInt64Value(value=1) if not value else None
+        found.append(Config.Counter(stat=_stat(name, wanted), value_fixed=one, value_format=value))
+    return found
+
+
 def _stat(name: str, tags: Mapping[str, str]) -> Config.Stat:
     made = [Config.Tag(name=tag, value_format=value) for tag, value in tags.items()]
     return Config.Stat(name=name, tags=made)
@@ -60,17 +96,17 @@ def http_logs(watch: Watch, noted: Sequence[str] = ()) -> list[AccessLog]:
         "response_flags": "%RESPONSE_FLAGS%",
         "grpc_response_status": "%GRPC_STATUS_NUMBER%",
     }
-    one = UInt64Value(value=1)
     histograms = (
         ("istio_request_duration_milliseconds", Config.Histogram.Milliseconds, "%DURATION%"),
         ("istio_request_bytes", Config.Histogram.Bytes, "%BYTES_RECEIVED%"),
         ("istio_response_bytes", Config.Histogram.Bytes, "%BYTES_SENT%"),
     )
     config = Config(
-        counters=[Config.Counter(stat=_stat("istio_requests_total", full), value_fixed=one)],
+        counters=_counters(watch, [("istio_requests_total", full, "")]),
         histograms=[
-            Config.Histogram(stat=_stat(name, full), unit=unit, value_format=value)
+            Config.Histogram(stat=_stat(name, wanted), unit=unit, value_format=value)
             for name, unit, value in histograms
+            if (wanted := _wanted(watch, name, full)) is not None
         ],
     )
     lines = request_logs(watch.reports.logs, judged=bool(noted))
@@ -120,22 +156,16 @@ def tcp_logs(watch: Watch, *, judged: bool = False) -> list[AccessLog]:
     """
     tags = watch.tags
     full = {**tags, "request_protocol": "tcp", "response_flags": "%RESPONSE_FLAGS%"}
-    one = UInt64Value(value=1)
-    opened = Config(
-        counters=[
-            Config.Counter(stat=_stat("istio_tcp_connections_opened_total", tags), value_fixed=one)
-        ]
-    )
+    opened = Config(counters=_counters(watch, [("istio_tcp_connections_opened_total", tags, "")]))
     closed = Config(
-        counters=[
-            Config.Counter(stat=_stat("istio_tcp_connections_closed_total", full), value_fixed=one),
-            Config.Counter(
-                stat=_stat("istio_tcp_received_bytes_total", full), value_format="%BYTES_RECEIVED%"
-            ),
-            Config.Counter(
-                stat=_stat("istio_tcp_sent_bytes_total", full), value_format="%BYTES_SENT%"
-            ),
-        ]
+        counters=_counters(
+            watch,
+            [
+                ("istio_tcp_connections_closed_total", full, ""),
+                ("istio_tcp_received_bytes_total", full, "%BYTES_RECEIVED%"),
+                ("istio_tcp_sent_bytes_total", full, "%BYTES_SENT%"),
+            ],
+        )
     )
     if judged:
         ended = "%CONNECTION_TERMINATION_DETAILS%"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +25,7 @@ _TYPE = "type.googleapis.com/envoy."
 _HCM = "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _INTERNAL = "extensions.bootstrap.internal_listener.v3.InternalListener"
+_OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 _MOST_CONNECTIONS = 20_000
 _THRESHOLDS = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
 
@@ -41,6 +43,16 @@ _RUNTIME = {
 
 # How soon a proxy asks again when the control plane went away; Envoy's own pauses grow to 30 s.
 _COME_BACK = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Where a pod's figures are: the observer's socket, and the app's page if it has one (else port 0)."""
+
+    socket: str
+    app_socket: str = ""
+    app_port: int = 0
+    app_path: str = "/metrics"
 
 
 def any_of(name: str, type_name: str, **fields: Any) -> Json:
@@ -70,27 +82,75 @@ def pipe_cluster(name: str, path: str, *, http2: bool = False) -> Json:
     }
 
 
-def _page_listener(name: str, port: int, path: str, page: str) -> Json:
-    """A listener that answers GET on one path with one page of the admin interface."""
+def _page(path: str, page: str, *, cluster: str = "admin", who: str = "") -> Json:
+    """A route for GET on one path; `who` is what the one behind is told, whatever the caller says."""
     only_get = {"name": ":method", "string_match": {"exact": "GET"}}
-    route = {
+    told = {"header": {"key": names.FIGURES_OF, "value": who}, "append_action": _OVERWRITE}
+    return {
         "match": {"path": path, "headers": [only_get]},
-        "route": {"cluster": "admin", "prefix_rewrite": page},
+        "route": {"cluster": cluster, "prefix_rewrite": page, "timeout": "10s"},
+        **({"request_headers_to_add": [told]} if who else {}),
     }
+
+
+def _page_listener(name: str, address: Json, *routes: Json) -> Json:
+    """A listener that answers with pages and nothing else."""
     router = any_of("envoy.filters.http.router", "extensions.filters.http.router.v3.Router")
     manager = any_of(
         "envoy.filters.network.http_connection_manager",
         _HCM,
         stat_prefix=name,
-        route_config={"virtual_hosts": [{"name": name, "domains": ["*"], "routes": [route]}]},
+        route_config={"virtual_hosts": [{"name": name, "domains": ["*"], "routes": list(routes)}]},
         http_filters=[router],
         normalize_path=True,
     )
     return {
         "name": name,
-        "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},  # noqa: S104 - in the pod's own network namespace
+        "address": address,
         "bypass_overload_manager": True,
         "filter_chains": [{"filters": [manager]}],
+    }
+
+
+def _port(port: int) -> Json:
+    """Every address of the pod's own network namespace."""
+    return {"socket_address": {"address": "0.0.0.0", "port_value": port}}  # noqa: S104 - the pod's
+
+
+def _figures(proxy: Proxy, figures: Figures) -> tuple[list[Json], list[Json]]:
+    """Clusters and listeners by which the pod's figures are read.
+
+    On 15090 the proxy's own, on 15020 the app's as well: the observer puts them together. It gets the app's by a
+    Unix socket, so that nothing of it is traffic, and STRICT is no matter.
+    """
+    who = f"{proxy.namespace}/{proxy.pod}"
+    own, merged = (
+        _page("/stats/prometheus", page, cluster=names.FIGURES, who=who)
+        for page in ("/own", "/merged")
+    )
+    ready = _page("/healthz/ready", "/ready")
+    clusters = [pipe_cluster(names.FIGURES, figures.socket)]
+    listeners = [
+        _page_listener("stats", _port(names.STATS_PORT), own),
+        _page_listener("merged-stats", _port(names.MERGED_STATS_PORT), merged, ready),
+    ]
+    if figures.app_port:
+        socket = {"pipe": {"path": figures.app_socket, "mode": 0o600}}
+        page = _page(figures.app_path, figures.app_path, cluster=names.APP_FIGURES)
+        clusters.append(_loopback_cluster(names.APP_FIGURES, figures.app_port))
+        listeners.append(_page_listener(names.APP_FIGURES, socket, page))
+    return clusters, listeners
+
+
+def _loopback_cluster(name: str, port: int) -> Json:
+    """A cluster of the pod's own app."""
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints},
     }
 
 
@@ -158,12 +218,14 @@ def emit_bootstrap(
     admin_socket: str,
     border_socket: str,
     otlp_socket: str,
+    figures: Figures,
     metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The bootstrap of a sidecar or a gateway.
 
     `token` goes into the metadata of the ADS stream; the sockets are absolute paths: the control
-    plane's ADS, this Envoy's admin (made 0600), this pod's own exit at the border, and where spans go.
+    plane's ADS, this Envoy's admin (made 0600), this pod's own exit at the border, where spans go, and who
+    reads figures.
     """
     made = common(xds_socket=xds_socket, admin_socket=admin_socket, token=token)
     made["node"] = {
@@ -180,14 +242,16 @@ def emit_bootstrap(
     if at := proxy.locality:
         place = {"region": at.region, "zone": at.zone, "sub_zone": at.subzone}
         made["node"]["locality"] = place
+    clusters, listeners = _figures(proxy, figures)
     made["static_resources"]["clusters"] += [
+        *clusters,
         pipe_cluster("admin", admin_socket),
         pipe_cluster(names.BORDER, border_socket, http2=True),
         pipe_cluster(names.OTLP, otlp_socket, http2=True),
     ]
     made["static_resources"]["listeners"] = [
-        _page_listener("health", names.HEALTH_PORT, "/healthz/ready", "/ready"),
-        _page_listener("stats", names.STATS_PORT, "/stats/prometheus", "/stats/prometheus"),
+        _page_listener("health", _port(names.HEALTH_PORT), _page("/healthz/ready", "/ready")),
+        *listeners,
         _connect_originate(),
     ]
     return json.dumps(made, indent=1)

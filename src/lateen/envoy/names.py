@@ -14,6 +14,10 @@ OUTBOUND_PORT = 15001
 INBOUND_PORT = 15006
 HEALTH_PORT = 15021
 STATS_PORT = 15090
+MERGED_STATS_PORT = 15020
+FIGURES, APP_FIGURES = "figures", "app-figures"  # clusters: the observer, the pod's own app
+FIGURES_OF = "x-lateen-pod"
+REMOVED_LABELS = "lateen_removed"  # of a metric: labels that whoever reads it leaves out
 
 PASSTHROUGH = "PassthroughCluster"
 BLACK_HOLE = "BlackHoleCluster"

@@ -1,6 +1,6 @@
-"""What a proxy tells of the traffic it sees: traces and access logs, as a client and as a server.
+"""What a proxy tells of the traffic it sees: metrics, traces and access logs, as a client and as a server.
 
-In: -    Out: Telemetry, Reports, Tracing, AccessLog.
+In: -    Out: Telemetry, Reports, Metrics, Tracing, AccessLog.
 Before: ir/backends.py       After: translate/reporting.py, envoy/tracing.py, envoy/access.py
 """
 
@@ -130,11 +130,23 @@ class AccessLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """What is changed of Istio's metrics: those that are `off`, and labels of others.
+
+    `labels`: metric, label, its format in access log terms; None for a label that it has not.
+    """
+
+    off: frozenset[str] = frozenset()
+    labels: tuple[tuple[str, str, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
     """What one side tells. `tracing` None: traces pass as they come."""
 
     logs: tuple[AccessLog, ...] = (AccessLog(),)
     tracing: Tracing | None = Tracing()
+    metrics: Metrics = Metrics()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lateen.apiserver.deps import ContainerUse, PodUse
+from lateen.node.protocol import ContainerUse as Spent
 from lateen.node.protocol import Use
 
 
@@ -42,6 +43,10 @@ class Accounting:
             uid: PodUse(at=now, window=window, containers=tuple(sorted(some, key=lambda c: c.name)))
             for uid, some in found.items()
         }
+
+    def containers(self) -> tuple[Spent, ...]:
+        """The newest account as it came: since each container started."""
+        return self._last.containers if self._last else ()
 
     def pods(self) -> Mapping[str, PodUse]:
         """What each running pod uses, by uid; nothing before two accounts were heard."""

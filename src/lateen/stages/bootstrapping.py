@@ -12,12 +12,13 @@ from pathlib import Path
 
 from lateen.api.objects import Obj
 from lateen.base import layout
-from lateen.envoy.bootstrap import emit_bootstrap
+from lateen.envoy.bootstrap import Figures, emit_bootstrap
 from lateen.envoy.patching_bootstrap import patched_bootstrap
 from lateen.ir.plan import Proxy
 from lateen.node.protocol import ProxyRun
 from lateen.stages.planning import Planned
 from lateen.stages.resolving import Waiting, slot_of
+from lateen.telemetry.annotated import wants_scraping
 from lateen.translate.proxyconfigs import ProxyStart, proxy_start
 from lateen.world.model import Injection, World
 
@@ -49,7 +50,7 @@ class Bootstraps:
         made = self._made.get(obj.meta.uid)
         if made is None or replace(made[0], locality=proxy.locality) != proxy:
             start = proxy_start(planned.world, workload)
-            bootstrap = self._bootstrap(proxy, slot_of(obj.meta.uid), start)
+            bootstrap = self._bootstrap(proxy, obj, start)
             run = ProxyRun(
                 bootstrap=patched_bootstrap(bootstrap, planned.plans[proxy.id].patches),
                 concurrency=start.concurrency,
@@ -65,7 +66,9 @@ class Bootstraps:
         for gone in self._made.keys() - {w.uid for w in world.workloads.values()}:
             del self._made[gone]
 
-    def _bootstrap(self, proxy: Proxy, slot: str, start: ProxyStart) -> str:
+    def _bootstrap(self, proxy: Proxy, obj: Obj, start: ProxyStart) -> str:
+        slot = slot_of(obj.meta.uid)
+        port, path = wants_scraping(obj.meta.annotations) or (0, "")
         return emit_bootstrap(
             proxy=proxy,
             token=self.mint(proxy.id),
@@ -73,5 +76,11 @@ class Bootstraps:
             admin_socket=str(layout.admin_socket(self.run_dir, slot)),
             border_socket=str(layout.exit_socket(self.run_dir, slot)),
             otlp_socket=str(layout.spans_socket(self.run_dir)),
+            figures=Figures(
+                socket=str(layout.metrics_socket(self.run_dir)),
+                app_socket=str(layout.app_metrics_socket(self.run_dir, slot)),
+                app_port=port,
+                app_path=path,
+            ),
             metadata=dict(start.metadata),
         )

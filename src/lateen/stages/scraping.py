@@ -23,12 +23,14 @@ from lateen.base.errors import Unreachable
 from lateen.stages.resolving import slot_of
 from lateen.telemetry import counters, istio
 from lateen.telemetry.admin import ask_admin
+from lateen.telemetry.annotated import wants_scraping
 from lateen.telemetry.federating import proxy_families, up_family
 from lateen.telemetry.history.series import NAME
 from lateen.telemetry.history.store import History, Shelf
 from lateen.telemetry.istio import PeerOf, istio_sample, renamed
 from lateen.telemetry.objectstates import Objects, state_families
 from lateen.telemetry.pages import Metadata, Page, TooLarge, Values, keep, labelled
+from lateen.telemetry.podpages import ISTIO_PAGE, PodSockets, build_family
 from lateen.telemetry.promtext import Family, Labels, Sample, series
 
 log = logging.getLogger(__name__)
@@ -37,10 +39,9 @@ TIDY_EVERY = 60.0  # seconds
 PATIENCE = 4.0  # seconds for one target
 AT_ONCE = 8
 LARGEST_PAGE = 16 * 1024 * 1024  # bytes
-ISTIO_PAGE = f"/stats/prometheus?usedonly&filter={quote(istio.FILTER, safe='')}"
 COUNTERS_PAGE = f"/stats?usedonly&filter={quote(counters.FILTER, safe='')}"
+PLATFORM_PAGE = "/lateen/v1/metrics/platform"
 PROXIES, APPS, PLATFORM, STATES = "istio-mesh", "kubernetes-pods", "lateen", "kube-state-metrics"
-_SCRAPE, _PORT, _PATH = (f"prometheus.io/{word}" for word in ("scrape", "port", "path"))
 
 Ask = Callable[[Path, str], Awaitable[str]]
 Raw = Mapping[str, Any]
@@ -93,13 +94,19 @@ class _Reader:
     health: Health = field(default_factory=Health)
 
 
-def wants_scraping(pod: Raw) -> tuple[int, str] | None:
-    """The port and path of the app's own page, if its annotations ask for it; Istio's defaults."""
-    notes = pod["metadata"].get("annotations") or {}
-    port = notes.get(_PORT, "80")
-    if notes.get(_SCRAPE) != "true" or not port.isdecimal() or not 0 < int(port) < 65536:
+def annotations_of(pod: Raw) -> Mapping[str, str]:
+    """The pod's annotations."""
+    return pod["metadata"].get("annotations") or {}
+
+
+def pod_sockets(pod: Raw, run: Path) -> PodSockets | None:
+    """Where a pod is asked; None for one that has no proxy, or none yet."""
+    slot = slot_of(pod["metadata"].get("uid", ""))
+    admin, app = layout.admin_socket(run, slot), layout.app_metrics_socket(run, slot)
+    if not admin.exists():
         return None
-    return int(port), notes.get(_PATH, "/metrics")
+    asked = wants_scraping(annotations_of(pod))
+    return PodSockets(admin=admin, app=app, app_path=asked[1] if asked and app.exists() else "")
 
 
 def targets_of(pods: Mapping[tuple[str, str], Raw], run: Path) -> list[Target]:
@@ -121,7 +128,9 @@ def targets_of(pods: Mapping[tuple[str, str], Raw], run: Path) -> list[Target]:
             pod=who,
         )
         found.append(proxy)
-        if (app := wants_scraping(pod)) and layout.app_metrics_socket(run, slot).exists():
+        if (app := wants_scraping(annotations_of(pod))) and layout.app_metrics_socket(
+            run, slot
+        ).exists():
             page = replace(proxy, job=APPS, instance=f"{address}:{app[0]}", path=app[1])
             found.append(replace(page, socket=layout.app_metrics_socket(run, slot)))
     return found
@@ -162,9 +171,7 @@ class Scraping:
     async def scrape(self) -> None:
         """Ask every target once."""
         targets = targets_of(self._pods(), self._run)
-        platform = Target(
-            job=PLATFORM, instance="localhost", socket=self._api, path="/lateen/v1/metrics/platform"
-        )
+        platform = Target(job=PLATFORM, instance="localhost", socket=self._api, path=PLATFORM_PAGE)
         readers = [self._reader(target) for target in (*targets, platform)]
         self._end_others({reader.target.name for reader in readers})
         slots = asyncio.Semaphore(AT_ONCE)
@@ -237,7 +244,11 @@ class Scraping:
     def _proxy(self, reader: _Reader, plain: str) -> Values:
         """What a proxy's own counters say, besides Istio's metrics."""
         who = reader.target.pod
-        families = (*proxy_families({who: counters.count(plain)}), up_family({who: True}))
+        families = (
+            build_family(),
+            *proxy_families({who: counters.count(plain)}),
+            up_family({who: True}),
+        )
         return self._kept(reader.shelf, families, reader.target.labels)
 
     def _kept(self, shelf: Shelf, families: tuple[Family, ...], target: Labels) -> Values:

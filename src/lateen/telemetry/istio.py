@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from lateen.envoy.names import REMOVED_LABELS
 from lateen.telemetry.promtext import Family, Labels, Sample
 
 PeerOf = Callable[[str], Mapping[str, str]]
@@ -21,9 +22,15 @@ PeerOf = Callable[[str], Mapping[str, str]]
 UNKNOWN = "unknown"
 FILTER = "(istio|lateen)_"
 _PREFIXES = ("envoy_istio_", "envoy_lateen_")
+_STANDARD = "envoy_istio_"
+LATEST, CLUSTER = (
+    "latest",
+    "Kubernetes",
+)  # Istio's words for no version, and for every pod's cluster
 _EMPTY = ("", "-")
 _ENDED = re.compile(r"rbac_access_denied_matched_policy\[(.*)\]")
 _PEER_LABELS = {
+    "source_canonical_service": "service",
     "source_workload": "workload",
     "source_workload_namespace": "namespace",
     "source_app": "app",
@@ -72,6 +79,10 @@ def _added(samples: Iterable[Sample]) -> tuple[Sample, ...]:
 def istio_sample(sample: Sample, peer_of: PeerOf, target: Mapping[str, str]) -> Sample:
     """One sample under Istio's name and labels."""
     labels = _istio_labels(dict(sample.labels), peer_of)
+    if sample.name.startswith(_STANDARD):
+        labels = _completed(labels)
+    for name in labels.pop(REMOVED_LABELS, "").split(","):
+        labels.pop(name, None)
     return replace(sample, name=renamed(sample.name), labels=_sorted({**labels, **target}))
 
 
@@ -92,7 +103,29 @@ def _istio_labels(given: dict[str, str], peer_of: PeerOf) -> dict[str, str]:
     mutual = version != UNKNOWN and labels.get("source_principal", UNKNOWN) != UNKNOWN
     labels["connection_security_policy"] = "mutual_tls" if mutual else "none"
     peer = peer_of(subject) if mutual else {}
-    return labels | {label: peer.get(part) or UNKNOWN for label, part in _PEER_LABELS.items()}
+    told = {label: peer.get(part) or UNKNOWN for label, part in _PEER_LABELS.items()}
+    return told | labels  # what a Telemetry says of a label stands
+
+
+def _completed(labels: dict[str, str]) -> dict[str, str]:
+    """With the labels that follow from others, which Envoy need not carry."""
+    for side in ("source", "destination"):
+        app, workload, version = (
+            labels.get(f"{side}_{what}", UNKNOWN) for what in ("app", "workload", "version")
+        )
+        known = workload != UNKNOWN
+        labels.setdefault(f"{side}_canonical_service", app if app != UNKNOWN else workload)
+        revision = version if version != UNKNOWN else LATEST if known else UNKNOWN
+        labels.setdefault(f"{side}_canonical_revision", revision)
+        labels.setdefault(f"{side}_cluster", CLUSTER if known else UNKNOWN)
+    host = labels.get("destination_service", UNKNOWN)
+    name, _, rest = host.partition(".")
+    namespace, _, domain = rest.partition(".")
+    inside = domain.startswith("svc.")
+    here = labels.get("destination_workload_namespace", UNKNOWN)
+    labels.setdefault("destination_service_name", name if inside else host)
+    labels.setdefault("destination_service_namespace", namespace if inside else here)
+    return labels
 
 
 def _decision(policy: str, result: str | None) -> dict[str, str]:

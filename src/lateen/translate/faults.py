@@ -17,6 +17,7 @@ Before: base/problem.py     After: every other file of translate/
 | LAT0109 | a policy asks for a token where none is ever looked at |
 | LAT0110 | an authorizer is to be asked about the question put to it |
 | LAT0111 | traces or access logs do not go where they should, because that is not there |
+| LAT0112 | a metric or a label of one cannot be made |
 
 All are warnings: what is not concerned goes on working.
 """
@@ -105,3 +106,9 @@ def not_told(origin: Origin, message: str) -> Problem:
     """A provider of traces or logs that cannot be reached."""
     fix = "an extensionProvider of that name in ConfigMap istio-system/istio, for a service that is there"
     return _warning("LAT0111", origin, message, fix)
+
+
+def not_counted(origin: Origin, message: str) -> Problem:
+    """A metric, or a label of one, that a Telemetry asks for and no proxy can make."""
+    fix = "an attribute such as request.host, response.code or request.headers['x'], or a text in quotes"
+    return _warning("LAT0112", origin, message, fix)

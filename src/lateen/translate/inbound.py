@@ -81,6 +81,7 @@ def inbound_of(
             bind=_bind(found.listener, workload),
             limits=_limits(index, workload, sidecar, found),
             stat_name=_stat_name(index.world.mesh.inbound_cluster_stat_name, found),
+            service=found.service.host if found.service else "",
             origin=found.origin,
         )
         for number, found in sorted(declared.items())

@@ -1,4 +1,4 @@
-"""What a proxy tells of traffic: traces and access logs, by Telemetry and the mesh's settings.
+"""What a proxy tells of traffic: metrics, traces and access logs, by Telemetry and the mesh's settings.
 
 In: Telemetries, MeshConfig, a workload.    Out: ir Telemetry, problems.
 Before: translate/providers.py              After: translate/plan.py
@@ -16,11 +16,19 @@ from dataclasses import dataclass, replace
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.proxydefaults import TracingDefaults
 from lateen.api.security import targets_of
-from lateen.api.telemetry import AccessLogging, CustomTag, ModeMatch, Telemetry, TelemetryTracing
+from lateen.api.telemetry import (
+    AccessLogging,
+    CustomTag,
+    ModeMatch,
+    Telemetry,
+    TelemetryMetrics,
+    TelemetryTracing,
+)
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
 from lateen.ir import telemetry as ir
 from lateen.translate.faults import not_told
+from lateen.translate.metrics import metrics_of
 from lateen.translate.providers import (
     ENVOY,
     Traced,
@@ -46,6 +54,11 @@ class Layer:
         for index, each in enumerate(self.telemetry.typed.spec.tracing):
             if _is_for(each.match, side):
                 yield each, self.telemetry.origin(f"spec.tracing[{index}]")
+
+    def metrics(self) -> Iterator[tuple[TelemetryMetrics, Origin]]:
+        """What it says of metrics; each override has a side of its own."""
+        for index, each in enumerate(self.telemetry.typed.spec.metrics):
+            yield each, self.telemetry.origin(f"spec.metrics[{index}]")
 
     def logging(self, side: str) -> Iterator[tuple[AccessLogging, Origin]]:
         """What it says of access logs on that side."""
@@ -92,6 +105,9 @@ def telemetry_of(sight: Sight, workload: Workload) -> tuple[ir.Telemetry, tuple[
         ir.Reports(
             logs=_logs(sight, layers, side, problems),
             tracing=_tracing(sight, layers, side, problems),
+            metrics=metrics_of(
+                (each for layer in layers for each in layer.metrics()), side, problems
+            ),
         )
         for side in (_CLIENT, _SERVER)
     )

@@ -83,6 +83,7 @@ OWN: tuple[Entry, ...] = (
         "an authorizer is to be asked about the question put to it",
     ),
     Entry("LAT0111", "NowhereToReport", W, RUN, "traces or access logs have nowhere to go"),
+    Entry("LAT0112", "NotCounted", W, RUN, "a metric, or a label of one, that cannot be made"),
     Entry(
         "LAT0201",
         "ShadowedRule",
