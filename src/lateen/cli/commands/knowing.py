@@ -238,3 +238,90 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
         form=output.value,
     )
     raise typer.Exit(run_explain(asked))
+
+
+class Report(StrEnum):
+    """How results of tests are told."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    TAP = "tap"
+
+
+def _print_schema(wanted: bool) -> None:
+    if wanted:
+        import json
+
+        from lateen.explain.suite import schema
+
+        print(json.dumps(schema(), indent=2))
+        raise typer.Exit
+
+
+@commands.command(
+    "test",
+    short_help="Play the tests beside manifests (*.mesh-test.yaml) through the mesh they make.",
+    epilog=examples(
+        "lateen test .                          all *.mesh-test.yaml below this folder",
+        "lateen test shop.mesh-test.yaml --coverage      and which rules no test meets",
+        "lateen test . -k checkout --explain    failures with their whole way",
+        "lateen test . --watch                  again whenever a file changes",
+        "lateen test . -o junit > report.xml    for CI",
+        "lateen test --schema > mesh-test.schema.json    for editors",
+    ),
+)
+def play_tests(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(help="Test files, or folders with them; none: here.", metavar="PATH"),
+    ] = None,
+    only: Annotated[
+        str,
+        typer.Option("-k", "--only", help="Only tests with this in their name.", metavar="WORD"),
+    ] = "",
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Name the rules and policies that no test meets.")
+    ] = False,
+    least: Annotated[
+        float,
+        typer.Option(
+            "--least", help="Fail below this coverage.", metavar="PERCENT", min=0, max=100
+        ),
+    ] = 0.0,
+    explain_failures: Annotated[
+        bool, typer.Option("--explain", help="With each failure the whole way of its request.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Play them again whenever a file changes.")
+    ] = False,
+    output: Annotated[
+        Report, typer.Option("-o", "--output", help="text, json, junit or tap.")
+    ] = Report.TEXT,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema",
+            help="Print the JSON schema of the file.",
+            callback=_print_schema,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Play tests of mesh configuration, without a mesh: a thousand of them take about a second.
+
+    A test is a request and what is to become of it: who it reaches and in which share, status, path,
+    headers, redirect, retries, timeout, mTLS, the policy that denies it.
+    """
+    from lateen.cli.trying import Trial, run_test
+
+    asked = Trial(
+        paths=tuple(paths or ["."]),
+        only=only,
+        form=output.value,
+        coverage=coverage,
+        least=least,
+        explain=explain_failures,
+        watch=watch,
+    )
+    raise typer.Exit(run_test(asked))
