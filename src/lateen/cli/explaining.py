@@ -38,6 +38,7 @@ class Question:
     inbound: bool = False
     peer: str = ""
     why_not: str = ""
+    live: bool = False
     form: str = "text"
 
 
@@ -53,6 +54,13 @@ def run_explain(asked: Question) -> int:
         else running_draft(asked.name)
     )
     journey = journey_of(draft, asked)
+    if asked.live:
+        from lateen.cli.sending import sender_for, show_live
+
+        sender = sender_for(asked.name)
+        live = sender.traced(sender.send(journey), journey)
+        print(show_live(journey, live, asked.form))
+        return 0 if live.status else 1
     if asked.why_not:
         return _print_why_not(asked, draft, journey)
     print(_shown(journey, asked.form))

@@ -31,6 +31,7 @@ class Trial:
     least: float = 0.0
     explain: bool = False
     watch: bool = False
+    live: str = ""  # the mesh on which the requests are sent, too
 
 
 def run_test(asked: Trial) -> int:
@@ -43,7 +44,7 @@ def run_test(asked: Trial) -> int:
 
 def _once(asked: Trial) -> int:
     started = time.perf_counter()
-    report = rehearse(asked.paths, only=asked.only)
+    report = _report(asked)
     seconds = time.perf_counter() - started
     print(_shown(asked, report, seconds))
     for problem in report.problems:
@@ -53,6 +54,14 @@ def _once(asked: Trial) -> int:
         words = f"coverage is {coverage_of(report):.1f} %, less than {asked.least:g} %"
         print(f"lateen: {words}", file=sys.stderr)
     return 0 if report.well and not short else 1
+
+
+def _report(asked: Trial) -> Report:
+    if not asked.live:
+        return rehearse(asked.paths, only=asked.only)
+    from lateen.cli.livetests import rehearse_live
+
+    return rehearse_live(asked.paths, asked.live, only=asked.only)
 
 
 def _again(asked: Trial) -> int:

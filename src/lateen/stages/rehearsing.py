@@ -39,6 +39,7 @@ class Result:
     differences: tuple[str, ...]
     seconds: float
     journey: Journey | None = None
+    case: Case | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +91,8 @@ class Rehearsal:
         return journey_via(self._mesh, ask, gateway, client=client)
 
 
-def rehearse(paths: Sequence[str], *, only: str = "") -> Report:
-    """Play every test under the paths whose name has `only` in it.
+def rehearse(paths: Sequence[str], *, only: str = "", mesh: Rehearsal | None = None) -> Report:
+    """Play every test under the paths whose name has `only` in it; through `mesh`, if it is given.
 
     A test that cannot be played fails; a file that cannot be read is told of in `problems`.
     """
@@ -108,7 +109,10 @@ def rehearse(paths: Sequence[str], *, only: str = "") -> Report:
         read = read_suites(_text(file), shown_path(file))
         problems += read.problems
         for suite, places in read.suites:
-            key = manifests_of(suite, file), suite.namespace
+            key = ((), "") if mesh else (manifests_of(suite, file), suite.namespace)
+            if mesh and not meshes:
+                meshes[key] = mesh
+                rules |= dict.fromkeys(rules_in(mesh.draft.objects))
             if key not in meshes:
                 draft = draft_from(key[0], namespace=suite.namespace)
                 if draft.refused or not draft.files:
@@ -183,6 +187,7 @@ def _played(suite: Suite, places: FieldPlaces, mesh: Rehearsal, only: str) -> It
             differences=found,
             seconds=time.perf_counter() - started,
             journey=journey,
+            case=case,
         )
 
 

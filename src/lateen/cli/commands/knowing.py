@@ -145,6 +145,7 @@ class Form(StrEnum):
         "lateen explain http://reviews:9080/ --from productpage -H 'end-user: jason' -f .   -o html",
         "lateen explain https://shop.example.com/ -f .        by the ingress gateway",
         "lateen explain http://reviews:9080/ --from web --why-not reviews/v3 -f .",
+        "lateen explain http://reviews:9080/ --from web --live    on the running mesh, and sent",
         "lateen proxy config web -o json | lateen explain http://reviews:9080/ --dump -",
     ),
 )
@@ -185,6 +186,10 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
         str,
         typer.Option("--why-not", help="Why does it not come to HOST, HOST/SUBSET or WORKLOAD?"),
     ] = "",
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Send it on the running mesh, too; show both side by side."),
+    ] = False,
     dump: Annotated[
         str,
         typer.Option(
@@ -208,13 +213,15 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
 
     Every proxy on the way: listener, virtual host, each rule tried and why it did or did not match,
     shares, timeout, retries, fault; at the destination mTLS, tokens and every policy's rule; the answer,
-    by whom, and the file and line of each. Nothing is sent.
+    by whom, and the file and line of each. Nothing is sent, unless with --live.
     """
     from lateen.cli.explaining import Question, run_explain
     from lateen.explain.asking import ask_of, header_of
 
     if len(words) > 2:
         raise typer.BadParameter(f"one request, as in GET http://web:80/: {' '.join(words)}")
+    if live and files:
+        raise typer.BadParameter("--live is about the running mesh: leave out -f")
     if source and via:
         raise typer.BadParameter("--from a workload or --via a gateway, not both")
     ask = ask_of(
@@ -235,6 +242,7 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
         inbound=inbound,
         peer=peer,
         why_not=why_not,
+        live=live,
         form=output.value,
     )
     raise typer.Exit(run_explain(asked))
@@ -267,11 +275,12 @@ def _print_schema(wanted: bool) -> None:
         "lateen test shop.mesh-test.yaml --coverage      and which rules no test meets",
         "lateen test . -k checkout --explain    failures with their whole way",
         "lateen test . --watch                  again whenever a file changes",
+        "lateen test . --live                   on the running mesh, too",
         "lateen test . -o junit > report.xml    for CI",
         "lateen test --schema > mesh-test.schema.json    for editors",
     ),
 )
-def play_tests(
+def play_tests(  # noqa: PLR0913, PLR0917 - an option each
     paths: Annotated[
         list[str] | None,
         typer.Argument(help="Test files, or folders with them; none: here.", metavar="PATH"),
@@ -295,9 +304,16 @@ def play_tests(
     watch: Annotated[
         bool, typer.Option("--watch", help="Play them again whenever a file changes.")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Send the requests through the running mesh's real Envoys, too."
+        ),
+    ] = False,
     output: Annotated[
         Report, typer.Option("-o", "--output", help="text, json, junit or tap.")
     ] = Report.TEXT,
+    name: Name = "default",
     schema: Annotated[
         bool,
         typer.Option(
@@ -323,5 +339,6 @@ def play_tests(
         least=least,
         explain=explain_failures,
         watch=watch,
+        live=name if live else "",
     )
     raise typer.Exit(run_test(asked))
