@@ -205,6 +205,8 @@ def test_what_is_outside_answers_itself(shop: Draft) -> None:
     assert summed(ends(shop, "http://far.example.org/")) == [
         (100.0, 200, "far.example.org:80 outside")
     ]
+    (end,) = ends(shop, "http://reviews:9081/")
+    assert (end.answer.by, end.answer.app) == ("nobody", False)
     (end,) = ends(shop, "http://reviewz/")
     assert (end.answer.by, end.answer.status) == ("DNS", 0)
 

@@ -75,7 +75,7 @@ def make_app(
         return await _dispatch(request, target, store, deps, time, snapshots)
 
     app.router.add_routes(reading_routes(store, deps, time))
-    app.router.add_routes(writing_routes(deps))
+    app.router.add_routes(writing_routes(store, deps))
     app.router.add_routes(plain_routes(store))
     app.router.add_routes(access_review_routes(store))
     app.router.add_routes(token_routes(authenticator))

@@ -123,10 +123,11 @@ class AttachRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardRequest:
-    """Connect to a TCP port of the pod."""
+    """Connect to a TCP port of the pod; with an `address` to that, as the pod's apps do."""
 
     uid: str
     port: int
+    address: str = ""
 
 
 class PodStream(Protocol):

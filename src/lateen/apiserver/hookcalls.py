@@ -25,7 +25,7 @@ import aiohttp
 from lateen.api.service import EndpointSlice, Service
 from lateen.api.webhooks import WebhookService
 from lateen.apiserver.access import LOOPBACK_NAMES
-from lateen.apiserver.deps import Objects, OpenPodStream
+from lateen.apiserver.deps import ForwardRequest, Objects, OpenPodStream
 from lateen.apiserver.streaming_forwarding import join
 from lateen.base.origin import ObjectKey
 
@@ -91,7 +91,8 @@ async def ask_service(
         await writer.drain()
 
     carrying = asyncio.create_task(
-        join(pod.uid, pod.port, open_stream, read, write), name=f"webhook {service.name}"
+        join(ForwardRequest(uid=pod.uid, port=pod.port), open_stream, read, write),
+        name=f"webhook {service.name}",
     )
     # When the pod's side has ended, so has the connection, whatever the thread still waits for.
     carrying.add_done_callback(lambda _: writer.close())

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+import msgspec
 from aiohttp import web
 
 from lateen.api.kinds import NETWORKING
@@ -20,10 +21,12 @@ from lateen.apiserver.deps import ApiDeps, Change, Objects, Sources
 from lateen.apiserver.faults import ApiFault
 from lateen.apiserver.overview import overview
 from lateen.apiserver.placing import with_places
+from lateen.apiserver.sending import Wanted, send
 from lateen.apiserver.serializing import json_response, to_json
 from lateen.apiserver.writing import bytes_of, decoded
 from lateen.base.clock import Clock
 from lateen.base.errors import NotFound, NotPossible
+from lateen.base.origin import ObjectKey
 
 PREFIX = "/lateen/v1"
 EVENT_PAUSE = 0.5  # seconds in which changes are gathered into one event
@@ -107,8 +110,8 @@ def _page(text: str) -> web.Response:
     return web.Response(body=text.encode(), headers=headers)
 
 
-def writing_routes(deps: ApiDeps) -> list[web.RouteDef]:
-    """The routes that change something."""
+def writing_routes(store: Objects, deps: ApiDeps) -> list[web.RouteDef]:
+    """The routes that change something, or send something."""
 
     async def sources(request: web.Request) -> web.Response:
         wanted = await _sources(request)
@@ -124,6 +127,18 @@ def writing_routes(deps: ApiDeps) -> list[web.RouteDef]:
         except NotPossible as fault:
             raise ApiFault(409, str(fault)) from None
 
+    async def sending(request: web.Request) -> web.Response:
+        try:
+            wanted = msgspec.convert(decoded(await bytes_of(request)), Wanted)
+        except msgspec.ValidationError as fault:
+            raise ApiFault(400, str(fault)) from None
+        pod = store.get(
+            ObjectKey(group="", kind="Pod", namespace=wanted.namespace, name=wanted.pod)
+        )
+        if pod is None:
+            raise ApiFault(404, f"no pod {wanted.namespace}/{wanted.pod}")
+        return json_response(await send(wanted, str(pod.meta.uid), deps.open_stream))
+
     async def shutdown(_: web.Request) -> web.Response:
         deps.shutdown()
         return json_response({"state": "ending"}, 202)
@@ -132,6 +147,7 @@ def writing_routes(deps: ApiDeps) -> list[web.RouteDef]:
         "/sources": sources,
         "/drain": drain,
         "/certificates/rotate": rotate,
+        "/send": sending,
         "/shutdown": shutdown,
     }
     return [web.post(PREFIX + path, handler) for path, handler in posts.items()]

@@ -70,7 +70,7 @@ async def _pair(
 ) -> None:
     try:
         port = _port(data.headers.get("port", ""))
-        words = await join(uid, port, open_, data.read, data.write)
+        words = await join(ForwardRequest(uid=uid, port=port), open_, data.read, data.write)
     except ApiFault as fault:
         words = str(fault)
     if words:
@@ -124,23 +124,22 @@ async def _channel(
     async def write(data: bytes) -> None:
         await socket.send_bytes(bytes([number * 2]) + data)
 
-    if words := await join(uid, port, open_stream, given.get, write):
+    if words := await join(ForwardRequest(uid=uid, port=port), open_stream, given.get, write):
         await socket.send_bytes(bytes([number * 2 + 1]) + words.encode())
 
 
 async def join(
-    uid: str,
-    port: int,
+    target: ForwardRequest,
     open_stream: OpenPodStream,
     read: Callable[[], Awaitable[bytes]],
     write: Callable[[bytes], Awaitable[None]],
 ) -> str:
     """Copy both ways until the pod's side has ended; what went wrong, or ""."""
     try:
-        stream = await open_stream(ForwardRequest(uid=uid, port=port))
+        stream = await open_stream(target)
     except EnvironmentFault as fault:
         return str(fault)
-    feeding = asyncio.create_task(_feed(read, stream), name=f"forward to {port}")
+    feeding = asyncio.create_task(_feed(read, stream), name=f"forward to {target.port}")
     try:
         while (piece := await stream.receive()) is not None:
             channel, data = piece

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from lateen.base.errors import NotFound
 from lateen.cli.reading import read_draft, running_draft
 from lateen.explain.asking import Ask
 from lateen.explain.drawing import data_of, dot_of, html_of, step_data
@@ -18,10 +17,7 @@ from lateen.explain.mesh import mesh_of
 from lateen.explain.telling import line_of, told
 from lateen.explain.ways import Journey, ends_of
 from lateen.explain.whynot import why_not
-from lateen.stages.drafts import Draft, named_workload
-from lateen.world.model import Injection, Workload, World
-
-INGRESS = "ingressgateway"  # Istio's label `istio` of the gateway that clients outside come to
+from lateen.stages.drafts import Draft, ingress_of, named_workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +38,7 @@ class Question:
     inbound: bool = False
     peer: str = ""
     why_not: str = ""
+    live: bool = False
     form: str = "text"
 
 
@@ -57,6 +54,13 @@ def run_explain(asked: Question) -> int:
         else running_draft(asked.name)
     )
     journey = journey_of(draft, asked)
+    if asked.live:
+        from lateen.cli.sending import sender_for, show_live
+
+        sender = sender_for(asked.name)
+        live = sender.traced(sender.send(journey), journey)
+        print(show_live(journey, live, asked.form))
+        return 0 if live.status else 1
     if asked.why_not:
         return _print_why_not(asked, draft, journey)
     print(_shown(journey, asked.form))
@@ -71,16 +75,6 @@ def journey_of(draft: Draft, asked: Question) -> Journey:
         return journey_from(mesh, asked.ask, source)
     via = named_workload(draft.world, asked.via) if asked.via else ingress_of(draft.world)
     return journey_via(mesh, asked.ask, via, client=asked.client)
-
-
-def ingress_of(world: World) -> Workload:
-    """The gateway that clients outside come to: the ingress gateway, or the only one there is."""
-    gateways = [w for w in world.workloads.values() if w.injection is Injection.GATEWAY]
-    ingress = [w for w in gateways if w.labels.get("istio") == INGRESS]
-    found = ingress or gateways
-    if not found:
-        raise NotFound("no gateway is here: name the workload that sends it (--from)")
-    return found[0]
 
 
 def _shown(journey: Journey, form: str) -> str:

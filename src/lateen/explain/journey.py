@@ -285,6 +285,9 @@ class _Going:
         """To the address the client dialled, whoever has it."""
         where = f"{request.address or request.host}:{request.port}"
         pod = self.mesh.pods.get(request.address)
+        if request.address in self.mesh.services:
+            why = f"a Service has this address, and no port {request.port}"
+            return _ended(share, cluster, Answer(status=0, by="nobody", why=why))
         if pod is None:
             answer = Answer(status=status_of(request), by=f"{where} outside", app=True)
             return Leg(share=share, cluster=cluster, to=where, endpoints=(where,), then=answer)

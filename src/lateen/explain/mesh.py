@@ -28,6 +28,7 @@ class Mesh:
     plan_of: Callable[[Workload], ProxyPlan | None]
     names: Mapping[str, NameRecord]
     pods: Mapping[str, Workload]  # by address
+    services: frozenset[str]  # their addresses
     filters: Mapping[tuple[str, str], PodFilter]
 
     def filter_of(self, workload: Workload) -> PodFilter:
@@ -74,6 +75,13 @@ def mesh_of(world: World, plan_of: Callable[[Workload], ProxyPlan | None]) -> Me
         plan_of=plan_of,
         names={record.name: record for record in names(world)},
         pods=by_address(world.workloads),
+        services=frozenset(
+            address
+            for claims in world.services.values()
+            for service in claims
+            if not service.is_entry
+            for address in service.addresses
+        ),
         filters=filters_of(world),
     )
 

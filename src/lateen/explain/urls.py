@@ -27,7 +27,15 @@ def normalized(path: str, *, resolve: bool, merge: bool, unescape: bool) -> str:
     if resolve:
         bare = _UNRESERVED.sub(lambda found: unquote(found[0]), bare).replace("\\", "/")
         bare = _without_dots(bare)
-    return (re.sub("/+", "/", bare) if merge else bare) + mark + query
+    return (_merged(bare) if merge else bare) + mark + query
+
+
+def _merged(path: str) -> str:
+    """Slashes next to one another as one; but a path of nothing else keeps two.
+
+    Source: Envoy's PathUtil::mergeSlashes, which puts back a slash at the start and one at the end.
+    """
+    return "//" if len(path) > 1 and not path.strip("/") else re.sub("/+", "/", path)
 
 
 def _without_dots(path: str) -> str:

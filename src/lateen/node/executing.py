@@ -80,8 +80,8 @@ async def _carry(asked: OpenStream, pod: Pod | None, stream: Stream) -> StreamEn
                 return await _execute(pod, execute, stream)
             case Attach() as attach:
                 return await _attach(pod, attach, stream)
-            case Forward(port=port):
-                return await _forward(pod, port, stream)
+            case Forward() as forward:
+                return await _forward(pod, forward, stream)
     except _Refused as refused:
         return StreamEnd(error=str(refused))
 
@@ -246,17 +246,20 @@ class _Sending:
             await self._writer.drain()
 
 
-async def _forward(pod: Pod, port: int, stream: Stream) -> StreamEnd:
+async def _forward(pod: Pod, asked: Forward, stream: Stream) -> StreamEnd:
     reader, writer = stream
     connection = socket_in(pod.place.namespace())
-    # As the kubelet: to the app itself, not through the pod's proxy.
-    connection.setsockopt(socket.SOL_SOCKET, linux.SO_MARK, PROXY_MARK)
+    if not asked.address:
+        # As the kubelet: to the app itself, not through the pod's proxy.
+        connection.setsockopt(socket.SOL_SOCKET, linux.SO_MARK, PROXY_MARK)
+    where = asked.address or _LOCALHOST, asked.port
     try:
-        await asyncio.get_running_loop().sock_connect(connection, (_LOCALHOST, port))
+        await asyncio.get_running_loop().sock_connect(connection, where)
     except OSError as error:
         connection.close()
         why = os.strerror(error.errno) if error.errno else str(error)
-        words = f"failed to connect to localhost:{port} inside the pod: {why}"
+        place = asked.address or "localhost"
+        words = f"failed to connect to {place}:{asked.port} inside the pod: {why}"
         raise _Refused(words) from None
     theirs, ours = await asyncio.open_connection(sock=connection)
     try:

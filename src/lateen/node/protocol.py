@@ -209,9 +209,13 @@ class Attach(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class Forward(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="forward"):
-    """Connect to a TCP port on the pod's loopback."""
+    """Connect to a TCP port on the pod's loopback, past its proxy.
+
+    With an `address` the pod's apps could dial, connect there as they do: through the proxy.
+    """
 
     port: int
+    address: str = ""
 
 
 class OpenStream(_Message, frozen=True, kw_only=True, tag="open-stream"):

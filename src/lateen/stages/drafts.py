@@ -12,8 +12,10 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import StringIO
 from typing import TextIO
 
+from lateen.api.decode import Decoded
 from lateen.api.objects import Obj
 from lateen.base.errors import NotFound
 from lateen.base.problem import Problem
@@ -27,7 +29,7 @@ from lateen.sources.project import read_project
 from lateen.translate.plan import plan_for, proxy_of
 from lateen.translate.plan import plans as plans_of
 from lateen.world.build import world_of
-from lateen.world.model import Workload, World
+from lateen.world.model import Injection, Workload, World
 from lateen.world.needs import Needs
 
 # kubectl's words for the kinds that make pods.
@@ -45,6 +47,7 @@ KINDS: Mapping[str, str] = {
     }.items()
     for word in words
 }
+_INGRESS = "ingressgateway"  # Istio's label `istio` of the gateway that clients outside come to
 PodKey = tuple[str, str]  # namespace, pod
 
 
@@ -132,6 +135,23 @@ def draft_of_objects(objects: Sequence[Obj]) -> Draft:
     )
 
 
+def draft_with(paths: Sequence[str], texts: Sequence[str], *, namespace: str = "default") -> Draft:
+    """The mesh of files, and of YAML on top of them: an object of the same name takes the other's place."""
+    loaded = read_paths(paths, namespace=namespace)
+    for text in texts:
+        more = read_paths(["-"], stdin=StringIO(text), namespace=namespace)
+        keys = {obj.key for obj in more.objects}
+        loaded = Loaded(
+            decoded=Decoded(
+                objects=(*(o for o in loaded.objects if o.key not in keys), *more.objects),
+                problems=(*loaded.problems, *more.problems),
+                partial=(*loaded.decoded.partial, *more.decoded.partial),
+            ),
+            files=loaded.files,
+        )
+    return draft_of(loaded)
+
+
 def draft_as_is(objects: Iterable[Obj]) -> Draft:
     """A mesh as it is: with the pods and endpoints that are among the objects, and no others."""
     given = tuple(objects)
@@ -158,6 +178,19 @@ def pods_of(world: World, word: str, namespace: str = "") -> tuple[Workload, ...
         if found:
             return found
     raise NotFound(f"nothing here is {word}; {_near(world, rest)}")
+
+
+def ingress_of(world: World) -> Workload:
+    """The gateway that clients outside come to: the ingress gateway, or the first there is.
+
+    Raises NotFound where there is none.
+    """
+    gateways = [w for w in world.workloads.values() if w.injection is Injection.GATEWAY]
+    ingress = [w for w in gateways if w.labels.get("istio") == _INGRESS]
+    found = ingress or gateways
+    if not found:
+        raise NotFound("no gateway is here: name the workload that sends it")
+    return found[0]
 
 
 def _readings(name: str, namespace: str) -> Iterable[tuple[str, str]]:

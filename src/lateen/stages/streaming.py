@@ -70,7 +70,7 @@ class Streams:
             case AttachRequest():
                 what = Attach(container=asked.container, stdin=asked.stdin)
             case ForwardRequest():
-                what = Forward(port=asked.port)
+                what = Forward(port=asked.port, address=asked.address)
             case _:
                 assert_never(asked)
         return await self.open(asked.uid, what)

@@ -145,6 +145,7 @@ class Form(StrEnum):
         "lateen explain http://reviews:9080/ --from productpage -H 'end-user: jason' -f .   -o html",
         "lateen explain https://shop.example.com/ -f .        by the ingress gateway",
         "lateen explain http://reviews:9080/ --from web --why-not reviews/v3 -f .",
+        "lateen explain http://reviews:9080/ --from web --live    on the running mesh, and sent",
         "lateen proxy config web -o json | lateen explain http://reviews:9080/ --dump -",
     ),
 )
@@ -185,6 +186,10 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
         str,
         typer.Option("--why-not", help="Why does it not come to HOST, HOST/SUBSET or WORKLOAD?"),
     ] = "",
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Send it on the running mesh, too; show both side by side."),
+    ] = False,
     dump: Annotated[
         str,
         typer.Option(
@@ -208,13 +213,15 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
 
     Every proxy on the way: listener, virtual host, each rule tried and why it did or did not match,
     shares, timeout, retries, fault; at the destination mTLS, tokens and every policy's rule; the answer,
-    by whom, and the file and line of each. Nothing is sent.
+    by whom, and the file and line of each. Nothing is sent, unless with --live.
     """
     from lateen.cli.explaining import Question, run_explain
     from lateen.explain.asking import ask_of, header_of
 
     if len(words) > 2:
         raise typer.BadParameter(f"one request, as in GET http://web:80/: {' '.join(words)}")
+    if live and files:
+        raise typer.BadParameter("--live is about the running mesh: leave out -f")
     if source and via:
         raise typer.BadParameter("--from a workload or --via a gateway, not both")
     ask = ask_of(
@@ -235,6 +242,103 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
         inbound=inbound,
         peer=peer,
         why_not=why_not,
+        live=live,
         form=output.value,
     )
     raise typer.Exit(run_explain(asked))
+
+
+class Report(StrEnum):
+    """How results of tests are told."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    TAP = "tap"
+
+
+def _print_schema(wanted: bool) -> None:
+    if wanted:
+        import json
+
+        from lateen.explain.suite import schema
+
+        print(json.dumps(schema(), indent=2))
+        raise typer.Exit
+
+
+@commands.command(
+    "test",
+    short_help="Play the tests beside manifests (*.mesh-test.yaml) through the mesh they make.",
+    epilog=examples(
+        "lateen test .                          all *.mesh-test.yaml below this folder",
+        "lateen test shop.mesh-test.yaml --coverage      and which rules no test meets",
+        "lateen test . -k checkout --explain    failures with their whole way",
+        "lateen test . --watch                  again whenever a file changes",
+        "lateen test . --live                   on the running mesh, too",
+        "lateen test . -o junit > report.xml    for CI",
+        "lateen test --schema > mesh-test.schema.json    for editors",
+    ),
+)
+def play_tests(  # noqa: PLR0913, PLR0917 - an option each
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(help="Test files, or folders with them; none: here.", metavar="PATH"),
+    ] = None,
+    only: Annotated[
+        str,
+        typer.Option("-k", "--only", help="Only tests with this in their name.", metavar="WORD"),
+    ] = "",
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Name the rules and policies that no test meets.")
+    ] = False,
+    least: Annotated[
+        float,
+        typer.Option(
+            "--least", help="Fail below this coverage.", metavar="PERCENT", min=0, max=100
+        ),
+    ] = 0.0,
+    explain_failures: Annotated[
+        bool, typer.Option("--explain", help="With each failure the whole way of its request.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Play them again whenever a file changes.")
+    ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Send the requests through the running mesh's real Envoys, too."
+        ),
+    ] = False,
+    output: Annotated[
+        Report, typer.Option("-o", "--output", help="text, json, junit or tap.")
+    ] = Report.TEXT,
+    name: Name = "default",
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema",
+            help="Print the JSON schema of the file.",
+            callback=_print_schema,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Play tests of mesh configuration, without a mesh: a thousand of them take about a second.
+
+    A test is a request and what is to become of it: who it reaches and in which share, status, path,
+    headers, redirect, retries, timeout, mTLS, the policy that denies it.
+    """
+    from lateen.cli.trying import Trial, run_test
+
+    asked = Trial(
+        paths=tuple(paths or ["."]),
+        only=only,
+        form=output.value,
+        coverage=coverage,
+        least=least,
+        explain=explain_failures,
+        watch=watch,
+        live=name if live else "",
+    )
+    raise typer.Exit(run_test(asked))
