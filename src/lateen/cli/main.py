@@ -13,7 +13,15 @@ from typing import Annotated
 
 import typer
 
-from lateen.cli.commands import certificates, checking, comparing, knowing, proxies, running
+from lateen.cli.commands import (
+    certificates,
+    checking,
+    comparing,
+    knowing,
+    observing,
+    proxies,
+    running,
+)
 from lateen.cli.options import SETTINGS
 
 app = typer.Typer(
@@ -29,6 +37,8 @@ app.add_typer(running.commands)
 app.add_typer(checking.commands)
 app.add_typer(knowing.commands)
 app.add_typer(comparing.commands)
+app.add_typer(observing.commands)
+app.add_typer(observing.logging, name="logging")
 app.add_typer(proxies.commands, name="proxy")
 app.add_typer(certificates.commands, name="certs")
 
