@@ -25,7 +25,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected | 
     if not (binary := built()):
         yield None
         return
-    with collector(binary, tmp_path_factory.mktemp("otelcol")) as made:
+    with collector(binary, folder := tmp_path_factory.mktemp("otelcol"), folder) as made:
         yield made
 
 
@@ -195,6 +195,32 @@ def test_a_real_collector_gets_the_same_spans(traced: Mesh, collected: Collected
         }
 
     assert eventually(lambda: here <= there())
+
+
+def test_a_real_collector_reads_the_files_as_those_of_a_clusters_node(
+    traced: Mesh, collected: Collected | None, tmp_path: Path
+) -> None:
+    if collected is None:
+        pytest.skip("no Go here to build the OpenTelemetry Collector with")
+    traced.get("/read")
+    with collector(built(), tmp_path, traced.state / "logs" / "pods") as reader:
+
+        def read() -> bool:
+            found = [each for each in reader.records() if "/read" in each["body"]["stringValue"]]
+            return {(each["pod"].partition("-")[0], each["container"]) for each in found} >= {
+                ("front", "app"),
+                ("back", "app"),
+                ("front", "istio-proxy"),
+            }
+
+        assert eventually(read)
+    # The same lines came by OTLP, with what lateen had told of them.
+    told = [r for r in collected.records() if "working on /read" in r["body"]["stringValue"]]
+    assert {(r["pod"].partition("-")[0], r["severityText"]) for r in told} == {
+        ("front", "warn"),
+        ("back", "warn"),
+    }
+    assert len({r["traceId"] for r in told}) == 1
 
 
 def test_requests_are_seen_as_they_pass(traced: Mesh) -> None:

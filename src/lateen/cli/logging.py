@@ -155,12 +155,26 @@ template(name="line" type="list") {{
 }}
 ruleset(name="pods") {{ action(type="omfile" file="{positions}/pods.json" template="line") }}
 """
+_OTELCOL = """\
+# OpenTelemetry Collector (contrib), for any backend: otelcol-contrib --config otelcol.yaml
+receivers:
+  filelog:
+    include: ["{logs}/*/*/*.log"]
+    include_file_path: true
+    operators: [{{type: container}}]
+exporters:
+  otlphttp: {{endpoint: "http://127.0.0.1:4318"}}
+service:
+  pipelines:
+    logs: {{receivers: [filelog], exporters: [otlphttp]}}
+"""
 _FILES = {
     "promtail.yaml": _PROMTAIL,
     "config.alloy": _ALLOY,
     "fluent-bit.yaml": _FLUENT_BIT,
     "fluentd.conf": _FLUENTD,
     "filebeat.yml": _FILEBEAT,
+    "otelcol.yaml": _OTELCOL,
     "rsyslog.conf": _RSYSLOG,
 }
 _KIBANA = {
