@@ -65,7 +65,7 @@ def traces(mesh: Mesh, *words: str) -> list[dict[str, Any]]:
 def test_a_pool_that_runs_dry_is_found_by_its_traces_and_logs(shop: Mesh) -> None:
     assert load(shop, "/pay", 16, 8)[0] == {200: 16}
     change(shop, "release.yaml")
-    statuses, slowest = load(shop, "/pay", 24, 24)
+    statuses, slowest = load(shop, "/pay", 16, 16)
     assert statuses[500] >= 4
     assert slowest > 2
     found = traces(
@@ -90,8 +90,8 @@ def test_a_pool_that_runs_dry_is_found_by_its_traces_and_logs(shop: Mesh) -> Non
     slow = shop.lateen("logs", "-l", "app=database", "--grep", "slow query").stdout
     assert "INSERT payments took 1500 ms" in slow
     change(shop, "fix.yaml")
-    statuses, slowest = load(shop, "/pay", 24, 24)
-    assert statuses == {200: 24}
+    statuses, slowest = load(shop, "/pay", 16, 16)
+    assert statuses == {200: 16}
     assert slowest < 2
 
 
