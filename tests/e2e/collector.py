@@ -1,4 +1,4 @@
-"""The OpenTelemetry Collector's own OTLP receiver, built of its Go modules, and what it took."""
+"""The OpenTelemetry Collector's own OTLP receiver and reader of pods' logs, built of their Go modules, and what they took."""
 
 from __future__ import annotations
 
@@ -17,13 +17,19 @@ from tests.e2e.harness import eventually, free_port
 
 SOURCE = Path(__file__).parent / "otelcol"
 _CONFIG = """
-receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"}}}}}}}}
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"}}}}}}
+  filelog:
+    include: ["{logs}/*/*/*.log"]
+    include_file_path: true
+    start_at: beginning
+    operators: [{{type: container}}]
 exporters: {{print: {{}}}}
 service:
   telemetry: {{metrics: {{level: none}}}}
   pipelines:
     traces: {{receivers: [otlp], exporters: [print]}}
-    logs: {{receivers: [otlp], exporters: [print]}}
+    logs: {{receivers: [otlp, filelog], exporters: [print]}}
 """
 
 
@@ -42,6 +48,19 @@ class Collected:
             service = about.get("service.name", {}).get("stringValue", "")
             for scope in part["scopeSpans"]:
                 found += [{**span, "service": service} for span in scope["spans"]]
+        return found
+
+    def records(self) -> list[dict[str, Any]]:
+        """Every log record it took or read, with the pod under `pod`, the container under `container`."""
+        found: list[dict[str, Any]] = []
+        for part in self._parts("resourceLogs"):
+            about = {each["key"]: each["value"] for each in part["resource"].get("attributes", [])}
+            who = {
+                name: about.get(f"k8s.{name}.name", {}).get("stringValue", "")
+                for name in ("pod", "container", "namespace")
+            }
+            for scope in part["scopeLogs"]:
+                found += [{**record, **who} for record in scope["logRecords"]]
         return found
 
     def _parts(self, name: str) -> Iterator[dict[str, Any]]:
@@ -69,10 +88,10 @@ def built() -> str:
 
 
 @contextmanager
-def collector(binary: str, folder: Path) -> Iterator[Collected]:
-    """A collector of traces and logs on the loopback."""
+def collector(binary: str, folder: Path, logs: Path) -> Iterator[Collected]:
+    """A collector of traces and logs on the loopback, which reads the files of pods below `logs`, too."""
     port, config, output = free_port(), folder / "otelcol.yaml", folder / "otelcol.out"
-    config.write_text(_CONFIG.format(port=port))
+    config.write_text(_CONFIG.format(port=port, logs=logs))
     with (
         output.open("wb") as out,
         (folder / "otelcol.log").open("wb") as log,

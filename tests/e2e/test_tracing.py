@@ -4,6 +4,7 @@ headers; a collector that no one here wrote gets the same spans; logs are found 
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from lateen.apiserver.client import Client
 from tests.e2e.collector import Collected, built, collector
-from tests.e2e.harness import Mesh, eventually
+from tests.e2e.harness import LATEEN, Mesh, eventually
 
 FOLDER = Path(__file__).parent / "tracing"
 EDGE = "istio-ingressgateway.istio-system"
@@ -24,7 +25,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected | 
     if not (binary := built()):
         yield None
         return
-    with collector(binary, tmp_path_factory.mktemp("otelcol")) as made:
+    with collector(binary, folder := tmp_path_factory.mktemp("otelcol"), folder) as made:
         yield made
 
 
@@ -194,3 +195,69 @@ def test_a_real_collector_gets_the_same_spans(traced: Mesh, collected: Collected
         }
 
     assert eventually(lambda: here <= there())
+
+
+def test_a_real_collector_reads_the_files_as_those_of_a_clusters_node(
+    traced: Mesh, collected: Collected | None, tmp_path: Path
+) -> None:
+    if collected is None:
+        pytest.skip("no Go here to build the OpenTelemetry Collector with")
+    traced.get("/read")
+    with collector(built(), tmp_path, traced.state / "logs" / "pods") as reader:
+
+        def read() -> bool:
+            found = [each for each in reader.records() if "/read" in each["body"]["stringValue"]]
+            return {(each["pod"].partition("-")[0], each["container"]) for each in found} >= {
+                ("front", "app"),
+                ("back", "app"),
+                ("front", "istio-proxy"),
+            }
+
+        assert eventually(read)
+    # The same lines came by OTLP, with what lateen had told of them.
+    told = [r for r in collected.records() if "working on /read" in r["body"]["stringValue"]]
+    assert {(r["pod"].partition("-")[0], r["severityText"]) for r in told} == {
+        ("front", "warn"),
+        ("back", "warn"),
+    }
+    assert len({r["traceId"] for r in told}) == 1
+
+
+def test_requests_are_seen_as_they_pass(traced: Mesh) -> None:
+    command = [
+        LATEEN,
+        "tap",
+        "-n",
+        "shop",
+        "--count",
+        "3",
+        "-o",
+        "json",
+        "--headers",
+        "--name",
+        "t",
+    ]
+    with subprocess.Popen(command, env=traced.env, stdout=subprocess.PIPE, text=True) as tap:
+        try:
+            assert eventually(lambda: traced.get("/seen").status == 200 and tap.poll() is not None)
+            out = tap.communicate(timeout=10)[0]
+        finally:
+            tap.kill()
+    seen = [json.loads(line) for line in out.splitlines()]
+    assert {s["destination"]["name"].partition("-")[0] for s in seen} <= {"front", "middle", "back"}
+    assert all(s["path"] == "/seen" and s["status"] == 200 for s in seen)
+    assert all(s["request"]["traceparent"] and s["principal"].startswith("spiffe://") for s in seen)
+    assert {s["source"]["namespace"] for s in seen} <= {"shop", "istio-system"}
+
+
+def test_the_command_line_shows_traces_as_trees(traced: Mesh) -> None:
+    trace_of(traced, "/bad/one", 10)
+    found = json.loads(
+        traced.lateen("traces", "--errors", "--service", "back.shop", "-o", "json").stdout
+    )
+    text = traced.lateen("traces", found[0]["traceId"]).stdout
+    assert len(text.splitlines()) == 10
+    assert "503" in text
+    assert text.index("front.shop") < text.index("middle.shop") < text.index("back.shop")
+    assert traced.lateen("traces", "--service", "nobody", check=False).returncode == 1
+    assert "no trace" in traced.lateen("traces", "ab" * 16, check=False).stderr

@@ -66,12 +66,12 @@ _MAPS = {"policies", "providers", "typed_per_filter_config"}
 _EMPTY: tuple[object, ...] = ({}, [], "", None)
 
 
-_B3 = "envoy.filters.http.header_mutation"
+_SILENT = ("envoy.filters.http.header_mutation", "envoy.filters.http.tap")
 
 
 def _usual(value: Any) -> bool:
-    """Whether this is the chain for connections to the proxy's own port, or the filter that tells traces."""
-    return isinstance(value, dict) and value.get("name") in {"virtualInbound-blackhole", _B3}
+    """Whether this is the chain for connections to the proxy's own port, or a filter that only tells."""
+    return isinstance(value, dict) and value.get("name") in {"virtualInbound-blackhole", *_SILENT}
 
 
 def short(value: Any) -> Any:

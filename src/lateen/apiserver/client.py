@@ -103,7 +103,8 @@ def _fault(status: int, content: bytes) -> LateenError:
     try:
         message = str(json.loads(content)["message"])
     except (ValueError, KeyError, TypeError):
-        message = f"HTTP {status}"
+        said = content.decode("utf-8", "replace").strip()
+        message = said if said and "\n" not in said else f"HTTP {status}"
     match status:
         case 404:
             return NotFound(message)

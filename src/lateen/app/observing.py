@@ -22,6 +22,7 @@ from secrets import token_urlsafe
 
 from lateen.app.observedlogs import logs_part
 from lateen.app.observedmetrics import metrics_part
+from lateen.app.observedtaps import taps_part
 from lateen.app.observedtraces import exporter_of, traces_part
 from lateen.app.observerdoors import served
 from lateen.app.settings import Settings, load_settings, make_private, write_private
@@ -95,9 +96,10 @@ class Observer:
             pods=pods,
             exporter=exporter,
         )
-        logs = logs_part(settings=self.settings, clock=self.clock)
+        logs = logs_part(settings=self.settings, clock=self.clock, exporter=exporter)
         handed_on = Part(loops=(("handing on", exporter.running),)) if exporter else Part()
-        return informed, metrics, traces, logs, handed_on
+        taps = taps_part(settings=self.settings, pods=pods)
+        return informed, metrics, traces, logs, taps, handed_on
 
     def _say_where(self, port: int, token: str) -> None:
         write_private(self.folder / "port", str(port))

@@ -14,6 +14,7 @@ from typing import Any
 
 from lateen.apiserver.client import Client
 from lateen.app.settings import directories
+from lateen.base import layout
 from lateen.base.errors import LateenError, NotFound, Unreachable
 
 # kubectl's ways to name a pod by its kind, or by what made it.
@@ -31,6 +32,13 @@ def client_of(name: str) -> Client:
     if not (run / "api.sock").exists():
         raise Unreachable(f"no mesh {name} runs; {_instead(name, running_meshes(run.parent))}")
     return Client(run / "api.sock")
+
+
+def observer_of(name: str) -> Client:
+    """The client of a running mesh's observer; raises Unreachable."""
+    run, _, _ = directories(name)
+    client_of(name)
+    return Client(layout.observe_socket(run))
 
 
 def status_of(client: Client) -> dict[str, Any]:

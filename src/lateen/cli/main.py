@@ -18,6 +18,7 @@ from lateen.cli.commands import (
     certificates,
     checking,
     comparing,
+    figures,
     knowing,
     observing,
     proxies,
@@ -39,9 +40,11 @@ app.add_typer(checking.commands)
 app.add_typer(knowing.commands)
 app.add_typer(comparing.commands)
 app.add_typer(observing.commands)
+app.add_typer(figures.commands)
+app.add_typer(observing.logging, name="logging")
 app.add_typer(proxies.commands, name="proxy")
 app.add_typer(certificates.commands, name="certs")
-app.add_typer(observing.dashboards, name="dashboards")
+app.add_typer(figures.dashboards, name="dashboards")
 
 
 def _say_version(wanted: bool) -> None:

@@ -1,7 +1,7 @@
 """Show who is asked how much right now: rates, failures and times, by service or workload.
 
 In: the observer's socket.    Out: a table, once or live, or JSON.
-Before: telemetry/promapi.py        After: cli/commands/observing.py
+Before: telemetry/promapi.py        After: cli/commands/figures.py
 """
 
 from __future__ import annotations

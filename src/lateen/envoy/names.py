@@ -26,6 +26,10 @@ INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
 BORDER = "border"  # the cluster of a pod's own exit
 BORDER_NODE = "border"  # the node id of the Envoy behind it
 OTLP = "otlp"  # the cluster of the mesh's own store of traces
+TAP_IN, TAP_OUT = (
+    "lateen-in",
+    "lateen-out",
+)  # what a tap is opened by, for what comes in and what leaves
 CONNECT_ORIGINATE = "connect_originate"
 TUNNEL = "tunnel"  # the metadata of an endpoint outside ...
 TUNNEL_DESTINATION = "destination"  # ... and its key: `host:port`

@@ -67,23 +67,54 @@ class AccessLine:
 
 
 def read_line(line: str) -> AccessLine | None:
-    """One line, without what the log's own format puts before it; None for any other output."""
+    """One line, without what the log's own format puts before it; None for any other output.
+
+    Istio's own text and JSON are read; of a format of the user's nothing can be known.
+    """
+    if line.startswith("{"):
+        return _read_json(line)
     found = _LINE.fullmatch(line.rstrip("\n"))
     if found is None:
         return None
     named = _NAMED.match(found["rest"])
-    noted = _noted(found["rest"])
-    # Of a raw connection it is the connection's end that tells.
-    details = found["connection"] if found["details"] == "-" else found["details"]
+    said = {
+        "start_time": found["time"],
+        "method": found["method"],
+        "path": found["path"],
+        "authority": named["authority"] if named else "",
+        "request_id": named["id"] if named else "",
+        "response_code": found["status"],
+        "response_code_details": found["details"],
+        "connection_termination_details": found["connection"],
+    }
+    return _line(said, _noted(found["rest"]))
+
+
+def _read_json(line: str) -> AccessLine | None:
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict) or not str(said.get("response_code", "")).isdecimal():
+        return None
+    noted = said.get("policies")
+    texts = {key: "-" if value is None else str(value) for key, value in said.items()}
+    return _line(texts, {k: str(v) for k, v in noted.items()} if isinstance(noted, dict) else {})
+
+
+def _line(said: Mapping[str, str], noted: Mapping[str, str]) -> AccessLine:
+    details = said.get("response_code_details", "-")
+    if details == "-":  # of a raw connection it is the connection's end that tells
+        details = said.get("connection_termination_details", "-")
     verdict, rule, why = _judged(details, noted)
     marks = [rule_of(text) for key, text in sorted(noted.items()) if _is_mark(key)]
     return AccessLine(
-        time=found["time"],
-        method=found["method"],
-        path=found["path"],
-        authority=named["authority"] if named else "",
-        id=named["id"] if named else "",
-        status=int(found["status"]),
+        time=said.get("start_time", ""),
+        method=said.get("method", ""),
+        path=said.get("path", ""),
+        authority=said.get("authority", ""),
+        id=said.get("request_id", ""),
+        status=int(said["response_code"]),
         verdict=verdict,
         rule=rule,
         why=why,

@@ -1,4 +1,4 @@
-// The OpenTelemetry Collector's OTLP receiver; what it takes is written to standard output, a line of JSON a batch.
+// The OpenTelemetry Collector's OTLP receiver and its reader of pods' log files; what they take is written to standard output, a line of JSON a batch.
 package main
 
 import (
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
@@ -16,7 +17,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
-	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 )
 
 type printer struct {
@@ -51,13 +51,12 @@ func printing() exporter.Factory {
 }
 
 func parts() (otelcol.Factories, error) {
-	receivers, err := otelcol.MakeFactoryMap[receiver.Factory](otlpreceiver.NewFactory())
+	receivers, err := otelcol.MakeFactoryMap[receiver.Factory](filelogreceiver.NewFactory(), otlpreceiver.NewFactory())
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
 	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](printing())
-	telemetry := otelconftelemetry.NewFactory()
-	return otelcol.Factories{Receivers: receivers, Exporters: exporters, Telemetry: telemetry}, err
+	return otelcol.Factories{Receivers: receivers, Exporters: exporters}, err
 }
 
 func main() {

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lateen.cli.options import Form, Name, Namespace, Output, PodNamespace, PodWord, examples
+from lateen.cli.options import Form, Name, Namespace, Output, PodNamespace, complete_pods, examples
 
 commands = typer.Typer()
 
@@ -171,10 +171,20 @@ def status(output: Form = Output.TEXT, name: Name = "default") -> None:
         "lateen logs go-service -f                 some pod of that name, as it comes",
         "lateen logs shop/web-0 -c istio-proxy     its Envoy",
         "lateen logs deployment/web --previous     the container before it was restarted",
+        "lateen logs -l app=web --level warn -f    all pods with the label, from warnings up",
+        "lateen logs --trace 7e4670e64217649f…     what all of them wrote of one request",
     ),
 )
-def logs(
-    pod: PodWord,
+def logs(  # noqa: PLR0913, PLR0917 - an option each
+    pod: Annotated[
+        str,
+        typer.Argument(
+            metavar="POD",
+            help="POD, NAMESPACE/POD or deployment/NAME; with a filter all that fit, or none for all.",
+            autocompletion=complete_pods,
+            show_default=False,
+        ),
+    ] = "",
     container: Annotated[
         str,
         typer.Option(
@@ -192,12 +202,48 @@ def logs(
         int, typer.Option("--tail", help="Only so many last lines; -1 for all.", metavar="LINES")
     ] = -1,
     timestamps: Annotated[bool, typer.Option("--timestamps", help="Print times.")] = False,
+    selector: Annotated[
+        str, typer.Option("-l", "--selector", help="All pods with these labels.", metavar="K=V,…")
+    ] = "",
+    grep: Annotated[
+        str, typer.Option("--grep", help="Only lines with this text, in any case.", metavar="TEXT")
+    ] = "",
+    level: Annotated[
+        str,
+        typer.Option(
+            "--level", help="This grave or more: debug, info, warn, error.", metavar="LEVEL"
+        ),
+    ] = "",
+    trace: Annotated[
+        str, typer.Option("--trace", help="Only lines of this trace.", metavar="TRACE_ID")
+    ] = "",
+    since: Annotated[
+        str, typer.Option("--since", help="Not older than this: 30s, 10m, 2h.", metavar="DURATION")
+    ] = "",
     namespace: PodNamespace = "",
     name: Name = "default",
 ) -> None:
-    """Print what a pod's container wrote."""
+    """Print what a pod's container wrote, or with a filter (-l, --grep, --level, --trace, --since) what several did."""
     from lateen.cli.logs import Wanted, run_logs
+    from lateen.cli.logsearch import Asked, run_search
 
+    filters = (selector, grep, level, trace, since)
+    if any(filters):
+        asked = Asked(
+            selector=selector,
+            container=container,
+            grep=grep,
+            level=level,
+            trace=trace,
+            since=since,
+            follow=follow,
+            tail=tail,
+        )
+        raise typer.Exit(run_search(name, pod, namespace, asked))
+    if not pod:
+        raise typer.BadParameter(
+            "name a pod, or give a filter: -l, --grep, --level, --trace, --since"
+        )
     wanted = Wanted(
         container=container,
         follow=follow,

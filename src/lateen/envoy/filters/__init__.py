@@ -3,7 +3,7 @@
 In: HttpSite, Route.              Out: the filters of a listener; what a route says to each.
 Before: filters/*.py, ir/         After: http.py, routes.py
 
-Order is a semantic: who may ask is settled before any trouble is made on purpose. The router is
+Order is a semantic: a tap sees all, then who may ask is settled before any trouble is made on purpose. The router is
 last and always there.
 """
 
@@ -22,6 +22,7 @@ from lateen.envoy.filters.jwt import JWT
 from lateen.envoy.filters.kind import HttpFilter, HttpSite
 from lateen.envoy.filters.rbac import ALLOW, AUDIT, CUSTOM, DENY
 from lateen.envoy.filters.router import ROUTER
+from lateen.envoy.filters.tap import TAP
 from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2,
 )
@@ -29,6 +30,7 @@ from lateen.envoy.wire import packed
 from lateen.ir.routes import Route
 
 HTTP_FILTERS: tuple[HttpFilter, ...] = (
+    TAP,
     JWT,
     CUSTOM,
     AUTHORIZER,

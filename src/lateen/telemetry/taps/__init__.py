@@ -1,0 +1,1 @@
+"""Taps: requests as they pass."""
