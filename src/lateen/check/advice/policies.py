@@ -107,7 +107,7 @@ def _ports(operation: Operation, pods: Sequence[Pods], at: At) -> Iterator[Probl
     if any(not c.ports for each in pods for c in each.spec.containers):
         return
     known = {str(p.container_port) for each in pods for c in each.spec.containers for p in c.ports}
-    if not known & set(operation.ports):
+    if known and not known & set(operation.ports):
         words = f"its pods listen on {', '.join(sorted(known))}, not on {', '.join(operation.ports)}: nothing matches (the pod's port is meant, not the Service's)"
         yield at.key("ports").warning(words, f'ports: ["{min(known)}"]', MATCHES_NOTHING)
 

@@ -44,13 +44,11 @@ def advise_on_budgets(survey: Survey) -> Iterator[Problem]:
         count = sum(floors.get((p.obj.key.kind, *_place(p)), p.replicas or 0) for p in pods)
         if any(p.replicas is None for p in pods) or not count:
             continue
-        if spec.max_unavailable is not None:
-            field, allowed = "maxUnavailable", _share(spec.max_unavailable, count)
-        elif spec.min_available is not None:
-            field, allowed = "minAvailable", count - _share(spec.min_available, count)
-        else:
-            continue
-        if allowed <= 0:
+        field, allowed = "maxUnavailable", _share(spec.max_unavailable or 0, count)
+        if spec.max_unavailable is None:
+            field, needed = "minAvailable", _share(spec.min_available or 0, count)
+            allowed = None if needed is None else count - needed
+        if allowed is not None and allowed <= 0:
             words = f"of {count} pod{'s' * (count != 1)} none may be missing: no node they run on can be drained"
             fix = "maxUnavailable: 1" if count > 1 else "more replicas, and maxUnavailable: 1"
             yield at.key(field).warning(words, fix, BLOCKED_DRAIN)
@@ -60,15 +58,14 @@ def _place(pods: Pods) -> tuple[str, str]:
     return pods.namespace, pods.obj.key.name
 
 
-def _share(value: int | str, count: int) -> int:
-    """A number, or a percentage of the pods, rounded up as Kubernetes does."""
+def _share(value: int | str, count: int) -> int | None:
+    """A number, or a percentage of the pods, rounded up as Kubernetes does; None for what is neither."""
     if isinstance(value, int):
         return value
-    return (
-        math.ceil(count * float(value.removesuffix("%")) / 100)
-        if value.endswith("%")
-        else int(value)
-    )
+    number = value.removesuffix("%")
+    if not (value.endswith("%") and number.isascii() and number.isdigit()):
+        return None
+    return math.ceil(count * int(number[:9]) / 100)
 
 
 def _autoscaled(
