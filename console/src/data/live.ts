@@ -8,6 +8,7 @@ import type { Certificate, Overview, ProxyRow, Status, Traffic } from "./types";
 const API = "/lateen/v1";
 const STATUS_EVERY = 5000; // milliseconds, though nothing changed in the store: ages, builds, proxies
 const TRAFFIC_EVERY = 1500;
+const EASE = 5; // a look at the traffic is followed by a pause of so many times its own length
 const PERCENTILES_EVERY = 5000;
 
 export const status = signal<Status | null>(null);
@@ -80,8 +81,9 @@ async function time(): Promise<void> {
 }
 
 async function measuring(): Promise<void> {
+  const began = performance.now();
   await measure();
-  setTimeout(measuring, TRAFFIC_EVERY);
+  setTimeout(measuring, Math.max(TRAFFIC_EVERY, EASE * (performance.now() - began)));
 }
 
 /** Begin; called once. */

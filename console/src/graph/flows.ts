@@ -46,7 +46,10 @@ export class Meter {
 
   /** Take a look at the counters (`at` in seconds) and say what flowed in the last WINDOW seconds. */
   take(edges: readonly Edge[], at: number): Flow[] {
-    this.looks = this.looks.filter((look) => at - look.at <= WINDOW + 0.5);
+    // The last look stays however old it is: a rate over a longer time is better than none.
+    this.looks = this.looks.filter(
+      (look, i, all) => i === all.length - 1 || at - look.at <= WINDOW + 0.5,
+    );
     const first = this.looks[0];
     this.looks.push({ at, edges: new Map(edges.map((edge) => [edgeKey(edge), edge])) });
     return edges.map((edge) => {

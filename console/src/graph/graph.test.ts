@@ -92,6 +92,12 @@ describe("a meter", () => {
     expect(meter.take([edge({ requests: 60 })], 2 * WINDOW)[0]?.rate).toBe(0);
   });
 
+  it("takes the last look there is when looks are far apart", () => {
+    const meter = new Meter();
+    meter.take([edge({ requests: 0 })], 0);
+    expect(meter.take([edge({ requests: 60 })], 30)[0]?.rate).toBe(2);
+  });
+
   it("takes a counter that fell for one that began anew", () => {
     const meter = new Meter();
     meter.take([edge({ requests: 100 })], 0);

@@ -1,8 +1,8 @@
 // One object: its YAML with problems in the margin, and what each proxy says to it.
 import { ask } from "../data/ask";
-import { status } from "../data/live";
+import { proxies, status } from "../data/live";
 import type { Problem } from "../data/types";
-import { plural } from "../data/words";
+import { plural, span } from "../data/words";
 import { type Line, lineFor, linesOf, wordsOf } from "../data/yaml";
 import { useAsked } from "../parts/asked";
 import { Empty, Panel, Pill, ProxyLink, Since, Table } from "../parts/basics";
@@ -32,6 +32,7 @@ export function ObjectPage({ group, kind, namespace, name }: ObjectProps) {
   const problems = problemsBy(status.value?.problems ?? [])(data.row);
   const { tone, word } = standing(data.row, problems);
   const said = data.row.programmed;
+  const now = Date.now() / 1000;
   return (
     <>
       <div class="filters">
@@ -48,6 +49,11 @@ export function ObjectPage({ group, kind, namespace, name }: ObjectProps) {
         <span class="grow" />
         <code class="place">{data.row.place}</code>
       </div>
+      {said?.status === "False" && (
+        <p class="banner bad" role="status">
+          {`Set aside; what was served before is served on. Envoy says: ${said.message}`}
+        </p>
+      )}
       {problems.length > 0 && (
         <Panel title="Problems" note={plural(problems.length, "problem")} flush>
           <ul class="problems">
@@ -85,6 +91,11 @@ export function ObjectPage({ group, kind, namespace, name }: ObjectProps) {
                 ),
               },
               {
+                name: "Last answer",
+                number: true,
+                cell: (row) => `${span(now - answered(row))} ago`,
+              },
+              {
                 name: "Says",
                 cell: (row) => (
                   <Pill tone={row.acknowledged ? "good" : "warn"}>
@@ -99,6 +110,12 @@ export function ObjectPage({ group, kind, namespace, name }: ObjectProps) {
       <EventsPanel namespace={data.row.namespace} name={name} kind={kind} />
     </>
   );
+}
+
+/** When a proxy last acknowledged something; unix seconds. */
+function answered({ namespace, pod }: { namespace: string; pod: string }): number {
+  const row = proxies.value.find((each) => each.namespace === namespace && each.pod === pod);
+  return Math.max(...Object.values(row?.ackedAt ?? {}).map((at) => at ?? 0), 0);
 }
 
 interface YamlProps {

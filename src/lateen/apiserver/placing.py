@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from lateen.api.objects import Obj
@@ -24,11 +24,17 @@ _OURS = "lateen"
 def with_places(tree: Any, store: Objects) -> Any:
     """The tree, with a `place` in lateen's own metadata wherever the object came from a file."""
 
-    @lru_cache(maxsize=4096)
+    @cache
+    def named(kind: str) -> Mapping[tuple[str, str], Obj]:
+        return {(obj.key.namespace, obj.key.name): obj for obj in store.list(kind=kind)}
+
+    @cache
     def place_of(origin: str) -> str:
         found = _ORIGIN.match(origin)
-        obj = _named(store, found) if found else None
-        place = obj.origin(found["field"] or "").place if obj and found else None
+        if found is None:
+            return ""
+        obj = named(found["kind"]).get((found["namespace"] or "", found["name"].rstrip(",")))
+        place = obj.origin(found["field"] or "").place if obj else None
         return str(place) if place else ""
 
     def walk(value: Any) -> Any:
@@ -45,10 +51,3 @@ def with_places(tree: Any, store: Objects) -> Any:
                 return value
 
     return walk(tree)
-
-
-def _named(store: Objects, found: re.Match[str]) -> Obj | None:
-    for obj in store.list(kind=found["kind"], namespace=found["namespace"] or None):
-        if obj.key.name == found["name"].rstrip(","):
-            return obj
-    return None
