@@ -193,6 +193,7 @@ def test_300_nodes_and_1000_links_move_smoothly(browser: Browser) -> None:
             if view == "near by":
                 for _ in range(5):
                     page.get_by_role("button", name="Nearer").click()
+            page.wait_for_timeout(500)  # for the picture only: it is painted anew at rest
             tab.picture(f"graph-300-{view.replace(' ', '-')}")
             rate, work = dragged(page, session)
             print(f"{view}: {rate:.0f} frames a second, {work:.1f} ms of work for each")
