@@ -97,14 +97,14 @@ def _listener(name: str, port: int, reports: Reports) -> dict[str, Any]:
     host = pb.VirtualHost(name="x", domains=["*"], routes=[route])
     reporter = Reporter(proxy=plans.SIDECAR, telemetry=Telemetry(client=reports, server=reports))
     manager = http_manager(
-        HttpSite(side=Side.INBOUND),
+        HttpSite(side=Side.OUTBOUND),
         stat=name,
         table=RouteConfiguration(virtual_hosts=[host]),
-        watch=watch_of(reporter, inbound=True),
+        watch=watch_of(reporter, inbound=False),
     )
     return {
         "name": name,
-        "traffic_direction": "INBOUND",
+        "traffic_direction": "OUTBOUND",
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
         "filter_chains": [{"filters": [real.message_json(manager)]}],
     }
@@ -155,7 +155,7 @@ def test_a_request_without_a_trace_begins_one(site: Site) -> None:
     made = site.collector.span(**{"http.url": "http://web/begins"})
     assert (made.trace_id.hex(), made.span_id.hex(), flag) == (trace, span, "01")
     assert made.parent_span_id == b""
-    assert made.kind == made.SPAN_KIND_SERVER
+    assert made.kind == made.SPAN_KIND_CLIENT
     assert site.collector.services[made.span_id] == "web.shop"
     said = texts(made.attributes)
     assert said["istio.canonical_service"] == "web"

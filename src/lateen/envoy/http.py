@@ -79,7 +79,9 @@ def http_manager(
         stream_idle_timeout=ZERO,
         upgrade_configs=[_Manager.UpgradeConfig(upgrade_type="websocket")],
         tracing=tracing,
-        early_header_mutation_extensions=[reads_traces(edge=edge)] if site.tells_b3 else [],
+        early_header_mutation_extensions=[reads_traces(edge=edge)]
+        if site.tells_b3 and not inbound
+        else [],
     )
     if isinstance(table, str):
         manager.rds.CopyFrom(pb.Rds(route_config_name=table, config_source=ads()))

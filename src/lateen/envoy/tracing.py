@@ -5,7 +5,8 @@ Before: ir/telemetry.py, watch.py  After: http.py, filters/b3.py
 
 Envoy's OpenTelemetry tracer knows W3C's `traceparent` alone. So a B3 trace that comes is written as one
 before the tracer looks, and the trace that goes on is told in B3, too (filters/b3.py). Between proxies the
-first one's decision holds; Envoy by itself would have each draw lots again.
+first one's decision holds; Envoy by itself would have each draw lots again. A sidecar's inbound side needs
+none of it: the proxy that calls it has told it both, in traceparent and in the request's id.
 """
 
 from __future__ import annotations
