@@ -130,3 +130,53 @@ envoy_lateen_policy_decisions_total{reporter="source",policy="rbac_access_denied
         ("ns[a]-policy[b]-rule[0]", "asked"),
     ]
     assert [s.value for s in family.samples if dict(s.labels)["result"] == "denied"] == [3]  # 2 + 1
+
+
+def standard(page: str) -> dict[str, str]:
+    """The labels of a page's only sample."""
+    (family,) = istio_families(parse_families(page), lambda _: {}, {})
+    (sample,) = family.samples
+    return dict(sample.labels)
+
+
+def test_labels_that_follow_from_others_are_added() -> None:
+    labels = standard(
+        'envoy_istio_requests_total{reporter="source",source_workload="web",source_app="-",'
+        'destination_workload="api-v2",destination_app="api",destination_version="v2",'
+        'destination_service="api.shop.svc.cluster.local"} 1'
+    )
+    assert (labels["source_canonical_service"], labels["source_canonical_revision"]) == (
+        "web",
+        "latest",
+    )
+    assert (labels["destination_canonical_service"], labels["destination_canonical_revision"]) == (
+        "api",
+        "v2",
+    )
+    assert labels["destination_service_name"] == "api"
+    assert labels["destination_service_namespace"] == "shop"
+    assert (labels["source_cluster"], labels["destination_cluster"]) == ("Kubernetes", "Kubernetes")
+
+
+def test_a_host_outside_is_its_own_name_and_of_no_cluster() -> None:
+    labels = standard(
+        'envoy_istio_requests_total{reporter="source",source_workload="web",'
+        'destination_workload="-",destination_service="api.example.com"} 1'
+    )
+    assert labels["destination_service_name"] == "api.example.com"
+    assert labels["destination_cluster"] == "unknown"
+
+
+def test_labels_that_a_telemetry_removes_are_left_out_and_the_rest_added_up() -> None:
+    page = "".join(
+        f'envoy_istio_requests_total{{reporter="source",source_app="{app}",lateen_removed="source_app,'
+        f'source_canonical_service"}} 2\n'
+        for app in ("a", "b")
+    )
+    (family,) = istio_families(parse_families(page), lambda _: {}, {})
+    (sample,) = family.samples
+    assert sample.value == 4
+    assert (
+        not {"source_app", "source_canonical_service", "lateen_removed"}
+        & dict(sample.labels).keys()
+    )

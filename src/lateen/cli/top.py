@@ -125,7 +125,8 @@ def _values(
 
 
 def _share(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
+    # Each rate is carried on to the window's edges by itself, so that a part may seem more than all.
+    return min(part / whole, 1.0) if whole else 0.0
 
 
 def _number(value: float | None) -> float | None:

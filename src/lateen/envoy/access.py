@@ -18,6 +18,7 @@ from lateen.envoy.logs import request_logs
 from lateen.envoy.pb.envoy.config.accesslog.v3.accesslog_pb2 import (
     AccessLog,
     AccessLogFilter,
+    AndFilter,
     LogTypeFilter,
     MetadataFilter,
 )
@@ -149,6 +150,17 @@ def _decision(tags: Mapping[str, str]) -> Config.Counter:
     )
 
 
+def _at_end(line: AccessLog) -> AccessLog:
+    """Only once the connection has ended, besides what the line's own filter says."""
+    only = AccessLogFilter(log_type_filter=LogTypeFilter(types=[AccessLogType.TcpConnectionEnd]))
+    if line.HasField("filter"):
+        only = AccessLogFilter(and_filter=AndFilter(filters=[line.filter, only]))
+    made = AccessLog()
+    made.CopyFrom(line)
+    made.filter.CopyFrom(only)
+    return made
+
+
 def tcp_logs(watch: Watch, *, judged: bool = False) -> list[AccessLog]:
     """A line and Istio's TCP metrics for each connection; `judged`: where policies hold.
 
@@ -170,8 +182,9 @@ def tcp_logs(watch: Watch, *, judged: bool = False) -> list[AccessLog]:
     if judged:
         ended = "%CONNECTION_TERMINATION_DETAILS%"
         closed.counters.append(_decision({**tags, "policy": ended}))
+    lines = [_at_end(line) for line in request_logs(watch.reports.logs)]
     return [
-        *request_logs(watch.reports.logs),
+        *lines,
         _stats(opened, AccessLogType.TcpUpstreamConnected),
         _stats(closed, AccessLogType.TcpConnectionEnd),
     ]

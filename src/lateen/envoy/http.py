@@ -99,6 +99,10 @@ def _by_otlp(watch: Watch) -> bool:
     return bool(tracing and tracing.handed_on and not zipkin)
 
 
+# Each access log takes what it is for: lines and most figures the end of a connection.
+_WHEN_CONNECTED = tcp_proxy_pb2.TcpProxy.TcpAccessLogOptions(flush_access_log_on_connected=True)
+
+
 def tcp_proxy(
     *,
     stat: str,
@@ -121,6 +125,7 @@ def tcp_proxy(
     proxy = tcp_proxy_pb2.TcpProxy(
         stat_prefix=stat,
         access_log=tcp_logs(watch, judged=judged),
+        access_log_options=_WHEN_CONNECTED,
         idle_timeout=maybe_duration(idle_timeout),
         upstream_connect_mode=connect,
         max_early_data_bytes=early,

@@ -268,7 +268,8 @@ class Scraping:
     def _states(self) -> tuple[Shelf, int, Values]:
         shelf = self._history.shelf(STATES)
         labels = (("instance", "localhost"), ("job", STATES))
-        return shelf, self._now(), self._kept(shelf, state_families(self._objects()), labels)
+        values = self._kept(shelf, state_families(self._objects()), labels)
+        return shelf, self._now(), values + keep(self._history, shelf, [series("up", 1)], labels)
 
     def _now(self) -> int:
         return round(self._clock.now().timestamp() * 1000)
