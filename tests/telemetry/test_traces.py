@@ -154,6 +154,8 @@ def test_traces_are_found_by_what_one_span_of_them_is(store: SpanStore) -> None:
     assert store.operations("web") == [("work", "internal")]
     assert [each.id for each in store.trace(T1)] == ["a1" * 8, "b1" * 8]
     assert store.trace("none") == []
+    store.put([span(T1, "a1", at=10, service="gate", operation="again")])
+    assert [each.operation for each in store.trace(T1)] == ["again", "work"]
     assert store.calls(0, 100) == {("gate", "web"): 1}
 
 

@@ -91,6 +91,8 @@ def spans_of(
 
 def _span(span: pb.Span, service: str, source: str, pod: str, namespace: str) -> Span:
     tags = tags_of(span.attributes)
+    if source == PROXY:  # Envoy's way to say nothing
+        tags = {key: value for key, value in tags.items() if value not in ("", "-")}
     if source == PROXY and (found := _NODE.match(str(tags.get("node_id", "")))):
         pod, namespace = found["pod"], found["namespace"]
     start = span.start_time_unix_nano

@@ -19,20 +19,20 @@ import msgspec
 
 from lateen.telemetry.traces.spans import NANOS, Span
 
-SCHEMA = 1
+SCHEMA = 2
 MOST_SPANS_OF_A_TRACE = 5000
 MOST_TRACES = 1500  # that an answer has
 _LOOKED_AT = 20_000  # traces that a search goes through
 _TABLES = """
 CREATE TABLE spans (
   trace BLOB NOT NULL, id BLOB NOT NULL, parent BLOB NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL,
-  start INTEGER NOT NULL, duration INTEGER NOT NULL, error INTEGER NOT NULL, source TEXT NOT NULL, body BLOB NOT NULL,
-  PRIMARY KEY (trace, id, source)
-) WITHOUT ROWID;
+  start INTEGER NOT NULL, duration INTEGER NOT NULL, error INTEGER NOT NULL, source TEXT NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX spans_by_trace ON spans (trace);
 CREATE INDEX spans_by_start ON spans (start);
 CREATE INDEX spans_by_service ON spans (service, start);
 """
-_PUT = "INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT = "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class SpanStore:
         self._db.close()
 
     def put(self, spans: Iterable[Span]) -> None:
-        """Keep some spans, in one transaction; one that is there already is replaced."""
+        """Keep some spans, in one transaction; of one that comes twice the later one counts."""
         rows = [self._row(span) for span in spans]
         self._db.execute("BEGIN")
         self._db.executemany(_PUT, rows)
@@ -165,10 +165,12 @@ class SpanStore:
 
     def _of(self, key: bytes) -> list[Span]:
         rows = self._db.execute(
-            "SELECT body FROM spans WHERE trace = ? LIMIT ?", (key, MOST_SPANS_OF_A_TRACE)
+            "SELECT body FROM spans WHERE trace = ? ORDER BY rowid LIMIT ?",
+            (key, MOST_SPANS_OF_A_TRACE),
         )
         found = [self._decoder.decode(row[0]) for row in rows]
-        return sorted(found, key=lambda span: (span.start, span.id))
+        once = {(span.id, span.source): span for span in found}
+        return sorted(once.values(), key=lambda span: (span.start, span.id))
 
     def search(self, query: Query) -> list[list[Span]]:
         """The newest traces that have what is asked for."""
