@@ -320,8 +320,15 @@ def test_fix_of_windows_lines_keeps_them(analyze: Shell) -> None:
     path = Path("a.yaml")
     path.write_bytes(OLD.replace("\n", "\r\n").encode())
     analyze("a.yaml", "--fix")
-    got = path.read_bytes().decode()
-    assert got.replace("\r\n", "\n") == MENDED
+    assert path.read_bytes().decode() == MENDED.replace("\n", "\r\n")
+
+
+def test_fix_counts_characters_not_bytes(analyze: Shell) -> None:
+    before = "\ufeff# größer als 日本語 🚢\n"
+    path = Path("a.yaml")
+    path.write_text(before + OLD.replace("# five", "# fünf 🚢"), encoding="utf-8")
+    analyze("a.yaml", "--fix")
+    assert path.read_text(encoding="utf-8") == before + MENDED.replace("# five", "# fünf 🚢")
 
 
 def test_a_dry_run_shows_the_difference_and_writes_nothing(analyze: Shell) -> None:
@@ -338,3 +345,16 @@ def test_fix_leaves_a_file_alone_that_is_no_yaml(analyze: Shell) -> None:
     Path("a.yaml").write_text(text)
     analyze("a.yaml", "--fix")
     assert Path("a.yaml").read_text() == text
+
+
+def test_fix_finds_the_right_one_of_several(analyze: Shell) -> None:
+    item = (
+        "  - apiVersion: networking.istio.io/{version}\n    kind: DestinationRule\n"
+        "    metadata: {{name: {name}}}\n    spec: {{host: web}}\n"
+    )
+    head = "apiVersion: v1\nkind: List\nitems:\n"
+    good, bad = item.format(version="v1beta1", name="a"), item.format(version="v1alpha1", name="b")
+    Path("a.yaml").write_text(head + good + bad + good.replace("name: a", "name: c"))
+    analyze("a.yaml", "--fix")
+    mended = bad.replace("v1alpha1", "v1")
+    assert Path("a.yaml").read_text() == head + good + mended + good.replace("name: a", "name: c")

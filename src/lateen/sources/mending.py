@@ -16,6 +16,7 @@ import yaml
 from lateen.base.edit import Edit, Insert, Quote, Rename, Rewrite, Wrap
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MARK = "\ufeff"
 _BARE = re.compile(r"[A-Za-z0-9+._-]+")
 _STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[]+)')
 
@@ -43,6 +44,9 @@ def mended(text: str, wanted: Sequence[Wanted]) -> tuple[str, int]:
     An edit whose place is not found, or that meets another one, is left out. A text that is no YAML as a
     whole stays as it is.
     """
+    if text.startswith(_MARK):  # YAML does not count it
+        rest, count = mended(text.removeprefix(_MARK), wanted)
+        return _MARK + rest, count
     try:
         roots = [node for node in yaml.compose_all(text, _LOADER) if node is not None]
     except yaml.YAMLError:
@@ -50,8 +54,8 @@ def mended(text: str, wanted: Sequence[Wanted]) -> tuple[str, int]:
     objects = [each for root in roots for each in _objects(root)]
     cuts: list[_Cut] = []
     for each in wanted:
-        at = next((o for o in objects if _has_line(o, each.line)), None)
-        cut = _cut(text, at, each.edit) if at is not None else None
+        before = [o for o in objects if o.start_mark.line < each.line]
+        cut = _cut(text, before[-1], each.edit) if before else None
         if cut and not any((cut.start < c.end and c.start < cut.end) or cut == c for c in cuts):
             cuts.append(cut)
     for cut in sorted(cuts, reverse=True):
@@ -66,10 +70,6 @@ def _objects(root: Any) -> Iterator[Any]:
         yield from items[1].value
     else:
         yield root
-
-
-def _has_line(node: Any, line: int) -> bool:
-    return bool(node.start_mark.line + 1 <= line <= node.end_mark.line + 1)
 
 
 def _entry(node: Any, key: str) -> tuple[Any, Any] | None:
@@ -122,7 +122,7 @@ def _cut(text: str, root: Any, edit: Edit) -> _Cut | None:
             whole = f"{edit.key}: {{{edit.inner}: {written}}}"
             return _Cut(key.start_mark.index, value.end_mark.index, whole)
         case Insert():
-            return _insertion(value, edit)
+            return _insertion(value, edit, "\r\n" if "\r\n" in text else "\n")
 
 
 def _shadowed(root: Any, edit: Rename | Wrap) -> bool:
@@ -146,9 +146,9 @@ def _quoted(text: str, node: Any, *, off: bool) -> _Cut | None:
     return _Cut(start, end, f'"{written}"') if _BARE.fullmatch(written) else None
 
 
-def _insertion(node: Any, edit: Insert) -> _Cut | None:
+def _insertion(node: Any, edit: Insert, newline: str) -> _Cut | None:
     if not isinstance(node, yaml.MappingNode) or not node.value or _entry(node, edit.key):
         return None
     first = node.value[0][0].start_mark
-    after = ", " if node.flow_style else "\n" + " " * first.column
+    after = ", " if node.flow_style else newline + " " * first.column
     return _Cut(first.index, first.index, f"{edit.key}: {edit.value}{after}")
