@@ -22,7 +22,7 @@ from pathlib import Path
 LATEEN = Path(sys.executable).with_name("lateen")
 COUNT = 1_000  # VirtualServices, and as many policies
 HOSTS = 20  # Services they are for
-START_AIM, ANALYZE_AIM = 0.2, 1.0  # seconds
+START_AIM, ANALYZE_AIM, TEST_AIM = 0.2, 1.0, 1.0  # seconds
 
 SERVICE = """\
 apiVersion: v1
@@ -148,10 +148,10 @@ def first_word(command: list[str]) -> float:
     return taken
 
 
-def after_start(words: list[str]) -> float:
+def after_start(words: list[str], module: str = "lateen.cli.analyze") -> float:
     """Seconds of a command in a fresh process, from when all its modules are there."""
     code = (
-        "import sys, time; from lateen.cli.main import app; import lateen.cli.analyze, lateen.sources.files\n"
+        f"import sys, time; from lateen.cli.main import app; import {module}, lateen.sources.files\n"
         "sys.argv = ['lateen', *sys.argv[1:]]; start = time.perf_counter()\n"
         "try:\n    app()\n"
         "finally:\n    print(time.perf_counter() - start, file=sys.stderr)\n"
@@ -187,7 +187,60 @@ def measure_analyze(folder: Path, runs: int) -> Iterator[Figure]:
     yield Figure(name=f"{what}, start to end", seconds=whole)
 
 
-MEASURES: tuple[Callable[[Path, int], Iterator[Figure]], ...] = (measure_start, measure_analyze)
+MESH = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: app, image: app}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: svc-0, namespace: shop}
+spec:
+  hosts: [svc-0]
+  http:
+  - {match: [{uri: {prefix: /old}}], redirect: {uri: /new}}
+  - {match: [{headers: {x-user: {exact: jason}}}], route: [{destination: {host: svc-1}}]}
+  - route: [{destination: {host: svc-0}, weight: 90}, {destination: {host: svc-1}, weight: 10}]
+"""
+TEST = "- {{request: 'http://svc-0/{n}', headers: {{x-user: {who}}}, expect: {{status: 200, mtls: true}}}}"
+
+
+def measure_tests(folder: Path, runs: int) -> Iterator[Figure]:
+    """How long a thousand tests take that are played and not sent."""
+    services = (SERVICE.format(n=n) for n in range(HOSTS))
+    (folder / "mesh.yaml").write_text("---\n".join((MESH, *services)), encoding="utf-8")
+    tests = (TEST.format(n=n, who=("jason", "jane")[n % 2]) for n in range(COUNT))
+    text = "\n".join(("from: web.shop", "tests:", *tests))
+    (folder / "mesh.mesh-test.yaml").write_text(text, encoding="utf-8")
+    words = ["test", str(folder)]
+    what = f"`lateen test` of {COUNT:,} tests"
+    rest = tuple(after_start(words, "lateen.cli.trying") for _ in range(runs))
+    yield Figure(name=f"{what}, after start", seconds=rest, aim=TEST_AIM)
+    whole = tuple(timed([str(LATEEN), *words]) for _ in range(runs))
+    yield Figure(name=f"{what}, start to end", seconds=whole)
+
+
+def measure_files(folder: Path, runs: int) -> Iterator[Figure]:
+    """How soon the commands that follow requests on a small set of files say their first word."""
+    (folder / "mesh.yaml").write_text(
+        "---\n".join((MESH, SERVICE.format(n=0), SERVICE.format(n=1)))
+    )
+    for words in (
+        ["translate", str(folder), "--for", "web", "--part", "proxy"],
+        ["explain", "http://svc-0.shop/", "--from", "web", "-f", str(folder)],
+    ):
+        seconds = tuple(first_word([str(LATEEN), *words]) for _ in range(runs))
+        name = f"`lateen {words[0]}` on five objects, start to first output"
+        yield Figure(name=name, seconds=seconds, aim=START_AIM)
+
+
+MEASURES: tuple[Callable[[Path, int], Iterator[Figure]], ...] = (
+    measure_start,
+    measure_analyze,
+    measure_files,
+    measure_tests,
+)
 
 
 def main() -> None:

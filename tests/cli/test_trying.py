@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -170,6 +171,17 @@ def test_a_name_chooses(shop: Path) -> None:
 def test_a_file_that_is_wrong_fails(shop: Path, tests: str, words: str) -> None:
     (shop / "shop.mesh-test.yaml").write_text(tests)
     assert words in run(str(shop), status=1)
+
+
+def test_a_watch_plays_them_again(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changes(*paths: Path) -> Iterator[object]:
+        assert shop in paths
+        (shop / "shop.mesh-test.yaml").write_text(TESTS.replace("status: 403", "status: 200"))
+        yield {(2, "shop.mesh-test.yaml")}
+
+    monkeypatch.setattr("watchfiles.watch", changes)
+    said = run(str(shop), "--watch")
+    assert said.index("4 as expected (") < said.index("3 as expected, 1 not")
 
 
 def test_a_folder_without_tests_fails(tmp_path: Path) -> None:

@@ -58,6 +58,15 @@ def test_a_refusal_is_the_same_one(mesh: Mesh) -> None:
     assert "no ALLOW policy lets it in" in said["live"]["hops"][-1]["why"]
 
 
+def test_the_dump_of_a_running_proxy_says_the_same(mesh: Mesh, tmp_path: Path) -> None:
+    dump = tmp_path / "dump.json"
+    dump.write_text(mesh.lateen("proxy", "config", "web", "-n", "shop", "-o", "json").stdout)
+    url = f"http://api:{port_of(mesh, 'api')}/v1/x"
+    said = mesh.lateen("explain", url, "--dump", str(dump)).stdout
+    assert f"outbound|{port_of(mesh, 'api')}||api.shop.svc.cluster.local: 198.18." in said
+    assert "not read" not in said
+
+
 def test_both_stand_side_by_side(mesh: Mesh) -> None:
     said = mesh.lateen("explain", "http://x.example.com/old", "--live").stdout.splitlines()
     head = next(number for number, line in enumerate(said) if line.startswith("explained"))
