@@ -1,7 +1,7 @@
 // What all pages share: the mesh as it is, asked for again when it changes.
 import { computed, signal } from "@preact/signals";
 import { type Flow, flowKey, Meter } from "../graph/flows";
-import { percentiles } from "../graph/history";
+import { failingFrom, percentiles } from "../graph/history";
 import { ask, Fault } from "./ask";
 import type { Certificate, Overview, ProxyRow, Status, Traffic } from "./types";
 
@@ -61,12 +61,27 @@ async function measure(): Promise<void> {
   if (document.hidden) return;
   try {
     const traffic = await ask<Traffic>(`${API}/traffic`);
-    flows.value = meter
-      .take(traffic.edges, performance.now() / 1000)
-      .map((flow) => ({ ...flow, p95: slow.get(flowKey(flow)) ?? null }));
+    flows.value = meter.take(traffic.edges, performance.now() / 1000).map(completed);
   } catch {
     // The look at the mesh says what is wrong, in words.
   }
+}
+
+const earlier = new Map<string, number | null>(); // since when links fail, by their key
+
+/** A live flow with what only the history knows: its percentile, and since when it fails. */
+function completed(flow: Flow): Flow {
+  const key = flowKey(flow);
+  if (flow.failingSince === null) earlier.delete(key);
+  else if (!earlier.has(key)) {
+    earlier.set(key, null);
+    failingFrom(flow, Math.floor(Date.now() / 1000)).then(
+      (at) => earlier.has(key) && earlier.set(key, at),
+      () => {}, // without the observer: since this page has seen it
+    );
+  }
+  const since = earlier.get(key) ?? flow.failingSince;
+  return { ...flow, p95: slow.get(key) ?? null, failingSince: since };
 }
 
 let slow = new Map<string, number>();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Edge, Overview, OverviewPod, Service } from "../data/types";
 import { type Flow, Meter, WINDOW } from "./flows";
-import { flowsOf } from "./history";
+import { beginning, flowsOf } from "./history";
 import { treeOf } from "./layout";
 import { graphOf, healthOf, narrowed, OUTSIDE } from "./model";
 import { along, curve } from "./scene";
@@ -183,9 +183,39 @@ describe("the past", () => {
       destination_version: "v1",
     };
     const one = (value: number) => [{ labels, points: [[0, value] as [number, number]] }];
+    const lost = { ...labels, destination_workload: "unknown", destination_version: "unknown" };
+    const host = "reviews.shop.svc.cluster.local";
+    expect(
+      flowsOf({
+        rate: [{ labels: { ...lost, destination_service: host }, points: [[0, 1]] }],
+        errors: [],
+        tcp: [],
+        p95: [],
+        locked: [],
+      })[0]?.destination,
+    ).toBe(host);
+    expect(
+      flowsOf({ rate: [...one(4), ...one(4)], errors: [], tcp: [], p95: [], locked: [] })[0]?.rate,
+    ).toBe(8);
     expect(
       flowsOf({ rate: one(8), errors: one(2), tcp: [], p95: one(45), locked: one(8) }),
     ).toEqual([flow({ rate: 8, errors: 0.25, p95: 45 })]);
+  });
+});
+
+describe("since when something fails", () => {
+  it("is the beginning of the last unbroken run of failures", () => {
+    const points = (values: number[]) => values.map((v, i): [number, number] => [i * 30, v]);
+    expect(beginning(points([0, 1, 1]))).toBe(30);
+    expect(beginning(points([1, 0, 1, 2]))).toBe(60);
+    expect(beginning(points([1, 1, 0]))).toBeNull();
+    expect(beginning([])).toBeNull();
+    expect(
+      beginning([
+        [0, 1],
+        [600, 1],
+      ]),
+    ).toBe(600);
   });
 });
 
