@@ -215,12 +215,15 @@ def test_a_real_collector_reads_the_files_as_those_of_a_clusters_node(
 
         assert eventually(read)
     # The same lines came by OTLP, with what lateen had told of them.
-    told = [r for r in collected.records() if "working on /read" in r["body"]["stringValue"]]
-    assert {(r["pod"].partition("-")[0], r["severityText"]) for r in told} == {
-        ("front", "warn"),
-        ("back", "warn"),
-    }
-    assert len({r["traceId"] for r in told}) == 1
+
+    def told() -> bool:
+        found = [r for r in collected.records() if "on /read" in r["body"]["stringValue"]]
+        who = {(r["pod"].partition("-")[0], r["severityText"]) for r in found}
+        return (
+            who == {("front", "warn"), ("back", "warn")} and len({r["traceId"] for r in found}) == 1
+        )
+
+    assert eventually(told)
 
 
 def test_requests_are_seen_as_they_pass(traced: Mesh) -> None:
