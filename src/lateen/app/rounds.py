@@ -77,6 +77,7 @@ class Rounds:
 
     def step(self) -> None:
         """Go through the stages."""
+        only_moved = False
         if self.due:
             self.due = False
             latest, rules = self.planning.latest, self._moves.rules
@@ -84,13 +85,14 @@ class Rounds:
             short = services is not None and self._move(services)
             if not short or (rules and not self._reroute()):
                 self._plan()
+            only_moved = short and not rules
             self.ads.tell_grpc()
-        if planned := self.planning.latest:
+        if (planned := self.planning.latest) and not only_moved:
             expose(self.store, openings(planned), ports=self.ports(), closed=self.closed())
         self.running.step()
 
     def _move(self, services: frozenset[tuple[str, str]]) -> bool:
-        """Take the short way, if it leads there."""
+        """Take the short way, if it leads there: the doors for clients of the host stay as they are."""
         if not services:
             return True
         planned = self._moving.step(services, self._slices)
@@ -99,9 +101,6 @@ class Rounds:
         self.quarantine.moved(planned.resources)
         self._directory, others = moved_directory(self._directory, planned.world, services)
         self.running.put_moved(self._directory, others)
-        known = planned.world.services_in
-        if any(s.for_host and (ns, s.name) in services for ns, some in known.items() for s in some):
-            self._open(planned)
         return True
 
     def _reroute(self) -> bool:

@@ -44,11 +44,10 @@ def openings(planned: Planned) -> tuple[Opening, ...]:
         for plan in planned.plans.values()
         if plan.proxy.role is Role.GATEWAY
     }
-    services = (s for some in world.services_in.values() for s in some)
+    services = (s for some in world.services_in.values() for s in some if s.for_host)
     asked = [
         opening
         for service in sorted(services, key=lambda s: s.age)
-        if service.for_host
         for opening in _asked(world, service, listening)
     ]
     found: dict[tuple[int, bool], Opening] = {}
