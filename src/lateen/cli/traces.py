@@ -18,7 +18,7 @@ from lateen.base.errors import LateenError, NotFound
 from lateen.cli.finding import observer_of
 
 _BAR = 30  # columns
-_TOLD = ("http.status_code", "response_flags", "error", "upstream_cluster")
+_TOLD = ("http.status_code", "response_flags", "upstream_cluster")
 Json = Mapping[str, Any]
 
 
