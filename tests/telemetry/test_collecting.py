@@ -47,7 +47,9 @@ async def test_a_silent_proxy_is_down_and_the_rest_are_read() -> None:
         ("b", False, 0),
     ]
     page = await collector.metrics(Platform())
-    assert 'istio_requests_total{connection_security_policy="unknown",namespace="shop"' in page
+    [line] = [line for line in page.splitlines() if line.startswith("istio_requests_total{")]
+    assert 'connection_security_policy="unknown"' in line
+    assert 'namespace="shop",pod="a"' in line
 
 
 async def test_few_are_asked_at_once_and_askers_share_a_scrape() -> None:
