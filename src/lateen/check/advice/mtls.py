@@ -7,7 +7,7 @@ Before: check/advice/survey.py, check/advice/calls.py       After: check/advice/
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lateen.api.codes import (
     CLIENT_WITHOUT_PROXY,
@@ -25,31 +25,43 @@ from lateen.check.advice.survey import Pods, Survey
 from lateen.check.at import At
 from lateen.check.inventory import ROOT_NAMESPACE, Provided
 
+_OPEN = ("PERMISSIVE", "DISABLE")
 PLAIN = ("DISABLE", "SIMPLE", "MUTUAL")  # TLS settings of a client that are not the mesh's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A mode that a PeerAuthentication declares, and which."""
+    """A mode that a PeerAuthentication declares, and which; and whether some port is an exception."""
 
     mode: str
     policy: Obj
+    ports_differ: bool = False
+
+    @property
+    def strict(self) -> bool:
+        """Whether every port insists on mTLS."""
+        return self.mode == "STRICT" and not self.ports_differ
 
 
 def mode_of(pods: Pods, survey: Survey) -> Said | None:
     """What is declared for the pods: by their labels, by their namespace, or for the mesh; None for nothing."""
     found: list[tuple[int, Said]] = []
+    ports_differ = False
     for obj, policy in survey.of(PeerAuthentication):
         mode = policy.spec.mtls.mode if policy.spec.mtls else "UNSET"
         labels = policy.spec.selector.match_labels if policy.spec.selector else {}
         home = obj.key.namespace
-        if mode == "UNSET" or home not in (pods.namespace, ROOT_NAMESPACE):
+        if home not in (pods.namespace, ROOT_NAMESPACE):
             continue
         if labels and (home != pods.namespace or not labels.items() <= pods.labels.items()):
             continue
+        ports_differ |= any(m.mode in _OPEN for m in policy.spec.port_level_mtls.values())
         rank = 0 if labels else 1 if home == pods.namespace else 2
-        found.append((rank, Said(mode=mode, policy=obj)))
-    return min(found, key=lambda each: each[0])[1] if found else None
+        if mode != "UNSET":
+            found.append((rank, Said(mode=mode, policy=obj)))
+    if not found:
+        return None
+    return replace(min(found, key=lambda each: each[0])[1], ports_differ=ports_differ)
 
 
 def advise_on_mtls_of_clients(survey: Survey) -> Iterator[Problem]:
@@ -62,9 +74,7 @@ def advise_on_mtls_of_clients(survey: Survey) -> Iterator[Problem]:
         for tls, at in _settings(rule, At(obj).key("spec")):
             if tls.mode not in PLAIN:
                 continue
-            strict = next(
-                (s for p in pods if (s := mode_of(p, survey)) and s.mode == "STRICT"), None
-            )
+            strict = next((s for p in pods if (s := mode_of(p, survey)) and s.strict), None)
             here = at.key("tls", "mode")
             if strict:
                 words = (
@@ -72,12 +82,18 @@ def advise_on_mtls_of_clients(survey: Survey) -> Iterator[Problem]:
                     f" {strict.policy.key} has its pods insist on mTLS: every request is refused"
                 )
                 yield here.error(words, "mode: ISTIO_MUTUAL, or leave tls out", MTLS_CONFLICT)
-            elif pods and tls.mode == "DISABLE":
+            elif pods and tls.mode == "DISABLE" and not _takes_plaintext(pods, survey):
                 words = (
                     f"turns mTLS off towards {rule.spec.host}: nothing is encrypted, callers have no identity,"
                     " and pods that insist on mTLS (lateen's default) refuse"
                 )
                 yield here.warning(words, "mode: ISTIO_MUTUAL, or leave tls out", MTLS_TURNED_OFF)
+
+
+def _takes_plaintext(pods: Sequence[Pods], survey: Survey) -> bool:
+    """Whether somebody wrote down that these pods, or some port of theirs, take it: then it is meant."""
+    said = [mode_of(each, survey) for each in pods]
+    return any(s is not None and (s.mode == "DISABLE" or s.ports_differ) for s in said)
 
 
 def _spoken(tls: ClientTLSSettings) -> str:
@@ -144,4 +160,4 @@ def _strict(found: Provided, survey: Survey) -> Said | None:
     modes = (
         mode_of(p, survey) for p in survey.behind(found.service, found.namespace) if p.injected
     )
-    return next((said for said in modes if said and said.mode == "STRICT"), None)
+    return next((said for said in modes if said and said.strict), None)
