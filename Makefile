@@ -8,7 +8,7 @@ DEV_STAMP := .venv/.lateen-dev
 CONSOLE_STAMP := .venv/.lateen-console
 CONSOLE := $(shell find console -name node_modules -prune -o -type f -print)
 
-.PHONY: help setup demo smoke test e2e check bench bench-api bench-check bench-scale bench-hop soak fuzz soak-certificates format lock clean
+.PHONY: help setup demo smoke test e2e check bench bench-api bench-check bench-scale bench-hop bench-telemetry soak soak-telemetry fuzz soak-certificates format lock clean
 
 help:
 	@echo 'make demo    set up, build and run examples/polyglot, with a live view'
@@ -20,6 +20,8 @@ help:
 	@echo 'make bench-check  only those of the commands on files: analyze …'
 	@echo 'make bench-scale  only those of 1,000 services and 1,000 pretended proxies'
 	@echo 'make bench-hop    only what a hop through two proxies adds'
+	@echo 'make bench-telemetry  what telling of 1,000 requests a second costs, on against off'
+	@echo 'make soak-telemetry   whether anything grows in 20 minutes of it'
 	@echo 'make soak-certificates  five minutes of requests, certificates of ten seconds, a new root half way'
 	@echo 'make soak    change routes, pods and the control plane under load, and count what fails'
 	@echo 'make fuzz    100,000 hostile requests to the API'
@@ -82,6 +84,12 @@ bench-scale: setup
 
 bench-hop: $(DEV_STAMP)
 	$(BIN)/python -m tools.bench_hop
+
+bench-telemetry: $(DEV_STAMP)
+	$(BIN)/python -m tools.bench_telemetry
+
+soak-telemetry: $(DEV_STAMP)
+	$(BIN)/python -m tools.bench_telemetry --soak 20
 
 soak-certificates: $(DEV_STAMP)
 	$(BIN)/python -m tools.soak_certificates
