@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from lateen.cli.main import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("analyze.md", "diff.md", "explain.md", "test.md", "translate.md")
+PAGES = ("analyze.md", "diff.md", "explain.md", "properties.md", "test.md", "translate.md")
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _CUT = "…"
 

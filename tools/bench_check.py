@@ -22,7 +22,7 @@ from pathlib import Path
 LATEEN = Path(sys.executable).with_name("lateen")
 COUNT = 1_000  # VirtualServices, and as many policies
 HOSTS = 20  # Services they are for
-START_AIM, ANALYZE_AIM, TEST_AIM = 0.2, 1.0, 1.0  # seconds
+START_AIM, ANALYZE_AIM, TEST_AIM, DIFF_AIM = 0.2, 1.0, 1.0, 3.0  # seconds
 
 SERVICE = """\
 apiVersion: v1
@@ -235,11 +235,41 @@ def measure_files(folder: Path, runs: int) -> Iterator[Figure]:
         yield Figure(name=name, seconds=seconds, aim=START_AIM)
 
 
+def write_changed_set(folder: Path) -> None:
+    """The same set a line further down, with ten other weights and one other method."""
+    write_set(folder)
+    for name, every, before, after in (
+        ("routes.yaml", 100, ("weight: 90", "weight: 10"), ("weight: 80", "weight: 20")),
+        ("policies.yaml", COUNT, ("POST",), ("PUT",)),
+    ):
+        path = folder / name
+        documents = path.read_text(encoding="utf-8").split("---\n")
+        for number in range(0, COUNT, every):
+            for old, new in zip(before, after, strict=True):
+                documents[number] = documents[number].replace(old, new)
+        path.write_text("# moved\n" + "---\n".join(documents), encoding="utf-8")
+
+
+def measure_diff(folder: Path, runs: int) -> Iterator[Figure]:
+    """How long it takes to tell what traffic changes between two such sets."""
+    sides = [folder / "old", folder / "new"]
+    for side, write in zip(sides, (write_set, write_changed_set), strict=True):
+        side.mkdir()
+        write(side)
+    what = f"`lateen diff` of two sets of {COUNT:,} VirtualServices and {COUNT:,} policies"
+    words = ["diff", *map(str, sides), "-o", "json"]
+    rest = tuple(after_start(words, "lateen.cli.differing") for _ in range(runs))
+    whole = tuple(timed([str(LATEEN), *words]) for _ in range(runs))
+    yield Figure(name=f"{what}, after start", seconds=rest, aim=DIFF_AIM)
+    yield Figure(name=f"{what}, start to end", seconds=whole)
+
+
 MEASURES: tuple[Callable[[Path, int], Iterator[Figure]], ...] = (
     measure_start,
     measure_analyze,
     measure_files,
     measure_tests,
+    measure_diff,
 )
 
 

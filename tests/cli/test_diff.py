@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
+from lateen.api.objects import Obj
 from lateen.cli.differing import compare
 from lateen.cli.difftext import NO_CHANGES, as_markdown, as_text
 from lateen.cli.main import app
@@ -107,9 +111,9 @@ def test_markdown_is_a_comment_for_a_pull_request() -> None:
     assert "Push: " in text
 
 
-def test_revisions_of_a_repository_are_compared(
-    sides: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def repository(sides: tuple[Path, Path], tmp_path: Path) -> Path:
+    """A git repository with both sides in `deploy`, one after the other."""
     old, new = sides
     repository = tmp_path / "repository"
     deploy = repository / "deploy"
@@ -123,6 +127,12 @@ def test_revisions_of_a_repository_are_compared(
             (deploy / path.name).write_bytes(path.read_bytes())
         subprocess.run([*git, "add", "-A"], check=True)
         subprocess.run([*git, "commit", "-qm", folder.name], check=True)
+    return repository
+
+
+def test_revisions_of_a_repository_are_compared(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(repository)
     status, said = diff("HEAD~1:deploy", "deploy")
     assert status == 1
@@ -133,6 +143,44 @@ def test_revisions_of_a_repository_are_compared(
     status, said = diff("nobody:deploy", "deploy")
     assert status == 2
     assert "git knows no revision nobody" in said
+
+
+def test_the_workflow_of_docs_makes_a_comment_of_it(repository: Path) -> None:
+    workflow = yaml.safe_load((PAIRS.parents[2] / "docs/ci/lateen.yml").read_text())
+    steps = {step.get("name"): step for step in workflow["jobs"]["traffic"]["steps"]}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    given = {"PATH": path, "BASE": "HEAD~1", "MANIFESTS": "deploy"}
+    subprocess.run(
+        ["sh", "-e", "-c", steps["diff"]["run"]],
+        cwd=repository,
+        env={**os.environ, **given},
+        check=True,
+    )
+    assert "**90 % v1, 10 % v2**" in (repository / "traffic.md").read_text()
+
+
+def test_the_running_mesh_is_one_side(
+    sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its API tells has no places in files, and no less meaning."""
+    old, new = sides
+    objects = tuple(
+        obj
+        for obj in draft_from([str(old)]).objects
+        if not obj.meta.owner_references and obj.key.kind != "EndpointSlice"
+    )
+    asked: list[str] = []
+
+    def objects_of(name: str) -> tuple[Obj, ...]:
+        asked.append(name)
+        return objects
+
+    monkeypatch.setattr("lateen.cli.meshobjects.objects_of_mesh", objects_of)
+    assert diff("mesh:", old)[0] == 0
+    status, said = diff("mesh:other", new)
+    assert status == 1
+    assert "100 % v1 → 90 % v1, 10 % v2" in said
+    assert asked == ["default", "other"]
 
 
 def test_rules_without_workloads_are_told_of(tmp_path: Path) -> None:

@@ -72,6 +72,15 @@ def test_what_only_re2_writes_is_read_too(pattern: str, yes: str, no: str) -> No
     assert not automaton.matches(no)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [("[[:alpha:]]+", "abC", "a1"), (r"\pL\z", "a", "1"), (r"(?<n>a)\Q.\E", "a.", "ab")],
+)
+def test_the_walkers_read_what_only_re2_writes(pattern: str, yes: str, no: str) -> None:
+    assert matches(Regex(pattern), yes)
+    assert not matches(Regex(pattern), no)
+
+
 @pytest.mark.parametrize("pattern", [r"a\bb", "a^b", r"\p{Greek}", "(x{1000}){1000}"])
 def test_what_cannot_be_followed_is_said(pattern: str) -> None:
     with pytest.raises(NotRegular):

@@ -8,7 +8,6 @@ A matcher that is not known here raises NotModelled: a guess would be worse.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -24,6 +23,7 @@ from lateen.envoy.pb.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from lateen.envoy.pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from lateen.envoy.pb.envoy.type.matcher.v3.value_pb2 import ValueMatcher
 from lateen.explain.request import Request
+from lateen.explain.symbolic.automata import full_match
 from lateen.explain.tokens import claim_at
 
 
@@ -54,7 +54,7 @@ def text_holds(matcher: StringMatcher, text: str) -> bool:
         case "contains":
             return wanted in text
         case "safe_regex":
-            return re.fullmatch(wanted, text) is not None
+            return full_match(wanted, text)
     raise not_modelled("StringMatcher", which)
 
 
@@ -116,7 +116,7 @@ def _query_holds(matcher: QueryParameterMatcher, query: str) -> bool:
 def _path_holds(match: RouteMatch, path: str) -> bool:
     which = match.WhichOneof("path_specifier")
     if which == "safe_regex":
-        return re.fullmatch(match.safe_regex.regex, path) is not None
+        return full_match(match.safe_regex.regex, path)
     if which == "path_separated_prefix":
         wanted = match.path_separated_prefix
         return path == wanted or path.startswith(f"{wanted}/")

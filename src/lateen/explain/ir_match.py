@@ -6,11 +6,11 @@ Before: ir/match.py, request.py            After: walk_ir.py
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import assert_never
 
 from lateen.explain.request import Request
+from lateen.explain.symbolic.automata import full_match
 from lateen.explain.tokens import Claims, texts_of
 from lateen.ir.match import (
     Exact,
@@ -35,7 +35,7 @@ def matches(match: StringMatch, text: str) -> bool:
         case Suffix(wanted):
             return text.endswith(wanted)
         case Regex(wanted):
-            return re.fullmatch(wanted, text) is not None
+            return full_match(wanted, text)
         case Present():
             return True
     assert_never(match)

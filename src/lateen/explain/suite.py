@@ -134,6 +134,7 @@ def _faults(suite: Suite) -> list[tuple[str, str]]:
     """What the types let pass."""
     from lateen.base.errors import LateenError
     from lateen.explain.asking import ask_of
+    from lateen.explain.properties.forms import read_properties
 
     found: list[tuple[str, str]] = []
     for number, case in enumerate(suite.tests):
@@ -155,7 +156,7 @@ def _faults(suite: Suite) -> list[tuple[str, str]]:
                 found.append((f"{at}.expect.reaches.{word}", words))
         if case.claims is not None and case.token:
             found.append((at, "claims or token, not both"))
-    return found
+    return [*found, *read_properties(suite.properties)[1]]
 
 
 def split_request(text: str) -> tuple[str, str]:

@@ -9,17 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from lateen.api.codes import NOT_FOUND
+from lateen.api.codes import NOT_CARRIED_OUT, NOT_FOUND
 from lateen.api.objects import FieldPlaces, Obj
 from lateen.base.errors import LateenError
 from lateen.base.origin import Origin, Place
 from lateen.base.problem import Level, Problem
 from lateen.explain.asking import Ask, ask_of, encoded
+from lateen.explain.differing.meshes import Mesh as Whole
 from lateen.explain.expecting import differences
 from lateen.explain.journey import journey_from, journey_via
 from lateen.explain.mesh import Mesh, mesh_of
+from lateen.explain.properties.forms import read_properties
+from lateen.explain.properties.proving import check_property
+from lateen.explain.properties.verdicts import Refuted, Sampled, told
 from lateen.explain.steps import Part, Step
 from lateen.explain.suite import Case, Suite, read_suites, split_request
 from lateen.explain.ways import Journey, hops_of
@@ -82,6 +87,11 @@ class Rehearsal:
         _ = self.draft.plans  # all at once: what pods share is worked out once
         self._mesh = mesh_of(self.draft.world, self.draft.plan)
 
+    @cached_property
+    def whole(self) -> Whole:
+        """The mesh with all its plans."""
+        return Whole(world=self.draft.world, plans=self.draft.plans)
+
     def journey(self, ask: Ask, *, source: str = "", via: str = "", client: str = "") -> Journey:
         """The way of one request; raises NotFound for a workload that is not there."""
         world = self.draft.world
@@ -120,6 +130,7 @@ def rehearse(paths: Sequence[str], *, only: str = "", mesh: Rehearsal | None = N
                 meshes[key] = Rehearsal(draft=draft)
                 rules |= dict.fromkeys(rules_in(draft.objects))
                 watched |= dict.fromkeys(key[0])
+            results += _proved(suite, places, meshes[key], only, problems)
             for result in _played(suite, places, meshes[key], only):
                 results.append(result)
                 for origin in set(_met(result)):
@@ -188,6 +199,31 @@ def _played(suite: Suite, places: FieldPlaces, mesh: Rehearsal, only: str) -> It
             seconds=time.perf_counter() - started,
             journey=journey,
             case=case,
+        )
+
+
+def _proved(
+    suite: Suite, places: FieldPlaces, mesh: Rehearsal, only: str, problems: list[Problem]
+) -> Iterator[Result]:
+    """What becomes of the properties; one that is neither proved nor refuted is told of in `problems`."""
+    for number, wanted in enumerate(read_properties(suite.properties)[0]):
+        if only not in wanted.name:
+            continue
+        started = time.perf_counter()
+        place = places.of(f"properties[{number}]")
+        verdict = check_property(mesh.whole, wanted)
+        if isinstance(verdict, Sampled):
+            words = f"{wanted.name}: not refuted, but {'; '.join(told(verdict))}"
+            origin = Origin(field=f"properties[{number}]", place=place)
+            problems.append(
+                Problem(code=NOT_CARRIED_OUT, level=Level.WARNING, origin=origin, message=words)
+            )
+        yield Result(
+            file=places.file,
+            name=wanted.name,
+            place=place,
+            differences=told(verdict) if isinstance(verdict, Refuted) else (),
+            seconds=time.perf_counter() - started,
         )
 
 

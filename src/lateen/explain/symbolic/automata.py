@@ -9,9 +9,19 @@ seen as three characters or as the one it stands for.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-from lateen.explain.symbolic.regexes import Chars, Choice, Node, Sequence, Star
+from lateen.explain.symbolic.regexes import (
+    Chars,
+    Choice,
+    Node,
+    NotRegular,
+    Sequence,
+    Star,
+    parse,
+)
 
 DEAD = 0  # the state from which nothing is accepted any more
 
@@ -166,3 +176,26 @@ class Automaton:
             reached = frozenset(to for place in places for mask, to in ways[place] if mask & bit)
             known = self._sets[key] = self._graph.reach(reached)
         return known
+
+
+def full_match(pattern: str, text: str) -> bool:
+    """Whether an RE2 expression matches a whole text.
+
+    Python's own expressions do where they mean the same. Raises re.error for what neither they nor an
+    automaton can follow.
+    """
+    if _ONLY_RE2.search(pattern) and text.isascii():
+        try:
+            return _automaton(pattern).matches(text)
+        except NotRegular:
+            pass
+    return re.fullmatch(pattern, text) is not None
+
+
+# What Python refuses, or reads as something else: [[:alpha:]], \pL, \z, \Q…\E, \C, (?<name>…), (?U), \x{41}.
+_ONLY_RE2 = re.compile(r"\[:\^?\w+:\]|\\(?:[pPzQC]|x\{)|\(\?<\w|\(\?[ims]*U|\(\?[imsU]*-")
+
+
+@lru_cache(maxsize=1024)
+def _automaton(pattern: str) -> Automaton:
+    return Automaton(parse(pattern))
