@@ -69,8 +69,10 @@ class Facet:
         if other is not None and (self.parts or other.parts):
             own = [part for part in self.parts if part not in other.parts]
             return ", ".join(own) or ("default" if self.parts else self.said)
-        alike = other is not None and other.said == self.said
-        return self.longer or self.said if alike else self.said
+        if other is None or other.said != self.said:
+            return self.said
+        said = self.longer or self.said
+        return said if other.longer != self.longer else f"{said}, otherwise set"
 
 
 NOTHING = Facet(name="answer", area=Area.ROUTING, said="404: no route", does="404")
@@ -119,7 +121,7 @@ class Known:
         """The backend and who is behind it, in words."""
         behind = self.behind(backend)
         if isinstance(behind, frozenset):
-            names = sorted({f"{name}" for _, name, *_ in behind})
+            names = sorted({f"{name}:{port}" for _, name, port, *_ in behind})
             return f"{_label(backend, at)} ({', '.join(names) or 'no pods'})"
         return _label(backend, at)
 
@@ -261,7 +263,7 @@ def _settings(name: str, value: Limits | Ejection | None, defaults: Limits | Non
 
 
 def _plain(name: str, area: Area, said: str, does: Hashable) -> Facet:
-    return Facet(name=name, area=area, said=said, does=does, longer=f"{said} (otherwise set)")
+    return Facet(name=name, area=area, said=said, does=does)
 
 
 def _redirect(action: Redirect) -> str:

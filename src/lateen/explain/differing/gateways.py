@@ -76,14 +76,15 @@ class Gateways:
             return
         plans = (self.old, self.new)
         doors = tuple(Door(authorization=p.authorization, mtls=Mtls.PERMISSIVE) for p in plans)
-        space = self._space(doors)
-        self.doubts.update(dict.fromkeys(space.doubts))
-        for change in met(space, (doors[0], doors[1]), plans):
-            outside = any(source.startswith(OUTSIDE) for source in change.sources)
-            area = Area.EXPOSURE if outside else Area.ACCESS
-            yield replace(change, area=area, targets=("every host it serves",))
+        for port in sorted({port.port for plan in plans for port in plan.gateway}):
+            space = self._space(doors, port)
+            self.doubts.update(dict.fromkeys(space.doubts))
+            for change in met(space, (doors[0], doors[1]), plans):
+                outside = any(source.startswith(OUTSIDE) for source in change.sources)
+                area = Area.EXPOSURE if outside else Area.ACCESS
+                yield replace(change, area=area, targets=(f"every host on port {port}",))
 
-    def _space(self, doors: Sequence[Door]) -> Space:
+    def _space(self, doors: Sequence[Door], port: int) -> Space:
         reads = [door.hop.reads for door in doors]
         wants = Wants(reads=min(reads, key=tuple(Paths).index))
         for door in doors:
@@ -104,7 +105,7 @@ class Gateways:
         inside = [*self.known, *(each for each in found if each.identity)]
         return wants.space(
             way=Way.GATEWAY,
-            port=next((p.port for p in self.new.gateway), 80),
+            port=port,
             callers=[*outside, *(inside if _asks_clients(self.new) else ())],
             hosts=ANY_HOST,
             further=reads,

@@ -22,7 +22,7 @@ from lateen.explain.symbolic.space import CALLER, Space
 from lateen.explain.symbolic.wants import ANY_HOST, Wants
 from lateen.explain.walk_ir import walk_ir
 from lateen.ir.plan import Inbound, Mtls, ProxyPlan, Speech
-from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization, Paths
+from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization, Paths, PortCondition
 
 _PASSES = (Decision.ALLOWED, Decision.ASKED)
 
@@ -84,16 +84,29 @@ class Inward:
         """Every difference at the ports it had and has."""
         if self.old and self.new and bare(self.old.inbound) == bare(self.new.inbound):
             return
-        for port in sorted({*_ports(self.old), *_ports(self.new)}):
+        told: set[tuple[object, ...]] = set()
+        for port in (*sorted({*_ports(self.old), *_ports(self.new)}), _OTHERS):
             old, new = door_of(self.old, port), door_of(self.new, port)
-            if bare_door(old) != bare_door(new):
-                yield from self._port(port, old, new)
+            if bare_door(old) == bare_door(new):
+                continue
+            for change in self._port(port, old, new):
+                said_so = (
+                    change.area,
+                    change.sources,
+                    change.requests,
+                    change.before,
+                    change.after,
+                )
+                if port != _OTHERS or said_so not in told:
+                    yield change
+                told.add(said_so)
 
     def _port(self, port: int, old: Door, new: Door) -> Iterator[Change]:
         space = self._space(port, old, new)
         self.doubts.update(dict.fromkeys(space.doubts))
+        at = f"{self.target}:{port}" if port != _OTHERS else f"{self.target} at other ports"
         for change in met(space, (old, new), (self.old, self.new)):
-            yield replace(change, targets=(f"{self.target}:{port}",))
+            yield replace(change, targets=(at,))
 
     def _space(self, port: int, old: Door, new: Door) -> Space:
         levels = tuple(Paths)
@@ -201,5 +214,21 @@ def bare_door(door: Door) -> object:
     return bare(door)
 
 
-def _ports(plan: ProxyPlan | None) -> tuple[int, ...]:
-    return tuple(port.port for port in plan.inbound.ports) if plan and plan.inbound else ()
+_OTHERS = 65535  # stands for every port that nothing declares and no rule names
+
+
+def _ports(plan: ProxyPlan | None) -> Iterator[int]:
+    """The ports that are declared, and those that a rule names."""
+    if plan is None or plan.inbound is None:
+        return
+    yield from (port.port for port in plan.inbound.ports)
+    yield from ports_named(plan.inbound.authorization)
+
+
+def ports_named(authorization: Authorization) -> Iterator[int]:
+    """The ports that policies tell apart."""
+    for policy in authorization.policies:
+        for clause in policy.clauses:
+            for condition in clause.conditions:
+                if isinstance(condition, PortCondition):
+                    yield from (*condition.any_of, *condition.none_of)

@@ -25,7 +25,7 @@ from lateen.explain.urls import best_domain
 from lateen.ir.match import ANY_REQUEST
 from lateen.ir.plan import HttpOut, ProxyPlan, SniffOut
 from lateen.ir.policy import Paths
-from lateen.ir.routes import Elsewhere, Forward, Route, RouteTable, VirtualHost
+from lateen.ir.routes import Elsewhere, Forward, Redirect, Route, RouteTable, VirtualHost
 
 OTHERS = "every other host"
 
@@ -100,7 +100,7 @@ class Outward:
         for domain in {**old.domains, **new.domains}:
             if not host and _is_address(domain):
                 continue
-            before, after = old.host(domain), new.host(domain)
+            before, after = old.host(domain, way, tls), new.host(domain, way, tls)
             pairs.setdefault((id(before), id(after)), (before, after, []))[2].append(domain)
         for before, after, domains in pairs.values():
             if not self._same(before, after):
@@ -110,7 +110,7 @@ class Outward:
         """Whether nothing can differ: equal rules, to backends that are equal."""
         if before.routes is not after.routes and bare(before.routes) != bare(after.routes):
             return False
-        if before.require_tls != after.require_tls:
+        if self.old.hop != self.new.hop:
             return False
         actions = [r.action for r in before.routes if isinstance(r.action, Forward)]
         backends = {split.backend for action in actions for split in action.splits}
@@ -291,11 +291,21 @@ class _Hosts:
         self.domains = {domain: host for host in hosts for domain in host.domains}
         self._wild = [domain for domain in self.domains if "*" in domain]
         self._unclaimed = side.unclaimed()
+        self._redirecting: dict[int, VirtualHost] = {}
 
-    def host(self, domain: str) -> VirtualHost:
-        """The virtual host that takes requests for a domain."""
+    def host(self, domain: str, way: Way, tls: bool) -> VirtualHost:
+        """The virtual host that takes requests for a domain, as they meet it."""
         own = self.domains.get(domain)
-        if own:
-            return own
-        best = best_domain(self._wild, authority_for(domain))
-        return self.domains[best] if best else self._unclaimed
+        if own is None:
+            best = best_domain(self._wild, authority_for(domain))
+            own = self.domains[best] if best else self._unclaimed
+        if own.require_tls and not (way is Way.GATEWAY and tls):
+            return self._redirecting.setdefault(id(own), redirecting(own))
+        return own
+
+
+def redirecting(host: VirtualHost) -> VirtualHost:
+    """A virtual host that sends everybody to https, with the one rule that says so."""
+    away = Redirect(scheme="https")
+    route = Route(name="", match=ANY_REQUEST, action=away, origin=host.origin)
+    return replace(host, routes=(route,))

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from lateen.explain.differing.effects import Known
 from lateen.explain.differing.meshes import Mesh, Party
-from lateen.explain.differing.outward import authority_for
+from lateen.explain.differing.outward import authority_for, redirecting
 from lateen.explain.symbolic.hops import Hop
 from lateen.ir.backends import BackendId, MeshMtls
 from lateen.ir.match import Exact, Prefix, Regex
@@ -213,7 +213,11 @@ def hosts_of(table: Table) -> Iterator[tuple[str, VirtualHost]]:
     """Each virtual host with the name it is asked for by."""
     for host in table.table.hosts:
         names = sorted(host.domains, key=lambda d: (d.endswith(".svc.cluster.local"), d))
-        yield authority_for(table.alone or _asked_by(names)), host
+        redirects = host.require_tls and not table.tls
+        yield (
+            authority_for(table.alone or _asked_by(names)),
+            redirecting(host) if redirects else host,
+        )
 
 
 def _asked_by(domains: list[str]) -> str:
