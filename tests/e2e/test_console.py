@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.browsing import Console, chromium, console
-from tests.e2e.harness import Mesh
+from tests.e2e.harness import Mesh, eventually
 
 SOON = 5.0  # seconds after which a fault is to be seen
 VIRTUAL_SERVICES = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices"
@@ -78,6 +78,14 @@ def link_to(page: Page, workload: str) -> Locator:
     return page.locator("tbody tr").filter(has_text=f"web.shop{workload}.shop")
 
 
+def was_there(tab: Console, workload: str) -> bool:
+    """Whether the graph of some seconds ago, out of the kept history, has the link."""
+    page = tab.go(f"graph?as=table&at={int(time.time()) - 3}")
+    expect(page.get_by_role("group", name="Time travel")).to_contain_text("ago")
+    page.wait_for_timeout(1000)  # the answer comes; if not, it is asked again of a later moment
+    return link_to(page, workload).filter(has_text="good").count() == 1
+
+
 def test_every_page_shows_the_running_mesh(mesh: Mesh, tab: Console) -> None:
     mesh.get("/")
     pod = mesh.pods("web-")[0]["name"]
@@ -127,6 +135,7 @@ def test_a_canary_is_seen_to_move(mesh: Mesh, tab: Console) -> None:
             chart = page.get_by_role("img", name=re.compile("Requests a second: now .*200 [1-9]"))
             expect(chart).to_be_visible(timeout=PATIENCE)
             tab.picture("mesh-canary")
+            assert eventually(lambda: was_there(tab, "canary-v2"))
 
 
 def test_a_fault_is_on_the_graph_within_seconds(mesh: Mesh, tab: Console) -> None:
