@@ -182,7 +182,7 @@ print(json.dumps(found))
                 assert (status, json.loads(text)["name"]) == (200, "other"), (
                     "the app itself answers"
                 )
-            case "15021" | "15090":
+            case "15020" | "15021" | "15090":
                 assert (status, text) == (404, ""), asked
             case "15001" | "15006":
                 assert status == 0, (asked, text)
