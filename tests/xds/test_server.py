@@ -251,6 +251,36 @@ def test_a_refreshed_secret_is_sent(tmp_path: Path) -> None:
     serve(tmp_path, scenario, secrets)
 
 
+class Starting(Turning):
+    """A source that does not know the proxy before it is planned for."""
+
+    known = False
+
+    def still_good(self, node_id: str, name: str, version: str) -> bool:
+        return self.known and version == "kept"
+
+
+def test_what_a_proxy_holds_is_judged_when_it_is_known_what_it_should_have(tmp_path: Path) -> None:
+    secrets = Starting()
+
+    async def scenario(server: Server) -> None:
+        proxy = await server.proxy("web")
+        await proxy.says(SDS, "default", initial_resource_versions={"default": "kept"})
+        await proxy.says(CDS)
+        async with asyncio.timeout(5):
+            while server.ads.ledger.state("web") is None:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # its requests are there before the first plan is
+        secrets.known = True
+        server.ads.put("web", snapshot(cds="a"))
+        assert await proxy.hears() == "Cluster +a"
+        state = server.ads.ledger.state("web")
+        assert state
+        assert {t.type.short: t.sent for t in state.types}["SDS"] == 0
+
+    serve(tmp_path, scenario, secrets)
+
+
 def test_the_socket_is_private_and_goes_away(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = Server(tmp_path, NoSecrets())

@@ -56,6 +56,7 @@ class Session:
         self._inbox: deque[DeltaRequest] = deque()
         self._assumed: deque[DeltaRequest] = deque()  # answers to what could not be said
         self._snapshot: Resources | None = None
+        self._begun = False  # whether there has been a snapshot
         self._stale: set[str] = set()
         self._fired: int | None = None
         self._timer: Timer | None = None
@@ -134,7 +135,10 @@ class Session:
         """Feed the state machine one input; None when there is none."""
         if self._snapshot is not None:
             snapshot, self._snapshot = self._snapshot, None
+            self._begun = True
             return self._stream.on_snapshot(snapshot)
+        if not self._begun:  # whether what a proxy holds is still good is not known yet
+            return None
         if self._assumed:
             return self._stream.on_request(self._assumed.popleft())
         if self._inbox:
