@@ -119,9 +119,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def refused(mesh: Mesh) -> dict[str, dict[str, Any]]:
-    """The problems LAT0100 by object."""
+    """The problems LAT0100 by object, but for since when they are known."""
     return {
-        f"{problem['kind']} {problem['namespace']}/{problem['name']}": problem
+        f"{problem['kind']} {problem['namespace']}/{problem['name']}": {**problem, "since": 0}
         for problem in mesh.status()["problems"]
         if problem["code"] == "LAT0100"
     }

@@ -264,12 +264,13 @@ def test_what_a_proxy_holds_is_judged_when_it_is_known_what_it_should_have(tmp_p
     secrets = Starting()
 
     async def scenario(server: Server) -> None:
+        here = asyncio.Event()
+        server.ads.ledger.listen(lambda _: here.set())
         proxy = await server.proxy("web")
         await proxy.says(SDS, "default", initial_resource_versions={"default": "kept"})
         await proxy.says(CDS)
         async with asyncio.timeout(5):
-            while server.ads.ledger.state("web") is None:
-                await asyncio.sleep(0.01)
+            await here.wait()
         await asyncio.sleep(0.05)  # its requests are there before the first plan is
         secrets.known = True
         server.ads.put("web", snapshot(cds="a"))
