@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,18 @@ def test_a_file_of_tests_runs_through_real_envoys(mesh: Mesh, tmp_path: Path) ->
     wrong = tests.replace("reaches: api, status: 200", "reaches: api, status: 503")
     (tmp_path / "shop.mesh-test.yaml").write_text(wrong)
     assert mesh.lateen("test", str(tmp_path), "--live", check=False).returncode == 1
+
+
+def test_files_are_compared_with_the_running_mesh(mesh: Mesh, tmp_path: Path) -> None:
+    done = mesh.lateen("diff", "mesh:", str(mesh.folder), check=False)
+    assert (done.returncode, done.stdout.partition("\n")[0]) == (0, "no traffic changes"), done
+    changed = tmp_path / "changed"
+    shutil.copytree(mesh.folder, changed)
+    rules = changed / "istio" / "rules.yaml"
+    before = rules.read_text()
+    rules.write_text(before.replace('methods: ["GET"]', 'methods: ["GET", "PUT"]'))
+    assert rules.read_text() != before
+    told = json.loads(mesh.lateen("diff", "mesh:", str(changed), "-o", "json", check=False).stdout)
+    (change,) = told["changes"]
+    assert (change["area"], change["after"], change["opens"]) == ("access", "allowed", True)
+    assert change["requests"][0].startswith("PUT")

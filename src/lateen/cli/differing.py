@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from lateen.api.objects import Obj
 from lateen.base.errors import LateenError
 from lateen.base.problem import Level
 from lateen.cli.difftext import as_json, as_markdown, as_text
@@ -30,11 +31,15 @@ RUNNING = "mesh:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What is asked for. A side is a path, `REVISION:PATH`, or `mesh:NAME`; `form` text, json or markdown."""
+    """What is asked for. A side is a path, `REVISION:PATH`, or `mesh:NAME`; `form` text, json or markdown.
+
+    `mesh` is the running mesh that is meant by `mesh:` alone.
+    """
 
     old: tuple[str, ...]
     new: tuple[str, ...]
     namespace: str = "default"
+    mesh: str = "default"
     form: str = "text"
     exit_zero: bool = False
     with_push: bool = True
@@ -46,12 +51,14 @@ def run_diff(asked: Comparison) -> int:
     with tempfile.TemporaryDirectory(prefix="lateen-diff-") as folder:
         names: dict[str, str] = {}
         try:
-            old = _side(asked.old, asked.namespace, Path(folder) / "old", names)
-            new = _side(asked.new, asked.namespace, Path(folder) / "new", names)
+            old = _side(asked, asked.old, Path(folder) / "old", names)
+            new = _side(asked, asked.new, Path(folder) / "new", names)
         except LateenError as fault:
             print(f"lateen diff: {fault}", file=sys.stderr)
             return 2
-        found = compare(old, new, with_push=asked.with_push)
+        # A running mesh has given its Services addresses of its own: what it would be sent cannot be told.
+        running = any(side.startswith(RUNNING) for side in (*asked.old, *asked.new))
+        found = compare(old, new, with_push=asked.with_push and not running)
     found = replace(found, changes=tuple(_renamed(change, names) for change in found.changes))
     match asked.form:
         case "json":
@@ -77,14 +84,15 @@ def compare(old: Draft, new: Draft, *, with_push: bool = True) -> Difference:
 _NO_PODS = "no workload stands in either: rules without the pods they are for do nothing; give the manifests of the workloads, too"
 
 
-def _side(operands: Sequence[str], namespace: str, folder: Path, names: dict[str, str]) -> Draft:
+def _side(asked: Comparison, operands: Sequence[str], folder: Path, names: dict[str, str]) -> Draft:
     """The draft of one side; `names` learns what to call a folder that files were put into."""
     paths: list[str] = []
     for operand in operands:
         if operand.startswith(RUNNING) and not Path(operand).exists():
             from lateen.cli.meshobjects import objects_of_mesh
 
-            return draft_of_objects(objects_of_mesh(operand.removeprefix(RUNNING) or "default"))
+            there = objects_of_mesh(operand.removeprefix(RUNNING) or asked.mesh)
+            return draft_of_objects([obj for obj in there if not _is_own(obj)])
         revision, mark, path = operand.partition(":")
         if not mark or Path(operand).exists():
             paths.append(operand)
@@ -92,7 +100,7 @@ def _side(operands: Sequence[str], namespace: str, folder: Path, names: dict[str
         folder.mkdir(exist_ok=True)
         paths += check_out(revision, [path or "."], folder)
         names[f"{folder}/"] = f"{revision}:"
-    draft = draft_from(paths, stdin=sys.stdin, namespace=namespace)
+    draft = draft_from(paths, stdin=sys.stdin, namespace=asked.namespace)
     for problem in draft.problems if draft.refused else ():
         if problem.level is Level.ERROR:
             print(_told(str(problem), names), file=sys.stderr)
@@ -100,6 +108,11 @@ def _side(operands: Sequence[str], namespace: str, folder: Path, names: dict[str
         said = "; ".join(problem.message for problem in draft.problems)
         raise LateenError(said or f"there is nothing to read in {', '.join(operands)}")
     return draft
+
+
+def _is_own(obj: Obj) -> bool:
+    """Whether a running mesh has it without being given it: the Service of its own API."""
+    return (obj.key.namespace, obj.key.name) == ("default", "kubernetes")
 
 
 def _renamed(change: Change, names: dict[str, str]) -> Change:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from lateen.cli.options import Namespace, examples
+from lateen.cli.options import Name, Namespace, examples
 
 commands = typer.Typer()
 
@@ -62,6 +62,7 @@ def diff(
         bool, typer.Option("--no-push", help="Do not work out what proxies would be sent.")
     ] = False,
     namespace: Namespace = "default",
+    name: Name = "default",
 ) -> None:
     """Say what requests would meet that they do not meet now; of rewritten rules that mean the same, nothing.
 
@@ -83,6 +84,7 @@ def diff(
         old=(*old, *(beside or ())),
         new=(*new, *(beside or ())),
         namespace=namespace,
+        mesh=name,
         form=output.value,
         exit_zero=exit_zero,
         with_push=not no_push,
