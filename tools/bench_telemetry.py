@@ -170,7 +170,7 @@ def telling(mesh: Mesh, name: str) -> Iterator[None]:
 def soak(mesh: Mesh, rate: int, minutes: float) -> int:
     """Load without a pause; memory and disk as they go. The exit status is 1 where something keeps growing."""
     rows: list[dict[str, float]] = []
-    began, piece = time.monotonic(), min(30.0, minutes * 10)
+    began, piece = time.monotonic(), min(15.0, minutes * 10)
     while time.monotonic() - began < minutes * 60:
         drive(mesh, rate, piece)
         row = {name: sum(memory(pid)[1] for pid in pids) for name, pids in processes(mesh).items()}

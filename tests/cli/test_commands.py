@@ -128,7 +128,16 @@ def test_status_is_a_table_or_json_and_ends_with_0_when_all_is_well(
     shown = lateen("status", "-o", "json")
     assert shown.status == 0
     assert shown.json["phase"] == "ready"
-    assert {"name", "phase", "pods", "urls", "problems", "refused", "console"} <= shown.json.keys()
+    assert {
+        "name",
+        "phase",
+        "pods",
+        "urls",
+        "gateways",
+        "problems",
+        "refused",
+        "console",
+    } <= shown.json.keys()
 
 
 def test_up_on_a_running_mesh_applies_the_difference(lateen: Shell, running: Path) -> None:

@@ -21,7 +21,7 @@ from tests.e2e.harness import Mesh, eventually
 
 FOLDER = Path(__file__).parent / "figures"
 GOOD, MISSING, FAILED, POSTED, BODY = 60, 10, 15, 5, 2000
-WAITS = [102 + 2.5 * i for i in range(60)]  # milliseconds
+WAITS = [252 + 4 * i for i in range(60)]  # milliseconds, evenly over one bucket of the histogram
 CONNECTIONS, BYTES = 3, 1001
 TOTAL = GOOD + MISSING + FAILED + POSTED
 
@@ -46,7 +46,7 @@ plan += [("api:8080/status/500", None)] * {FAILED} + [("api:8080/status/200", b"
 for path, body in plan:
     status, _ = ask(path, body, forged)
     seen[status] = seen.get(status, 0) + 1
-with concurrent.futures.ThreadPoolExecutor(10) as pool:
+with concurrent.futures.ThreadPoolExecutor(8) as pool:
     times = [t for _, t in pool.map(lambda ms: ask(f"slow:8080/wait/{{ms}}"), {WAITS})]
 got = 0
 for _ in range({CONNECTIONS}):
@@ -58,9 +58,7 @@ print(json.dumps({{"seen": seen, "times": sorted(times), "got": got}}))
 """
 
 API = 'reporter="destination",destination_workload="api"'
-SLOW = (
-    'istio_request_duration_milliseconds_bucket{reporter="destination",destination_workload="slow"}'
-)
+SLOW = 'istio_request_duration_milliseconds_bucket{reporter="source",destination_workload="slow"}'
 COUNTED: dict[str, float] = {
     f"sum(istio_requests_total{{{API}}})": TOTAL,
     'sum(istio_requests_total{reporter="source",destination_workload="api"})': TOTAL,
@@ -222,6 +220,32 @@ for port, path in ((15020, "/stats/prometheus"), (15090, "/stats/prometheus")):
     print(port, "\\nistio_requests_total{" in page, "envoy_istio" in page, "\\nenvoy_server_live" in page)
 """
     assert mesh.inside(code).splitlines() == ["15020 True False True", "15090 True False True"]
+
+
+def test_a_telemetry_changes_labels_and_leaves_metrics_off(mesh: Mesh, own: Asked) -> None:
+    override = {
+        "match": {"metric": "REQUEST_COUNT", "mode": "SERVER"},
+        "tagOverrides": {
+            "host": {"value": "request.host"},
+            "response_flags": {"operation": "REMOVE"},
+            "source_app": {"operation": "REMOVE"},
+        },
+    }
+    spec = {"selector": {"matchLabels": {"app": "client"}}, "metrics": [{"overrides": [override]}]}
+    tree = {
+        "apiVersion": "telemetry.istio.io/v1",
+        "kind": "Telemetry",
+        "metadata": {"name": "labels", "namespace": "shop"},
+        "spec": spec,
+    }
+    here = 'istio_requests_total{reporter="destination",destination_workload="client",host!=""}'
+    with mesh.made("/apis/telemetry.istio.io/v1/namespaces/shop/telemetries", tree):
+        assert eventually(
+            lambda: mesh.get("/status/200").status == 200 and own.rows(here), every=0.3
+        )
+    (row,) = own.rows(here)
+    assert row["metric"]["host"].startswith("127.0.0.1:")
+    assert not {"response_flags", "source_app", "lateen_removed"} & row["metric"].keys()
 
 
 def test_series_of_a_pod_long_gone_end(mesh: Mesh, own: Asked) -> None:

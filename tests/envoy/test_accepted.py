@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lateen.envoy.bootstrap import Figures, emit_bootstrap
 from lateen.envoy.emit import emit
 from lateen.envoy.tls import emit_root, emit_secret
 from lateen.ir.plan import Mtls, Proxy, ProxyPlan
+from lateen.ir.telemetry import Metrics, Reports, Telemetry
 from tests.envoy import pki, plans, real
 
 AUTHORITY = pki.Authority()
@@ -19,6 +21,19 @@ SECRETS = (
     emit_secret("kubernetes://shop-cert", OWN.certificate, OWN.key),
     emit_root("ROOTCA", AUTHORITY.root),
 )
+
+_CHANGED = Reports(
+    metrics=Metrics(
+        off=frozenset({"istio_request_bytes", "istio_tcp_sent_bytes_total"}),
+        labels=(
+            ("istio_requests_total", "host", "%REQ(:AUTHORITY)%"),
+            ("istio_requests_total", "path", "%PATH(NQ)%"),
+            ("istio_requests_total", "response_flags", None),
+            ("istio_tcp_connections_opened_total", "source_app", None),
+        ),
+    )
+)
+COUNTED = Telemetry(client=_CHANGED, server=_CHANGED)
 
 
 def bootstrap(proxy: Proxy, folder: Path) -> str:
@@ -42,6 +57,7 @@ def bootstrap(proxy: Proxy, folder: Path) -> str:
         pytest.param(plans.sidecar_plan(Mtls.STRICT, allow_any=False), id="strict"),
         pytest.param(plans.sidecar_plan(Mtls.DISABLE), id="disable"),
         pytest.param(plans.gateway_plan(), id="gateway"),
+        pytest.param(replace(plans.sidecar_plan(Mtls.STRICT), telemetry=COUNTED), id="metrics"),
     ],
 )
 def test_envoy_takes_every_resource(plan: ProxyPlan, tmp_path: Path) -> None:

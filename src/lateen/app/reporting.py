@@ -73,6 +73,7 @@ class Reporting:
             )
             for obj in self.store.list(group="", kind="Pod")
         ]
+        doors = addresses(self.planning.latest, self.closed_doors(), settings.ports)
         return {
             "name": settings.name,
             "phase": phase_of(
@@ -81,7 +82,8 @@ class Reporting:
                 sound=not (self.fault or self.quarantine.unexplained),
             ),
             "pods": pods,
-            "urls": addresses(self.planning.latest, self.closed_doors(), settings.ports),
+            "urls": doors,
+            "gateways": doors,
             "ports": {str(gateway): host for gateway, host in settings.ports.items()},
             "nodes": list(settings.nodes),
             "console": self.console,
