@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,18 @@ import pytest
 from hypothesis import settings
 
 LONGEST = 150  # a golden that nobody reads proves nothing
+# Programs that no one here wrote, against which the product is tested; each needs a name of these.
+PEERS = (
+    ("kubectl",),
+    ("prometheus",),
+    ("promtool",),
+    ("amtool",),
+    ("chromium", "chromium-browser"),
+    ("go",),
+    ("node",),
+    ("javac",),
+    ("mvn",),
+)
 
 
 class Golden:
@@ -29,6 +42,13 @@ class Golden:
             path.write_text(text, encoding="utf-8")
         assert path.exists(), f"{path} is missing: run pytest --golden-update"
         assert path.read_text(encoding="utf-8") == text, f"{path} differs: pytest --golden-update"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where CI tests, a peer that is missing is a failure; elsewhere its tests are skipped and say so."""
+    missing = [peer[0] for peer in PEERS if not any(map(shutil.which, peer))]
+    if os.environ.get("CI") and missing:
+        raise pytest.UsageError(f"CI is set and these programs are missing: {', '.join(missing)}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

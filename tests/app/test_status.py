@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lateen.api.objects import Obj
-from lateen.app.status import age_of, phase_of, pod_json, problem_json
+from lateen.app.status import age_of, phase_of, pod_json
 from lateen.base.clock import FakeClock
 from lateen.base.origin import ObjectKey, Origin, Place
 from lateen.base.problem import Level, Problem
@@ -141,10 +141,10 @@ def test_a_problem_has_every_field_even_without_a_place() -> None:
         message="m",
         fix="f",
     )
-    shown = problem_json(problem)
+    shown = problem.record()
     assert (shown["file"], shown["line"], shown["column"]) == ("web.yaml", 3, 5)
     assert (shown["kind"], shown["namespace"], shown["name"]) == ("Service", "shop", "web")
     assert (shown["field"], shown["message"], shown["fix"]) == ("spec.ports", "m", "f")
-    bare = problem_json(Problem(code="C", level=Level.INFO, origin=Origin(), message="m"))
+    bare = Problem(code="C", level=Level.INFO, origin=Origin(), message="m").record()
     assert bare.keys() == shown.keys()
     assert (bare["file"], bare["line"], bare["kind"]) == ("", 0, "")

@@ -21,6 +21,7 @@ from tests.e2e.harness import Mesh, eventually
 
 FOLDER = Path(__file__).parent / "figures"
 GOOD, MISSING, FAILED, POSTED, BODY = 60, 10, 15, 5, 2000
+FLUSHED = 2.0  # seconds until the figures of a request are surely among what an Envoy shows
 WAITS = [252 + 4 * i for i in range(60)]  # milliseconds, evenly over one bucket of the histogram
 CONNECTIONS, BYTES = 3, 1001
 TOTAL = GOOD + MISSING + FAILED + POSTED
@@ -171,8 +172,14 @@ def load(mesh: Mesh, own: Asked, real: Asked) -> Mapping[str, Any]:
     seen = 'sum(istio_tcp_connections_closed_total{reporter="source",destination_workload="api"})'
     for asked in (own, real):
         assert eventually(partial(_has, asked, seen, CONNECTIONS), every=0.3), asked.base
-    time.sleep(5.5)  # each target has been asked once more
+    ended = time.time() + FLUSHED
+    for asked in (own, real):
+        assert eventually(partial(_asked_since, asked, ended), every=0.3), asked.base
     return made
+
+
+def _asked_since(asked: Asked, when: float) -> bool:
+    return asked.value('min(timestamp(up{job="istio-mesh"}))') > when
 
 
 def _has(asked: Asked, text: str, wanted: float) -> bool:

@@ -1,7 +1,7 @@
 """Put a question to a webhook: by its url on loopback, or into a pod behind its Service.
 
 In: where it answers, the question's bytes.    Out: the answer's bytes, or HookFailed.
-Before: apiserver/streaming_forwarding.py        After: apiserver/webhooks.py
+Before: apiserver/podtalks.py                  After: apiserver/webhooks.py
 
 The way into a pod is that of `kubectl port-forward`: the node agent connects to the app itself, past the pod's
 proxy, which would want mTLS. TLS goes all the way; the server shows a certificate for NAME.NAMESPACE.svc.
@@ -11,13 +11,13 @@ Source: admissionregistration.k8s.io/v1 WebhookClientConfig.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import secrets
 import socket
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,11 +26,10 @@ from lateen.api.service import EndpointSlice, Service
 from lateen.api.webhooks import WebhookService
 from lateen.apiserver.access import LOOPBACK_NAMES
 from lateen.apiserver.deps import ForwardRequest, Objects, OpenPodStream
-from lateen.apiserver.streaming_forwarding import join
+from lateen.apiserver.podtalks import NoAnswer, talk
 from lateen.base.origin import ObjectKey
 
 _LONGEST = 3 * 1024 * 1024  # bytes of an answer
-_CHUNK = 32 * 1024
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _SERVICE_LABEL = "kubernetes.io/service-name"
 
@@ -78,39 +77,12 @@ async def ask_service(
     open_stream: OpenPodStream,
 ) -> bytes:
     """Ask the program in one pod; raises HookFailed."""
-    ours, theirs = socket.socketpair()
-    theirs.settimeout(seconds)
-    ours.setblocking(False)
-    reader, writer = await asyncio.open_connection(sock=ours, limit=_CHUNK)
-
-    async def read() -> bytes:
-        return await reader.read(_CHUNK)
-
-    async def write(data: bytes) -> None:
-        writer.write(data)
-        await writer.drain()
-
-    carrying = asyncio.create_task(
-        join(ForwardRequest(uid=pod.uid, port=pod.port), open_stream, read, write),
-        name=f"webhook {service.name}",
-    )
-    # When the pod's side has ended, so has the connection, whatever the thread still waits for.
-    carrying.add_done_callback(lambda _: writer.close())
     name = f"{service.name}.{service.namespace}.svc"
-    asking = asyncio.to_thread(_posted, theirs, trust, name, service.path or "/", body)
+    speak = partial(_posted, trust, name, service.path or "/", body)
     try:
-        async with asyncio.timeout(seconds):
-            return await asking
-    except TimeoutError:
-        raise HookFailed(f"no answer within {seconds:g} seconds") from None
-    except (OSError, http.client.HTTPException) as fault:
-        words = carrying.result() if carrying.done() and not carrying.cancelled() else ""
-        raise HookFailed(words or str(fault) or type(fault).__name__) from None
-    finally:
-        with contextlib.suppress(OSError):
-            theirs.shutdown(socket.SHUT_RDWR)  # the thread, if it still waits, hears of it
-        carrying.cancel()
-        await asyncio.gather(carrying, return_exceptions=True)
+        return await talk(ForwardRequest(uid=pod.uid, port=pod.port), open_stream, speak, seconds)
+    except NoAnswer as fault:
+        raise HookFailed(str(fault)) from None
 
 
 def pod_for(service: WebhookService, store: Objects) -> Pod:
@@ -140,7 +112,7 @@ def pod_for(service: WebhookService, store: Objects) -> Pod:
 
 
 def _posted(
-    plain: socket.socket, trust: ssl.SSLContext, name: str, path: str, body: bytes
+    trust: ssl.SSLContext, name: str, path: str, body: bytes, plain: socket.socket
 ) -> bytes:
     """Speak TLS and HTTP over a connected socket, which is closed; for a thread of its own."""
     with contextlib.closing(http.client.HTTPConnection(name)) as connection, plain:

@@ -1,7 +1,7 @@
 """Send one request as a pod's app would: from inside its network, through its proxy.
 
 In: a pod's uid, Wanted.         Out: Sent, as plain data.
-Before: apiserver/streaming_forwarding.py        After: apiserver/meshroutes.py
+Before: apiserver/podtalks.py    After: apiserver/meshroutes.py
 
 So that `explain --live` and `test --live` see what really becomes of a request, whatever the app's own
 container can run.
@@ -9,22 +9,21 @@ container can run.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import socket
 import ssl
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from lateen.apiserver.deps import ForwardRequest, OpenPodStream
-from lateen.apiserver.streaming_forwarding import join
+from lateen.apiserver.podtalks import NoAnswer, talk
 
 MOST_BODY = 64 * 1024  # bytes of an answer
 LONGEST = 60.0  # seconds
-_CHUNK = 32 * 1024
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -44,41 +43,15 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 async def send(wanted: Wanted, uid: str, open_stream: OpenPodStream) -> dict[str, Any]:
     """What came back: status, headers, body, seconds; or `error`, when nothing did."""
-    ours, theirs = socket.socketpair()
-    seconds = min(wanted.seconds, LONGEST)
-    theirs.settimeout(seconds)
-    ours.setblocking(False)
-    reader, writer = await asyncio.open_connection(sock=ours, limit=_CHUNK)
-
-    async def read() -> bytes:
-        return await reader.read(_CHUNK)
-
-    async def write(data: bytes) -> None:
-        writer.write(data)
-        await writer.drain()
-
     target = ForwardRequest(uid=uid, port=wanted.port, address=wanted.address)
-    carrying = asyncio.create_task(
-        join(target, open_stream, read, write), name=f"send from {wanted.pod}"
-    )
-    carrying.add_done_callback(lambda _: writer.close())
-    asking = asyncio.to_thread(_asked, theirs, wanted)
+    seconds = min(wanted.seconds, LONGEST)
     try:
-        async with asyncio.timeout(seconds):
-            return await asking
-    except TimeoutError:
-        return {"error": f"no answer within {seconds:g} seconds"}
-    except (OSError, http.client.HTTPException, ValueError) as fault:
-        words = carrying.result() if carrying.done() and not carrying.cancelled() else ""
-        return {"error": words or str(fault) or type(fault).__name__}
-    finally:
-        with contextlib.suppress(OSError):
-            theirs.shutdown(socket.SHUT_RDWR)
-        carrying.cancel()
-        await asyncio.gather(carrying, return_exceptions=True)
+        return await talk(target, open_stream, partial(_asked, wanted), seconds)
+    except NoAnswer as fault:
+        return {"error": str(fault)}
 
 
-def _asked(plain: socket.socket, wanted: Wanted) -> dict[str, Any]:
+def _asked(wanted: Wanted, plain: socket.socket) -> dict[str, Any]:
     """Speak HTTP over a connected socket, which is closed; for a thread of its own."""
     name = wanted.host.partition(":")[0]
     with contextlib.closing(http.client.HTTPConnection(name)) as connection, plain:

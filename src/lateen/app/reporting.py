@@ -20,7 +20,7 @@ from lateen.app.news import News
 from lateen.app.refusals import hops, is_request_id
 from lateen.app.seen import LOOK_EVERY, Seen
 from lateen.app.settings import Settings
-from lateen.app.status import phase_of, pod_json, problem_json
+from lateen.app.status import phase_of, pod_json
 from lateen.base import layout
 from lateen.base.clock import Clock
 from lateen.base.errors import NotFound
@@ -143,7 +143,7 @@ class Reporting:
         levels = list(Level)
         ordered = sorted(found, key=lambda p: (levels.index(p.level), str(p)))
         since = self.seen.note(ordered, self.clock.now().timestamp())
-        return {"problems": [{**problem_json(p), "since": since[p]} for p in ordered]}
+        return {"problems": [{**p.record(), "since": since[p]} for p in ordered]}
 
     async def noting(self) -> None:
         """Look at the problems every few seconds, so that it is known since when each is there."""

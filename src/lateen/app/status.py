@@ -12,28 +12,9 @@ from typing import Any
 
 from lateen.api.objects import Obj
 from lateen.api.pod import ContainerStatus, Pod
-from lateen.base.problem import Problem
 from lateen.cluster.applying import Applied
 
 UNSCHEDULABLE = "Unschedulable"
-
-
-def problem_json(problem: Problem) -> dict[str, Any]:
-    """One problem in the form every command prints with `-o json`."""
-    key, place = problem.origin.key, problem.origin.place
-    return {
-        "code": problem.code,
-        "level": problem.level.value,
-        "kind": key.kind if key else "",
-        "namespace": key.namespace if key else "",
-        "name": key.name if key else "",
-        "field": problem.origin.field,
-        "file": place.file if place else "",
-        "line": place.line if place else 0,
-        "column": place.column if place else 0,
-        "message": problem.message,
-        "fix": problem.fix,
-    }
 
 
 def applied_json(applied: Applied) -> dict[str, Any]:

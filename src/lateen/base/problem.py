@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from lateen.base.edit import Edit
 from lateen.base.origin import Origin
@@ -36,6 +37,23 @@ class Problem:
     message: str
     fix: str = ""
     edits: tuple[Edit, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """Plain values, as every command prints them with `-o json`; line and column are 0 where they are not known."""
+        key, place = self.origin.key, self.origin.place
+        return {
+            "code": self.code,
+            "level": self.level.value,
+            "kind": key.kind if key else "",
+            "namespace": key.namespace if key else "",
+            "name": key.name if key else "",
+            "field": self.origin.field,
+            "file": place.file if place else "",
+            "line": place.line if place else 0,
+            "column": place.column if place else 0,
+            "message": self.message,
+            "fix": self.fix,
+        }
 
     def __str__(self) -> str:
         """`vs.yaml:14:9: error IST0106 VirtualService shop/web spec.http[0]: message (fix)`."""

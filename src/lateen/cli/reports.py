@@ -20,26 +20,8 @@ _COUNTED = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "remark"
 
 
 def records(problems: Sequence[Problem]) -> list[dict[str, Any]]:
-    """Each problem as plain values; line and column are 0 where they are not known."""
-    return [record(problem) for problem in problems]
-
-
-def record(problem: Problem) -> dict[str, Any]:
-    """One problem as plain values."""
-    key, place = problem.origin.key, problem.origin.place
-    return {
-        "code": problem.code,
-        "level": problem.level.value,
-        "kind": key.kind if key else "",
-        "namespace": key.namespace if key else "",
-        "name": key.name if key else "",
-        "field": problem.origin.field,
-        "file": place.file if place else "",
-        "line": place.line if place else 0,
-        "column": place.column if place else 0,
-        "message": problem.message,
-        "fix": problem.fix,
-    }
+    """Each problem as plain values."""
+    return [problem.record() for problem in problems]
 
 
 def as_json(problems: Sequence[Problem]) -> str:
