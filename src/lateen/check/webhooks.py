@@ -8,6 +8,7 @@ Source: Kubernetes pkg/apis/admissionregistration/validation.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from lateen.api.webhooks import (
     MutatingWebhookConfiguration,
@@ -39,6 +40,8 @@ def check_webhooks(
 def _client(client: WebhookClient, at: At) -> Iterator[Problem]:
     if bool(client.url) == (client.service is not None):
         yield at.required("exactly one of url or service is required")
+    if client.url:
+        yield from _url(client.url, at.key("url"))
     if client.service is None:
         return
     here = at.key("service")
@@ -48,3 +51,22 @@ def _client(client: WebhookClient, at: At) -> Iterator[Problem]:
     yield from port_number(here.key("port"), client.service.port)
     if client.service.path and not client.service.path.startswith("/"):
         yield here.key("path").invalid(client.service.path, "must start with a '/'")
+
+
+def _url(url: str, at: At) -> Iterator[Problem]:
+    """Source: Kubernetes apiserver/pkg/util/webhook, ValidateWebhookURL."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as fault:
+        yield at.required(f"url must be a valid URL: {fault}; desired format: https://host[/path]")
+        return
+    if parts.scheme != "https":
+        yield at.invalid(parts.scheme, "'https' is the only allowed URL scheme")
+    if not parts.netloc:
+        yield at.invalid(parts.netloc, "host must be specified")
+    if "@" in parts.netloc:
+        yield at.invalid(url, "user information is not permitted in the URL")
+    for part, value in (("fragments", parts.fragment), ("query parameters", parts.query)):
+        if value:
+            yield at.invalid(value, f"{part} are not permitted in the URL")

@@ -13,6 +13,8 @@ from lateen.base.problem import Problem
 from lateen.check.advice import (
     annotated,
     chains,
+    controlplane,
+    definitions,
     destinations,
     envoyfilters,
     gateways,
@@ -32,6 +34,10 @@ from lateen.check.advice.survey import Survey
 ADVISERS: tuple[Callable[[Survey], Iterator[Problem]], ...] = (
     annotated.advise_on_annotations,
     chains.advise_on_chains,
+    controlplane.advise_on_key_fetches,
+    controlplane.advise_on_networks,
+    controlplane.advise_on_outer_control_planes,
+    definitions.advise_on_gateway_definitions,
     destinations.advise_on_destination_rules,
     envoyfilters.advise_on_envoy_filters,
     gateways.advise_on_bindings_to_gateways,

@@ -1,11 +1,12 @@
 """Advise on which pods get a proxy: what namespaces say, injection's own webhooks, its user and its image.
 
-In: Survey.                       Out: problems IST0102, IST0123, IST0139, IST0144, IST0146, IST0147.
+In: Survey.                       Out: problems IST0102, IST0123, IST0139, IST0144, IST0146, IST0147, IST0148.
 Before: check/advice/survey.py    After: check/advice/__init__.py
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import product
 
@@ -13,10 +14,12 @@ from lateen.api.codes import (
     AUTO_POD_NOT_INJECTED,
     AUTO_WORKLOAD_NOT_INJECTED,
     BAD_WEBHOOK,
+    INJECTED_BY_DEFAULT,
     NAMESPACE_NOT_INJECTED,
     PROXYS_USER,
     SEVERAL_INJECTION_LABELS,
 )
+from lateen.api.config import ConfigMap
 from lateen.api.service import Service
 from lateen.api.webhooks import MutatingWebhookConfiguration, Webhook
 from lateen.base.problem import Problem
@@ -26,12 +29,14 @@ from lateen.check.at import At
 from lateen.check.inventory import ROOT_NAMESPACE
 
 _LABEL, _REVISION, _MODE = "istio-injection", "istio.io/rev", "istio.io/dataplane-mode"
+_INJECTOR, _VALUES = "istio-sidecar-injector", "values"
 _PROXY_USER = 1337
 _OWN = frozenset({ROOT_NAMESPACE, "kube-system", "kube-public", "kube-node-lease"})
 
 
 def advise_on_namespaces(survey: Survey) -> Iterator[Problem]:
     """Declared namespaces with pods: one label should say whether these get proxies."""
+    by_default = _injects_by_default(survey)
     for name, obj in survey.namespaces.items():
         labels, at = obj.meta.labels, At(obj).key("metadata", "labels")
         given = [key for key in (_LABEL, _REVISION, _MODE) if key in labels]
@@ -39,13 +44,31 @@ def advise_on_namespaces(survey: Survey) -> Iterator[Problem]:
             shown = " ".join(f"{key}={labels[key]}" for key in given)
             words = f"the namespace has several labels about injection [{shown}]: which one counts is not defined"
             yield at.warning(words, "keep one of them", SEVERAL_INJECTION_LABELS)
-        if not given and name not in _OWN and any(p.injected for p in survey.pods_in(name)):
+        if given or name in _OWN or not any(p.injected for p in survey.pods_in(name)):
+            continue
+        fix = f"the label {_LABEL}: enabled, or disabled to say so"
+        if by_default:
+            words = "its pods get proxies, as Istio is installed with enableNamespacesByDefault"
+            yield at.info(words, fix, code=INJECTED_BY_DEFAULT)
+        else:
             words = (
                 "the namespace does not ask for proxies: lateen gives them all the same, Istio does"
                 " not, and its policies do not hold there"
             )
-            fix = f"the label {_LABEL}: enabled, or disabled to say so"
             yield at.info(words, fix, code=NAMESPACE_NOT_INJECTED)
+
+
+def _injects_by_default(survey: Survey) -> bool:
+    """Whether the values that Istio was installed with say so."""
+    for obj, config in survey.of(ConfigMap):
+        if (obj.key.namespace, obj.key.name) == (ROOT_NAMESPACE, _INJECTOR):
+            try:
+                values = json.loads(config.data.get(_VALUES, ""))
+            except ValueError:
+                return False
+            hook = values.get("sidecarInjectorWebhook") if isinstance(values, dict) else None
+            return isinstance(hook, dict) and hook.get("enableNamespacesByDefault") is True
+    return False
 
 
 def advise_on_users(survey: Survey) -> Iterator[Problem]:

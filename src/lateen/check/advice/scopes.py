@@ -1,6 +1,6 @@
 """Advise on objects of which one pod can have only one: Sidecars, Telemetries, PeerAuthentications.
 
-In: Survey.                       Out: problems IST0101, IST0110, IST0111, IST0157, IST0159, IST0160, LAT0310.
+In: Survey.                       Out: problems IST0101, IST0110, IST0111, IST0157, IST0159, IST0160, IST0167, LAT0310.
 Before: check/advice/survey.py    After: check/advice/__init__.py
 """
 
@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from lateen.api.codes import (
+    NO_EFFECT,
     NO_LOG_PROVIDER,
     PEER_POLICY_TWICE,
     REFERENCE_NOT_FOUND,
@@ -23,22 +24,51 @@ from lateen.api.security import PeerAuthentication
 from lateen.api.sidecar import Sidecar
 from lateen.api.telemetry import Telemetry
 from lateen.base.problem import Problem
-from lateen.check.advice.survey import Survey
+from lateen.check.advice.survey import INJECT, Pods, Survey
 from lateen.check.at import At
 from lateen.check.inventory import ROOT_NAMESPACE
 
 Labels = Mapping[str, str]
+_MODE, _AMBIENT = "istio.io/dataplane-mode", "ambient"
 
 
 def advise_on_sidecars(survey: Survey) -> Iterator[Problem]:
-    """At most one for a whole namespace, and one for a pod."""
-    found = [
-        (obj, s.spec.workload_selector.labels if s.spec.workload_selector else {})
-        for obj, s in survey.of(Sidecar)
-    ]
+    """At most one for a whole namespace, and one for a pod; none where pods have no proxy of their own."""
+    found: list[tuple[Obj, Labels]] = []
+    for obj, sidecar in survey.of(Sidecar):
+        chosen = sidecar.spec.workload_selector
+        labels = chosen.labels if chosen else {}
+        what = _without_proxy(survey, obj.key.namespace, labels)
+        if what:
+            words = (
+                f"{what} in ambient mode, where pods have no proxy of their own: it has no effect"
+            )
+            fix = "the namespace's label istio-injection: enabled, in place of istio.io/dataplane-mode"
+            yield At(obj).key("spec").warning(words, fix, NO_EFFECT)
+        else:
+            found.append((obj, labels))
     field = ("spec", "workloadSelector")
     codes = (SEVERAL_SIDECARS, SEVERAL_SIDECARS_OF_PODS)
     yield from _at_most_one(survey, "Sidecars", found, field, codes)
+
+
+def _without_proxy(survey: Survey, namespace: str, labels: Labels) -> str:
+    """Which of the pods meant are in ambient mode, in words; "" where none is."""
+    home = survey.namespaces.get(namespace)
+    ambient = home is not None and home.meta.labels.get(_MODE) == _AMBIENT
+    if not labels:
+        return f"namespace {namespace} is" if ambient else ""
+    for pods in survey.selected(labels, namespace):
+        if _in_ambient(pods, ambient):
+            return f"{pods.obj.key}, whose pods it selects, is"
+    return ""
+
+
+def _in_ambient(pods: Pods, namespace: bool) -> bool:
+    """By their own label, else by the namespace's; those with a proxy injected are not."""
+    own = pods.labels.get(_MODE, _AMBIENT if namespace else "")
+    said = pods.labels.get(INJECT) or pods.meta.annotations.get(INJECT, "")
+    return own == _AMBIENT and said.lower() != "true"
 
 
 def advise_on_telemetries(survey: Survey) -> Iterator[Problem]:

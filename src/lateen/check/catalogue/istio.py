@@ -100,6 +100,13 @@ ISTIO: tuple[Entry, ...] = (
         ADVICE,
         "an annotation of Istio with a value it cannot have",
     ),
+    Entry(
+        "IST0126",
+        "UnknownMeshNetworksServiceRegistry",
+        W,
+        ADVICE,
+        "a network takes its endpoints from a cluster that nobody named",
+    ),
     Entry("IST0127", "NoMatchingWorkloadsFound", W, READ, "a policy selects no pods"),
     Entry(
         "IST0128",
@@ -190,6 +197,13 @@ ISTIO: tuple[Entry, ...] = (
         "`image: auto` in a Pod that no proxy is injected into",
     ),
     Entry(
+        "IST0148",
+        "NamespaceInjectionEnabledByDefault",
+        I,
+        ADVICE,
+        "a namespace gets proxies only because the injector gives them to all",
+    ),
+    Entry(
         "IST0149",
         "JwtClaimBasedRoutingWithoutRequestAuthN",
         E,
@@ -238,6 +252,13 @@ ISTIO: tuple[Entry, ...] = (
         ADVICE,
         "a relative patch without priority, tied to a version of the proxy",
     ),
+    Entry(
+        "IST0156",
+        "UnsupportedGatewayAPIVersion",
+        E,
+        ADVICE,
+        "a definition of the Gateway API that Istio cannot read",
+    ),
     Entry("IST0157", "InvalidTelemetryProvider", W, ADVICE, "access logging without a provider"),
     Entry(
         "IST0159",
@@ -268,6 +289,20 @@ ISTIO: tuple[Entry, ...] = (
         "a Gateway's port that its Service does not open",
     ),
     Entry(
+        "IST0163",
+        "InvalidExternalControlPlaneConfig",
+        W,
+        ADVICE,
+        "an Istio webhook that does not reach its control plane outside",
+    ),
+    Entry(
+        "IST0164",
+        "ExternalControlPlaneAddressIsNotAHostname",
+        I,
+        ADVICE,
+        "a control plane outside is called by its IP address",
+    ),
+    Entry(
         "IST0165",
         "ReferencedInternalGateway",
         W,
@@ -281,6 +316,20 @@ ISTIO: tuple[Entry, ...] = (
         ADVICE,
         "a selector for the pods of a Kubernetes Gateway",
     ),
+    Entry(
+        "IST0167",
+        "IneffectivePolicy",
+        W,
+        ADVICE,
+        "settings of a proxy for pods that have none, in ambient mode",
+    ),
+    Entry(
+        "IST0172",
+        "FutureUnsupportedGatewayAPIVersion",
+        W,
+        ADVICE,
+        "a definition of the Gateway API that coming releases of Istio cannot read",
+    ),
     Entry("IST0173", "DestinationRuleSubsetNotSelectPods", E, READ, "a subset that no pod is in"),
     Entry(
         "IST0174",
@@ -288,6 +337,20 @@ ISTIO: tuple[Entry, ...] = (
         W,
         READ,
         "a DestinationRule for a host that is not there",
+    ),
+    Entry(
+        "IST0175",
+        "JwksUriFetchUnrestricted",
+        W,
+        ADVICE,
+        "istiod fetches issuers' keys from any network",
+    ),
+    Entry(
+        "IST0176",
+        "GatewayAPICRDVersionBelowMinimum",
+        W,
+        ADVICE,
+        "a definition of a Gateway API older than Istio takes",
     ),
     Entry(
         "IST0177",
