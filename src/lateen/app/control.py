@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import shutil
@@ -33,9 +32,10 @@ from lateen.app.measuring import Measuring
 from lateen.app.news import News
 from lateen.app.opening import MakeConsole, Opened, opened
 from lateen.app.reporting import Reporting
-from lateen.app.rounds import Rounds, tidying
+from lateen.app.rounds import Rounds
 from lateen.app.settings import Settings, load_settings
 from lateen.app.status import applied_json
+from lateen.app.tidying import Tidying
 from lateen.base import layout
 from lateen.base.clock import SystemClock
 from lateen.base.errors import EnvironmentFault
@@ -202,6 +202,9 @@ class ControlPlane:
             closed=self.reporting.closed_doors,
             needs=lambda: self.sourcing.needs,
         )
+        self.tidying = Tidying(
+            clock=self.clock, done=lambda: self.rounds.done + self.ads.turns_taken
+        )
         self._draining = False
         self._controllers: asyncio.Task[None] | None = None
 
@@ -260,7 +263,8 @@ class ControlPlane:
         places = tuple(parse_locality(text) for text in self.settings.nodes)
         work = controlling(self.store, self.clock, self._volumes, places, at.authority)
         self._controllers = named("controllers", work)
-        tasks = [
+        return [
+            named("tidying", self.tidying.tidying()),
             self._controllers,
             named("watch", self._watching()),
             named("rounds", self._rounds()),
@@ -274,13 +278,8 @@ class ControlPlane:
             named("autoscaling", self.autoscaling.autoscaling()),
             named("sizing", self.sizing.sizing()),
             named("statuses", self.programming.programming()),
-            named("tidying", tidying(self.clock)),
             named("ending", _wait(ending)),
         ]
-        # What start-up made stays: collecting it over and over would only cost time.
-        gc.collect()
-        gc.freeze()
-        return tasks
 
     def _answering(self, at: Opened) -> None:
         self.reporting.console = at.console

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lateen.api.objects import Obj
-from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey, Origin
 from lateen.envoy.border import emit_border
 from lateen.envoy.names import BORDER_NODE
@@ -33,8 +32,6 @@ from lateen.store.interface import Event, Store
 from lateen.world.needs import Needs
 from lateen.xds.server import Ads
 
-TIDY_EVERY = 600.0  # seconds
-
 
 @dataclass(kw_only=True)
 class Rounds:
@@ -55,6 +52,7 @@ class Rounds:
     closed: Callable[[], Iterable[int]]  # ports of the host that could not be opened
     needs: Callable[[], Needs] = dict  # what workloads are said to call
     due: bool = True  # whether what proxies should run may be out of date
+    done: int = 0  # how many there have been
     _traffic: Traffic = field(default_factory=Traffic)
     _moves: Moves = field(default_factory=Moves)
     _moving: Moving = field(init=False)
@@ -77,6 +75,7 @@ class Rounds:
 
     def step(self) -> None:
         """Go through the stages."""
+        self.done += 1
         only_moved = False
         if self.due:
             self.due = False
@@ -144,12 +143,3 @@ class Rounds:
 
     def _slices(self, namespace: str) -> Iterable[Obj]:
         return self.store.list(group="discovery.k8s.io", kind="EndpointSlice", namespace=namespace)
-
-
-async def tidying(clock: Clock) -> None:
-    """Let go now and then of what rounds have kept from being collected."""
-    while True:
-        await clock.sleep(TIDY_EVERY)
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()

@@ -92,6 +92,11 @@ class Ads:
             session.close()
         self.ledger.forget(node_id)
 
+    @property
+    def turns_taken(self) -> int:
+        """How much the streams have done so far."""
+        return self._turns.taken
+
     def tell_grpc(self) -> None:
         """There is a new plan: look up what gRPC clients are to have."""
         for node_id, sessions in self._grpc_sessions.items():

@@ -36,10 +36,11 @@ class Turns:
     """The queue of one server."""
 
     def __init__(self, idle: Callable[[], None] = lambda: None) -> None:
-        """`idle` is called each time nobody has anything to do any more."""
+        """`idle` is called each time nobody has anything to do any more; `taken` counts all turns."""
         self._idle = idle
         self._waiting: deque[Taker] = deque()
         self._going = False
+        self.taken = 0
 
     def ask(self, taker: Taker) -> None:
         """Stand in the queue, once."""
@@ -56,6 +57,7 @@ class Turns:
         while self._waiting and time.perf_counter() < until:
             taker = self._waiting.popleft()
             taker.queued = False
+            self.taken += 1
             try:
                 more = taker.turn()
             except Exception:
