@@ -51,6 +51,36 @@ def test_what_tls_1_3_leaves_no_choice_of_is_named() -> None:
         assert message.startswith(f"meshMTLS.{field}: ")
 
 
+def test_what_proxies_add_to_messages_is_carried() -> None:
+    text = """
+defaultConfig:
+  gatewayTopology: {numTrustedProxies: 2, forwardClientCertDetails: SANITIZE_SET, proxyProtocol: {}}
+  proxyHeaders:
+    forwardedClientCert: APPEND_FORWARD
+    setCurrentClientCertDetails: {subject: true, cert: true}
+    server: {value: shop}
+    requestId: {disabled: true}
+    preserveHttp1HeaderCase: true
+    metadataExchangeHeaders: {mode: IN_MESH}
+"""
+    assert said(text) == []
+
+
+@pytest.mark.parametrize(
+    ("said_of_proxies", "words"),
+    [
+        ("gatewayTopology: {numTrustedProxies: -1}", "gatewayTopology.numTrustedProxies: cannot"),
+        ("gatewayTopology: {forwardClientCertDetails: ALL}", "gatewayTopology.forwardClientCert"),
+        ("proxyHeaders: {forwardedClientCert: ALL}", "proxyHeaders.forwardedClientCert: wanted"),
+        ("drainDuration: 1.5s", "drainDuration: drain time only supports"),
+    ],
+)
+def test_what_cannot_hold_of_proxies_is_named(said_of_proxies: str, words: str) -> None:
+    ((level, message),) = said(f"defaultConfig: {{{said_of_proxies}}}\n")
+    assert level is Level.ERROR
+    assert message.startswith(f"defaultConfig.{words}")
+
+
 def test_a_setting_without_effect_is_named() -> None:
     ((level, message),) = said("proxyHttpPort: 15007\n")
     assert level is Level.WARNING

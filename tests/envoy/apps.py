@@ -11,12 +11,13 @@ from socketserver import BaseRequestHandler
 
 
 class App(BaseHTTPRequestHandler):
-    """Answers with the path and headers it got."""
+    """Answers with the path and headers it got; how their names were written is in `X-Names`."""
 
     def do_GET(self) -> None:
         body = json.dumps({"path": self.path} | {k.lower(): v for k, v in self.headers.items()})
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
+        self.send_header("X-Names", ",".join(self.headers))
         self.end_headers()
         self.wfile.write(body.encode())
 

@@ -23,10 +23,8 @@ _SAME_EVERYWHERE = {
     "continue_on_listener_filters_timeout",
     "early_header_mutation_extensions",
     "eds_cluster_config",
-    "forward_client_cert_details",
     "host_selection_retry_max_attempts",
     "ignore_port_in_host_matching",
-    "include_request_attempt_count",
     "initial_fetch_timeout",
     "listener_filters_timeout",
     "max_early_data_bytes",
@@ -34,8 +32,6 @@ _SAME_EVERYWHERE = {
     "proxy_100_continue",
     "require_client_certificate",
     "retry_host_predicate",
-    "server_name",
-    "set_current_client_cert_details",
     "stat_prefix",
     "stream_idle_timeout",
     "tls_certificate_sds_secret_configs",
@@ -61,6 +57,10 @@ _USUAL = (
     ("merge_slashes", True),
     ("normalize_path", True),
     ("bind_to_port", False),
+    ("forward_client_cert_details", "SANITIZE_SET"),
+    ("include_request_attempt_count", True),
+    ("server_name", "istio-envoy"),
+    ("set_current_client_cert_details", {"subject": True, "dns": True, "uri": True}),
 )
 _MAPS = {"policies", "providers", "typed_per_filter_config"}
 _EMPTY: tuple[object, ...] = ({}, [], "", None)

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from lateen.envoy.border import emit_border
 from lateen.envoy.emit import PORT, emit
 from lateen.ir.backends import Endpoint, EndpointSet, Plaintext, Wire
 from lateen.ir.border import BorderPlan, Door
+from lateen.ir.manners import AT_THE_EDGE, Manners
 from lateen.ir.match import Exact, Prefix, RequestMatch
 from lateen.ir.plan import GatewayHttp, GatewayPort, GatewayTls, ProxyPlan, TlsSecret
 from lateen.ir.policy import Authorization, Clause, Policy, TextCondition, Trait, Verdict
@@ -66,7 +67,7 @@ ROUTES = (
 )
 
 
-def gateway_plan(app: int) -> ProxyPlan:
+def gateway_plan(app: int, manners: Manners) -> ProxyPlan:
     endpoint = Endpoint(address="127.0.0.1", port=app, mtls=False)
     host = VirtualHost(name="shop", domains=("*",), routes=ROUTES, origin=plans.RULES)
     server = GatewayTls(
@@ -83,6 +84,7 @@ def gateway_plan(app: int) -> ProxyPlan:
         backends=(plans.backend(plans.PLAIN, Plaintext(), Wire.HTTP1),),
         endpoints=(EndpointSet(id=plans.PLAIN, endpoints=(endpoint,)),),
         secrets=(SECRET,),
+        manners=manners,
     )
 
 
@@ -90,6 +92,13 @@ def gateway_plan(app: int) -> ProxyPlan:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a running gateway with the border before it."""
     folder = tmp_path_factory.mktemp("g")
+    with standing(folder, AT_THE_EDGE):
+        yield folder
+
+
+@contextmanager
+def standing(folder: Path, manners: Manners) -> Iterator[None]:
+    """A gateway of such manners, the border before it and an app behind it."""
     doors = tuple(
         Door(port=port, sockets=(str(folder / f"{number}.sock"),))
         for port, number in ((HTTP, 80), (HTTPS, 443))
@@ -100,7 +109,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     border = real.add_static(border_bootstrap, emit_border(BorderPlan(doors=doors)))
     with ThreadingHTTPServer(("127.0.0.1", 0), App) as app:
         threading.Thread(target=app.serve_forever, daemon=True).start()
-        plan = gateway_plan(app.server_address[1])
+        plan = gateway_plan(app.server_address[1], manners)
         resources = emit(plan, gateway_socket=str(folder / f"{PORT}.sock"))
         config = real.add_static(bootstrap(plan.proxy, folder), resources)
         for_border = [
@@ -111,7 +120,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         config = real.on_loopback(config, {"health": HEALTH, "stats": STATS}, {})
         config["static_resources"]["listeners"] += for_border
         with real.running(config, folder), real.running(border, folder / "border"):
-            yield folder
+            yield
         app.shutdown()
 
 

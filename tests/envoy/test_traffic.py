@@ -3,6 +3,7 @@ through a real Envoy with pods behind it; and made-up variations of them in the 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,13 @@ def _check_walked(world: World, plan: ProxyPlan, asked: Asked, outcome: Outcome)
             assert wanted.get("closed") or wanted.get("status") == 404, outcome
 
 
+def _fits(got: str | None, wanted: str | None) -> bool:
+    """Whether a header is as wanted; a text in slashes is a regular expression for all of it."""
+    if got and wanted and wanted[0] == wanted[-1] == "/" and len(wanted) > 1:
+        return re.fullmatch(wanted[1:-1], got) is not None
+    return got == wanted
+
+
 def _check_seen(asked: Asked, seen: Seen) -> None:
     """What the client saw, against the expected outcome."""
     wanted = asked.expected
@@ -129,7 +137,7 @@ def _check_seen(asked: Asked, seen: Seen) -> None:
         if name in wanted:
             assert getattr(seen, name) == wanted[name], seen
     for name, value in wanted.get("got", {}).items():
-        assert seen.headers.get(f"x-got-{name}") == value, (name, seen)
+        assert _fits(seen.headers.get(f"x-got-{name}"), value), (name, seen)
     for name, value in wanted.get("answer", {}).items():
         assert seen.headers.get(name) == value, (name, seen)
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from lateen.api.fields import Api, Duration, Informative, NotYet
+from lateen.api.proxyheaders import ProxyHeaders, Topology
 from lateen.api.telemetry import CustomTag
 
 ANNOTATION = "proxy.istio.io/config"
@@ -76,13 +77,13 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     runtime_values: NotYet = None
     status_port: NotYet = None
     extra_stat_tags: NotYet = None
-    gateway_topology: NotYet = None
+    gateway_topology: Topology | None = None
     readiness_probe: NotYet = None
     proxy_stats_matcher: NotYet = None
     hold_application_until_proxy_starts: NotYet = None
     ca_certificates_pem: NotYet = None
     private_key_provider: NotYet = None
-    proxy_headers: NotYet = None
+    proxy_headers: ProxyHeaders | None = None
     availability_zone: NotYet = None
 
 

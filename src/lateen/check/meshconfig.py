@@ -32,12 +32,13 @@ from lateen.api.meshconfig import (
     read_mesh_config,
     read_proxy_annotation,
 )
-from lateen.api.proxydefaults import ANNOTATION, ProxyDefaults, metadata_faults
+from lateen.api.proxydefaults import ANNOTATION
 from lateen.api.shape import Fault, FaultKind
 from lateen.base.problem import Problem
 from lateen.check.at import At
 from lateen.check.hosts import fqdn_fault
 from lateen.check.localities import locality_faults
+from lateen.check.proxydefaults import proxy_faults
 
 STREAMS = ("/dev/stdout", "/dev/stderr")
 _INBOUND = ("PASSTHROUGH", "LOCALHOST")
@@ -65,7 +66,8 @@ def check_proxy_annotation(annotations: Mapping[str, str], at: At) -> Iterator[P
         here = at.key("annotations", ANNOTATION)
         config, faults = read_proxy_annotation(annotations[ANNOTATION])
         yield from _told(faults, here)
-        yield from _metadata(config, "", here)
+        for words in proxy_faults(config):
+            yield here.error(words)
 
 
 def _told(faults: Iterable[Fault], here: At) -> Iterator[Problem]:
@@ -103,7 +105,8 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
     if retries and retries.attempts < 0:
         yield at.error("defaultHttpRetryPolicy.attempts cannot be negative")
     if mesh.default_config:
-        yield from _metadata(mesh.default_config, "defaultConfig.", at)
+        for words in proxy_faults(mesh.default_config):
+            yield at.error(f"defaultConfig.{words}")
     yield from _told_of(mesh, at)
     reads = mesh.path_normalization
     if reads and reads.normalization not in NORMALIZATIONS:
@@ -131,9 +134,6 @@ def _told_of(mesh: MeshConfig, at: At) -> Iterator[Problem]:
     if mesh.access_log_file not in (None, "", *STREAMS):
         words = f"a proxy here writes to {' or '.join(STREAMS)}; {mesh.access_log_file} is read as the former"
         yield at.warning(f"accessLogFile: {words}")
-    tracing = mesh.default_config.tracing if mesh.default_config else None
-    if tracing and tracing.sampling is not None and not 0 <= tracing.sampling <= 100:
-        yield at.error("defaultConfig.tracing.sampling: must be in range [0.0, 100.0]")
 
 
 def _tls_and_dns(mesh: MeshConfig, at: At) -> Iterator[Problem]:
@@ -154,11 +154,6 @@ def _tls_and_dns(mesh: MeshConfig, at: At) -> Iterator[Problem]:
             if word not in STAT_WORDS:
                 known = ", ".join(STAT_WORDS)
                 yield at.error(f"{field}: unknown pattern {word}: wanted {known}")
-
-
-def _metadata(config: ProxyDefaults, path: str, at: At) -> Iterator[Problem]:
-    for name, words in metadata_faults(config.proxy_metadata):
-        yield at.error(f"{path}proxyMetadata.{name}: {words}")
 
 
 def _provider(provider: ExtensionProvider, path: str, at: At) -> Iterator[Problem]:

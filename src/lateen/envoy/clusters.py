@@ -13,6 +13,7 @@ from google.protobuf.wrappers_pb2 import UInt64Value
 from lateen.envoy import names
 from lateen.envoy.asked import asked_cluster_type
 from lateen.envoy.endpoints import TLS_MODE
+from lateen.envoy.headercase import http1_options
 from lateen.envoy.matchers import header_matcher
 from lateen.envoy.outside import is_by_border, outside_assignment, outside_socket
 from lateen.envoy.pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
@@ -32,7 +33,6 @@ from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import (
 )
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import RuntimeDouble, TransportSocket
 from lateen.envoy.pb.envoy.config.core.v3.protocol_pb2 import (
-    Http1ProtocolOptions,
     Http2ProtocolOptions,
     UpstreamHttpProtocolOptions,
 )
@@ -115,9 +115,11 @@ def thresholds(limits: Limits) -> CircuitBreakers:
     return CircuitBreakers(thresholds=[made])
 
 
-def http_options(wire: Wire, security: object, limits: Limits) -> HttpProtocolOptions:
+def http_options(
+    wire: Wire, security: object, limits: Limits, *, keeps_case: bool = False
+) -> HttpProtocolOptions:
     """Which HTTP is spoken. To a TLS host outside, "as the client" gives way to ALPN's choice."""
-    http1 = Http1ProtocolOptions()
+    http1 = http1_options(keeps_case=keeps_case)
     http2 = Http2ProtocolOptions(max_concurrent_streams=maybe_u32(limits.max_concurrent_streams))
     if limits.ping:
         http2.connection_keepalive.interval.CopyFrom(duration(limits.ping[0]))
@@ -235,15 +237,15 @@ def _find(cluster: Cluster, backend: Backend) -> None:
             assert_never(backend.discovery)
 
 
-def _options(backend: Backend) -> HttpProtocolOptions:
+def _options(backend: Backend, keeps_case: bool) -> HttpProtocolOptions:
     """How HTTP is spoken, and which of its answers count against an endpoint."""
-    made = http_options(backend.wire, backend.security, backend.limits)
+    made = http_options(backend.wire, backend.security, backend.limits, keeps_case=keeps_case)
     if backend.ejection and backend.ejection.error_codes:
         made.outlier_detection.error_matcher.CopyFrom(_counted(backend.ejection.error_codes))
     return made
 
 
-def emit_backend(backend: Backend, system_roots: str) -> Cluster:
+def emit_backend(backend: Backend, system_roots: str, keeps_case: bool = False) -> Cluster:
     """`outbound|PORT|SUBSET|HOST`. Hosts outside are verified against the PEM file `system_roots`."""
     limits, outside = backend.limits, is_by_border(backend)
     cluster = Cluster(
@@ -253,7 +255,7 @@ def emit_backend(backend: Backend, system_roots: str) -> Cluster:
         lb_policy=_POLICIES[Balance.ROUND_ROBIN if _undecided(backend) else backend.balance],
         circuit_breakers=thresholds(limits),
         metadata=made_by(backend.origin, host=backend.id.host),
-        typed_extension_protocol_options={HTTP_OPTIONS: packed(_options(backend))},
+        typed_extension_protocol_options={HTTP_OPTIONS: packed(_options(backend, keeps_case))},
     )
     _find(cluster, backend)
     if outside:

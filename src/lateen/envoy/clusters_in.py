@@ -25,7 +25,13 @@ _INBOUND_SOURCE = "127.0.0.6"  # Istio's source address towards the app
 
 
 def _to_dialled_address(
-    name: str, origin: Origin, source: str, wire: Wire, limits: Limits = _NO_LIMITS
+    name: str,
+    origin: Origin,
+    source: str,
+    wire: Wire,
+    limits: Limits = _NO_LIMITS,
+    *,
+    keeps_case: bool,
 ) -> Cluster:
     """A cluster that connects to whatever address the client dialled."""
     cluster = Cluster(
@@ -38,21 +44,23 @@ def _to_dialled_address(
         metadata=made_by(origin),
     )
     if wire is not Wire.TCP:
-        options = http_options(wire, Plaintext(), limits)
+        options = http_options(wire, Plaintext(), limits, keeps_case=keeps_case)
         cluster.typed_extension_protocol_options[HTTP_OPTIONS].CopyFrom(packed(options))
     if limits.keepalive:
         cluster.upstream_connection_options.CopyFrom(keepalive(limits.keepalive))
     return cluster
 
 
-def emit_inbound_port(port: InboundPort) -> Cluster:
+def emit_inbound_port(port: InboundPort, keeps_case: bool = False) -> Cluster:
     """`inbound|PORT||`: the app's own address and port, from Istio's 127.0.0.6, or where a Sidecar says.
 
     An app that answers on the loopback or at a socket sees a neighbour: no source is made up.
     """
     wire = Wire.TCP if port.speech is Speech.TCP else port.wire
     name, app = names.inbound_cluster(port.port), port.app
-    made = _to_dialled_address(name, port.origin, _INBOUND_SOURCE, wire, port.limits)
+    made = _to_dialled_address(
+        name, port.origin, _INBOUND_SOURCE, wire, port.limits, keeps_case=keeps_case
+    )
     made.alt_stat_name = port.stat_name
     if app and not app.address:
         made.original_dst_lb_config.upstream_port_override.value = app.port
@@ -69,7 +77,7 @@ def emit_inbound_port(port: InboundPort) -> Cluster:
     return made
 
 
-def emit_fixed(inbound: bool) -> tuple[Cluster, ...]:
+def emit_fixed(inbound: bool, keeps_case: bool = False) -> tuple[Cluster, ...]:
     """PassthroughCluster, BlackHoleCluster and, for a sidecar, InboundPassthroughCluster."""
     black_hole = Cluster(
         name=names.BLACK_HOLE,
@@ -77,10 +85,19 @@ def emit_fixed(inbound: bool) -> tuple[Cluster, ...]:
         connect_timeout=duration(1),
         metadata=made_by(BUILT_IN),
     )
-    made = (_to_dialled_address(names.PASSTHROUGH, BUILT_IN, "", Wire.CLIENT), black_hole)
+    made = (
+        _to_dialled_address(names.PASSTHROUGH, BUILT_IN, "", Wire.CLIENT, keeps_case=keeps_case),
+        black_hole,
+    )
     if not inbound:
         return made
     return (
         *made,
-        _to_dialled_address(names.INBOUND_PASSTHROUGH, BUILT_IN, _INBOUND_SOURCE, Wire.CLIENT),
+        _to_dialled_address(
+            names.INBOUND_PASSTHROUGH,
+            BUILT_IN,
+            _INBOUND_SOURCE,
+            Wire.CLIENT,
+            keeps_case=keeps_case,
+        ),
     )

@@ -48,6 +48,7 @@ from lateen.envoy.routes import emit_host, emit_table
 from lateen.envoy.tls import emit_root, emit_secret
 from lateen.envoy.watch import Reporter
 from lateen.ir.backends import Backend, BackendId, EndpointSet
+from lateen.ir.manners import Manners
 from lateen.ir.plan import (
     GatewayPort,
     Inbound,
@@ -97,21 +98,21 @@ def resource(name: str, message: Message, value: object = ()) -> Resource:
 def reporter_of(plan: ProxyPlan) -> Reporter:
     """The proxy without what tells the pods of one workload apart, so that they share bytes."""
     proxy = replace(plan.proxy, id="", pod="", address="")
-    return Reporter(proxy=proxy, telemetry=plan.telemetry)
+    return Reporter(proxy=proxy, telemetry=plan.telemetry, manners=plan.manners)
 
 
-def _backend(backend: Backend, system_roots: str) -> Resource:
-    cluster = emit_backend(backend, system_roots)
+def _backend(backend: Backend, system_roots: str, keeps_case: bool) -> Resource:
+    cluster = emit_backend(backend, system_roots, keeps_case)
     return resource(cluster.name, cluster, backend)
 
 
-def _inbound_port(port: InboundPort) -> Resource:
-    cluster = emit_inbound_port(port)
+def _inbound_port(port: InboundPort, keeps_case: bool) -> Resource:
+    cluster = emit_inbound_port(port, keeps_case)
     return resource(cluster.name, cluster, port)
 
 
-def _fixed(inbound: bool) -> tuple[Resource, ...]:
-    return tuple(resource(cluster.name, cluster) for cluster in emit_fixed(inbound))
+def _fixed(inbound: bool, keeps_case: bool) -> tuple[Resource, ...]:
+    return tuple(resource(cluster.name, cluster) for cluster in emit_fixed(inbound, keeps_case))
 
 
 def emit_endpoint_set(endpoints: EndpointSet) -> Resource:
@@ -119,14 +120,14 @@ def emit_endpoint_set(endpoints: EndpointSet) -> Resource:
     return resource(names.outbound_cluster(endpoints.id), emit_endpoints(endpoints))
 
 
-def _host(host: VirtualHost) -> tuple[bytes, frozenset[ObjectKey]]:
-    return emit_host(host).SerializeToString(deterministic=True), origins_in(host)
+def _host(host: VirtualHost, manners: Manners) -> tuple[bytes, frozenset[ObjectKey]]:
+    return emit_host(host, manners).SerializeToString(deterministic=True), origins_in(host)
 
 
-def emit_route_table(memo: Memo, table: RouteTable, edge: bool) -> Resource:
+def emit_route_table(memo: Memo, table: RouteTable, edge: bool, manners: Manners) -> Resource:
     """One table; a host that is in several, or was in the one before, is made once."""
-    hosts = [memo.kept(_host, host) for host in table.hosts]
-    frame = emit_table(table, edge).SerializeToString(deterministic=True)
+    hosts = [memo.kept(_host, host, manners) for host in table.hosts]
+    frame = emit_table(table, edge, manners).SerializeToString(deterministic=True)
     body = b"".join((frame, *(part for part, _ in hosts)))
     origins = frozenset().union(*(origins for _, origins in hosts))
     return Resource(
@@ -175,18 +176,21 @@ def _by_name(resources: Iterable[Resource]) -> Named:
     return Named((each.name, each) for each in sorted(resources, key=lambda each: each.name))
 
 
-def _outbound_clusters(memo: Memo, backends: tuple[Backend, ...], system_roots: str) -> Named:
-    return _by_name(memo.once(_backend, each, system_roots) for each in backends)
+def _outbound_clusters(
+    memo: Memo, backends: tuple[Backend, ...], system_roots: str, keeps_case: bool
+) -> Named:
+    return _by_name(memo.once(_backend, each, system_roots, keeps_case) for each in backends)
 
 
 def _clusters(plan: ProxyPlan, memo: Memo, system_roots: str) -> Extended:
     ports = plan.inbound.ports if plan.inbound else ()
+    case = plan.manners.keeps_case
     own = [
-        *memo.once(_fixed, plan.inbound is not None),
-        *(memo.once(_inbound_port, port) for port in ports),
+        *memo.once(_fixed, plan.inbound is not None, case),
+        *(memo.once(_inbound_port, port, case) for port in ports),
     ]
     return Extended(
-        _by_name(own), memo.shared(_outbound_clusters, memo, plan.backends, system_roots)
+        _by_name(own), memo.shared(_outbound_clusters, memo, plan.backends, system_roots, case)
     )
 
 
@@ -194,8 +198,8 @@ def _endpoint_sets(memo: Memo, endpoints: tuple[EndpointSet, ...]) -> Named:
     return _by_name(memo.once(emit_endpoint_set, each) for each in endpoints)
 
 
-def _tables(memo: Memo, tables: tuple[RouteTable, ...], edge: bool) -> Named:
-    return _by_name(emit_route_table(memo, each, edge) for each in tables)
+def _tables(memo: Memo, tables: tuple[RouteTable, ...], edge: bool, manners: Manners) -> Named:
+    return _by_name(emit_route_table(memo, each, edge, manners) for each in tables)
 
 
 def _secrets(memo: Memo, secrets: tuple[TlsSecret, ...], roots: tuple[RootSecret, ...]) -> Named:
@@ -255,7 +259,7 @@ def emit(
         ResourceType.CLUSTER: _clusters(plan, memo, system_roots),
         ResourceType.ENDPOINTS: memo.shared(_endpoint_sets, memo, plan.endpoints),
         ResourceType.LISTENER: _by_name(_listeners(plan, memo, gateway_socket)),
-        ResourceType.ROUTES: memo.shared(_tables, memo, plan.tables, edge),
+        ResourceType.ROUTES: memo.shared(_tables, memo, plan.tables, edge, plan.manners),
         ResourceType.SECRET: memo.shared(_secrets, memo, plan.secrets, plan.roots),
     }
     return patched(made, plan.patches, memo, gateway=edge) if plan.patches else made

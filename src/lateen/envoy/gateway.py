@@ -12,7 +12,7 @@ from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
 from lateen.envoy.filters.kind import HttpSite, Side
 from lateen.envoy.gates import gates
-from lateen.envoy.http import http_manager
+from lateen.envoy.http import http_manager, knows_who_connected
 from lateen.envoy.listeners_out import TcpTarget, raw_filters
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import OUTBOUND
 from lateen.envoy.pb.envoy.config.listener.v3.listener_components_pb2 import (
@@ -48,12 +48,16 @@ def _chains(
             *raw_filters(by_id.__getitem__, to, watch, judged=bool(site.authorization.policies)),
         ]
 
+    def http(table: str) -> list[Filter]:
+        believed = [knows_who_connected()] if site.manners.trusted_proxies else []
+        return [*believed, http_manager(site, stat=stat, table=table, watch=watch)]
+
     watch = watch_of(reporter, inbound=False)
     stat = f"outbound_{names.ANY_ADDRESS}_{port.port}"
     if port.http:
         yield FilterChain(
             name="http",
-            filters=[http_manager(site, stat=stat, table=port.http.table, watch=watch)],
+            filters=http(port.http.table),
             metadata=made_by(port.http.origin),
         )
     if port.tcp:
@@ -66,11 +70,10 @@ def _chains(
             metadata=made_by(passed.origin),
         )
     for server in port.tls:
-        http = [] if server.to else [http_manager(site, stat=stat, table=server.table, watch=watch)]
         yield FilterChain(
             name=",".join(server.hosts),
             filter_chain_match=_match(server.hosts),
-            filters=http or raw(server.to),
+            filters=raw(server.to) if server.to else http(server.table),
             transport_socket=gateway_server(server),
             metadata=made_by(server.origin),
         )
@@ -102,16 +105,21 @@ def emit_gateway_port(
     looked up by the name asked for.
     """
     site = HttpSite(
-        side=Side.GATEWAY, gateway_port=port.port, authorization=authorization, asks=asking
+        side=Side.GATEWAY,
+        gateway_port=port.port,
+        authorization=authorization,
+        manners=reporter.manners,
+        asks=asking,
     )
     chains = list(_chains(port, targets, site, reporter))
     inspectors = [tls_inspector()] if port.tls or port.passed else []
+    fronted = [proxy_protocol()] if reporter.manners.proxy_protocol else []
     origin = made_by(_origin(port))
     inside = Listener(
         name=names.address_listener(port.bind, port.port),
         address=socket_address(port.bind, port.port),
         traffic_direction=OUTBOUND,
-        listener_filters=inspectors,
+        listener_filters=[*fronted, *inspectors],
         listener_filters_timeout=INBOUND_WAIT,
         filter_chains=chains,
         metadata=origin,
@@ -122,7 +130,7 @@ def emit_gateway_port(
         name=names.border_listener(port.port),
         address=pipe_address(socket, _ONLY_OWNER),
         traffic_direction=OUTBOUND,
-        listener_filters=[proxy_protocol(), *inspectors],
+        listener_filters=[proxy_protocol(), *fronted, *inspectors],
         listener_filters_timeout=INBOUND_WAIT,
         filter_chains=chains,
         metadata=origin,

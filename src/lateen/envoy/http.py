@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lateen.envoy import filters
+from lateen.envoy import filters, names
 from lateen.envoy.access import http_logs, tcp_logs
 from lateen.envoy.filters.kind import HttpSite, Side
+from lateen.envoy.headercase import http1_options
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import DataSource
 from lateen.envoy.pb.envoy.config.core.v3.substitution_format_string_pb2 import (
     SubstitutionFormatString,
@@ -29,18 +30,25 @@ from lateen.envoy.pb.envoy.extensions.filters.network.set_filter_state.v3 import
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from lateen.envoy.pb.envoy.type.v3.hash_policy_pb2 import HashPolicy
 from lateen.envoy.rbac import noted_by
+from lateen.envoy.routes import CLIENT
 from lateen.envoy.tls import ALPN_TCP
 from lateen.envoy.tracing import reads_traces, tracing_of
 from lateen.envoy.watch import Watch
 from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed, u32
 from lateen.ir.backends import Tunnel
+from lateen.ir.manners import CertPart, ClientCert
 from lateen.ir.policy import Paths
 from lateen.ir.telemetry import ZipkinCollector
 
 _Manager = pb.HttpConnectionManager
-_SERVER = "istio-envoy"
+_CERTIFICATES = {
+    ClientCert.SANITIZE: _Manager.SANITIZE,
+    ClientCert.FORWARD_ONLY: _Manager.FORWARD_ONLY,
+    ClientCert.APPEND_FORWARD: _Manager.APPEND_FORWARD,
+    ClientCert.SANITIZE_SET: _Manager.SANITIZE_SET,
+    ClientCert.ALWAYS_FORWARD_ONLY: _Manager.ALWAYS_FORWARD_ONLY,
+}
 _EARLY_BYTES = 64 * 1024  # kept while the far side is being dialled
-_PEER = _Manager.SetCurrentClientCertDetails(subject=TRUE, uri=True, dns=True)
 
 
 def http_manager(
@@ -52,12 +60,13 @@ def http_manager(
 ) -> Filter:
     """HTTP of any version, routed by a table fetched by name or given here.
 
-    Only a sidecar's inbound side tells the app who called (x-forwarded-client-cert), and only of
-    verified certificates; whatever a client claims there itself is removed. What the app reads as
-    the path is what policies and routes went by.
+    Unless its manners are others, only a sidecar's inbound side tells the app who called
+    (x-forwarded-client-cert), and only of verified certificates; whatever a client claims there itself
+    is removed. What the app reads as the path is what policies and routes went by.
     """
-    paths = site.authorization.paths
+    paths, manners = site.authorization.paths, site.manners
     edge, inbound = site.side is Side.GATEWAY, site.side is Side.INBOUND
+    certificate = ClientCert.SANITIZE if site.side is Side.OUTBOUND else manners.certificate
     tracing = tracing_of(watch)
     site = replace(site, tells_b3=tracing is not None and _by_otlp(watch))
     manager = _Manager(
@@ -65,11 +74,17 @@ def http_manager(
         stat_prefix=stat,
         http_filters=filters.on_listener(site),
         access_log=http_logs(watch, noted_by(site.authorization)),
-        server_name=_SERVER,
+        server_name=manners.server,
+        server_header_transformation=_Manager.OVERWRITE
+        if manners.server
+        else _Manager.PASS_THROUGH,
+        generate_request_id=None if manners.request_id else FALSE,
+        append_x_forwarded_port=manners.forwarded_port,
+        xff_num_trusted_hops=manners.trusted_proxies,
         use_remote_address=TRUE if edge else FALSE,
         skip_xff_append=edge,
-        forward_client_cert_details=_Manager.SANITIZE_SET if inbound else _Manager.SANITIZE,
-        set_current_client_cert_details=_PEER if inbound else None,
+        forward_client_cert_details=_CERTIFICATES[certificate],
+        set_current_client_cert_details=_told(manners.cert_parts) if certificate.tells else None,
         normalize_path=TRUE if paths.include(Paths.RESOLVED) else FALSE,
         merge_slashes=paths.include(Paths.MERGED),
         path_with_escaped_slashes_action=_Manager.UNESCAPE_AND_FORWARD
@@ -83,12 +98,24 @@ def http_manager(
         if site.tells_b3 and not inbound
         else [],
     )
+    if manners.keeps_case:
+        manager.http_protocol_options.CopyFrom(http1_options(keeps_case=True))
     if isinstance(table, str):
         manager.rds.CopyFrom(pb.Rds(route_config_name=table, config_source=ads()))
     else:
         manager.route_config.CopyFrom(table)
     return Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=packed(manager)
+    )
+
+
+def _told(parts: tuple[CertPart, ...]) -> _Manager.SetCurrentClientCertDetails:
+    return _Manager.SetCurrentClientCertDetails(
+        subject=TRUE if CertPart.SUBJECT in parts else FALSE,
+        cert=CertPart.CERT in parts,
+        chain=CertPart.CHAIN in parts,
+        dns=CertPart.DNS in parts,
+        uri=CertPart.URI in parts,
     )
 
 
@@ -145,12 +172,28 @@ def tcp_proxy(
 
 def says_tcp() -> Filter:
     """Tell the far proxy that what follows is not HTTP, though the cluster's ALPN says it is."""
-    value = FilterStateValue(
-        object_key="envoy.network.application_protocols",
-        format_string=SubstitutionFormatString(
-            text_format_source=DataSource(inline_string=ALPN_TCP)
-        ),
-        shared_with_upstream=FilterStateValue.ONCE,
+    return _noted(
+        FilterStateValue(
+            object_key="envoy.network.application_protocols",
+            format_string=_text(ALPN_TCP),
+            shared_with_upstream=FilterStateValue.ONCE,
+        )
     )
+
+
+def knows_who_connected() -> Filter:
+    """Note the address of the other end, which HTTP forgets where proxies in front are believed."""
+    return _noted(
+        FilterStateValue(
+            object_key=names.CONNECTED, factory_key="envoy.string", format_string=_text(CLIENT)
+        )
+    )
+
+
+def _text(format: str) -> SubstitutionFormatString:
+    return SubstitutionFormatString(text_format_source=DataSource(inline_string=format))
+
+
+def _noted(value: FilterStateValue) -> Filter:
     config = set_filter_state_pb2.Config(on_new_connection=[value])
     return Filter(name="envoy.filters.network.set_filter_state", typed_config=packed(config))

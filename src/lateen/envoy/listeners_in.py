@@ -132,7 +132,9 @@ def _filters(site: _Site, kind: _Kind, inbound: Inbound, reporter: Reporter) -> 
     watch = watch_of(reporter, inbound=True, service=site.service)
     stat = f"inbound_{names.ANY_ADDRESS}_{site.number or 'any'}"
     if kind.http:
-        place = HttpSite(side=Side.INBOUND, authorization=inbound.authorization)
+        place = HttpSite(
+            side=Side.INBOUND, authorization=inbound.authorization, manners=reporter.manners
+        )
         return [http_manager(place, stat=stat, table=_table(site), watch=watch)]
     raw = tcp_proxy(
         stat=stat,

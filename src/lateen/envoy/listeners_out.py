@@ -34,6 +34,7 @@ from lateen.envoy.sniffing import (
 from lateen.envoy.watch import Reporter, Watch, watch_of
 from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
 from lateen.ir.backends import Backend, BackendId, MeshMtls, Outside, Tunnel, Wire
+from lateen.ir.manners import Manners
 from lateen.ir.plan import HttpOut, Outbound, ProxyPlan, SniffOut, SniOut, TcpOut
 from lateen.ir.policy import Authorization, Paths
 from lateen.ir.routes import Split
@@ -197,10 +198,13 @@ def raw_filters(
     return [*first_say, _to_splits(to, targets[0], watch, judged)]
 
 
-def _http(listener: ListenerOut, table: str, watch: Watch) -> Filter:
+def _http(listener: ListenerOut, table: str, watch: Watch, manners: Manners) -> Filter:
     stat = f"outbound_{listener.address}_{listener.port}"
     site = HttpSite(
-        side=Side.OUTBOUND, authorization=Authorization(reads=listener.reads), asks=listener.asks
+        side=Side.OUTBOUND,
+        authorization=Authorization(reads=listener.reads),
+        manners=manners,
+        asks=listener.asks,
     )
     return http_manager(site, stat=stat, table=table, watch=watch)
 
@@ -238,7 +242,7 @@ def _leaves_some(listener: ListenerOut) -> bool:
 def emit_outbound(listener: ListenerOut, reporter: Reporter) -> Listener:
     """`0.0.0.0_PORT` or `ADDRESS_PORT`; it gets its connections from virtualOutbound, or its own.
 
-    Of the reporter only what labels need is read, so that the pods of a workload share the bytes.
+    Of the reporter only what labels and HTTP need is read, so that the pods of a workload share the bytes.
     """
     watch = watch_of(reporter, inbound=False)
     first = listener.parts[0]
@@ -257,7 +261,7 @@ def emit_outbound(listener: ListenerOut, reporter: Reporter) -> Listener:
         match part:
             case HttpOut():
                 only_raw = FilterChainMatch(transport_protocol="raw_buffer") if with_sni else None
-                http = _http(listener, part.table, watch)
+                http = _http(listener, part.table, watch, reporter.manners)
                 made.filter_chains.append(_chain("http", part.origin, http, match=only_raw))
             case TcpOut():
                 to = raw_filters(listener.target, part.to, watch)
@@ -265,7 +269,7 @@ def emit_outbound(listener: ListenerOut, reporter: Reporter) -> Listener:
                 made.filter_chains.append(_chain("tcp", part.origin, *to, match=match))
             case SniffOut():
                 inspectors |= {"tls": tls_inspector(), "http": http_inspector()}
-                http = _http(listener, part.table, watch)
+                http = _http(listener, part.table, watch, reporter.manners)
                 match = _within(part.within, RAW_HTTP)
                 made.filter_chains.append(_chain("http", part.origin, http, match=match))
                 to = raw_filters(listener.target, part.to, watch)

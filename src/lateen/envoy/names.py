@@ -50,6 +50,7 @@ NO_LIMIT = 2**32 - 1  # Istio's thresholds; Envoy's own limit of 3 retries would
 
 LATEEN = "lateen"  # the namespace of our metadata
 ORIGIN = "origin"
+CONNECTED = "lateen.connected"  # filter state: the address of a connection's other end
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - in the pod's own network namespace
 

@@ -28,6 +28,7 @@ from lateen.envoy.pb.envoy.extensions.retry.priority.previous_priorities.v3.prev
     PreviousPrioritiesConfig,
 )
 from lateen.envoy.wire import FALSE, ZERO, duration, made_by, maybe_duration, packed, u32
+from lateen.ir.manners import USUAL_MANNERS, Manners
 from lateen.ir.routes import (
     BLACK_HOLE_STATUS,
     NO_CHANGES,
@@ -60,6 +61,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BY_STATUS = "retriable-status-codes"
 _TRIES_OF_HOSTS = 5  # Istio's
 _PRIORITY_EVERY = 2  # attempts; Istio's
+CLIENT = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 _MOST_BODY = UInt32Value(value=1024 * 1024)  # bytes of a direct response; Istio's
 
 
@@ -209,7 +211,7 @@ def _respond(status: int, body: str = "", raw: bytes = b"") -> pb.DirectResponse
     return made
 
 
-def emit_route(route: Route) -> pb.Route:
+def emit_route(route: Route, manners: Manners = USUAL_MANNERS) -> pb.Route:
     """One route of a virtual host."""
     made = pb.Route(
         name=route.name,
@@ -225,6 +227,7 @@ def emit_route(route: Route) -> pb.Route:
     match route.action:
         case Forward():
             made.route.CopyFrom(_forward(route.action, route.request_headers))
+            made.route.append_x_forwarded_host = manners.forwarded_host
         case Redirect():
             made.redirect.CopyFrom(_redirect(route.action))
         case Respond():
@@ -232,6 +235,7 @@ def emit_route(route: Route) -> pb.Route:
             made.direct_response.CopyFrom(_respond(answer.status, answer.body, answer.raw))
         case Elsewhere.PASSTHROUGH:
             made.route.CopyFrom(pb.RouteAction(cluster=names.PASSTHROUGH, timeout=ZERO))
+            made.route.append_x_forwarded_host = manners.forwarded_host
         case Elsewhere.BLACK_HOLE:
             made.direct_response.CopyFrom(_respond(BLACK_HOLE_STATUS))
         case _:
@@ -239,27 +243,30 @@ def emit_route(route: Route) -> pb.Route:
     return made
 
 
-def _virtual_host(host: VirtualHost) -> pb.VirtualHost:
+def _virtual_host(host: VirtualHost, manners: Manners) -> pb.VirtualHost:
     return pb.VirtualHost(
         name=host.name,
         domains=host.domains,
-        routes=[emit_route(route) for route in host.routes],
+        routes=[emit_route(route, manners) for route in host.routes],
         require_tls=pb.VirtualHost.ALL if host.require_tls else pb.VirtualHost.NONE,
-        include_request_attempt_count=True,
+        include_request_attempt_count=manners.attempt_count,
         metadata=made_by(host.origin),
     )
 
 
-def emit_host(host: VirtualHost) -> RouteConfiguration:
+def emit_host(host: VirtualHost, manners: Manners = USUAL_MANNERS) -> RouteConfiguration:
     """A part of a table: one virtual host. A table's bytes are those of its parts, one after another."""
-    return RouteConfiguration(virtual_hosts=[_virtual_host(host)])
+    return RouteConfiguration(virtual_hosts=[_virtual_host(host, manners)])
 
 
-def emit_table(table: RouteTable, edge: bool) -> RouteConfiguration:
+def emit_table(
+    table: RouteTable, edge: bool, manners: Manners = USUAL_MANNERS
+) -> RouteConfiguration:
     """`80`, `http.8080`, without its hosts. At the edge (a gateway) the client's address is added to x-forwarded-for.
 
     Envoy's own way of adding it would put the proxy's address in for a client on the loopback,
-    which is what most clients of a mesh on one machine are.
+    which is what most clients of a mesh on one machine are. Where proxies in front are believed, the
+    client is another than the one that connected.
     """
     made = RouteConfiguration(
         name=table.name,
@@ -268,9 +275,10 @@ def emit_table(table: RouteTable, edge: bool) -> RouteConfiguration:
         ignore_port_in_host_matching=True,
     )
     if edge:
-        client = HeaderValue(
-            key="x-forwarded-for", value="%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+        connected = (
+            f"%FILTER_STATE({names.CONNECTED}:PLAIN)%" if manners.trusted_proxies else CLIENT
         )
+        client = HeaderValue(key="x-forwarded-for", value=connected)
         made.request_headers_to_add.add(
             header=client, append_action=HeaderValueOption.APPEND_IF_EXISTS_OR_ADD
         )

@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lateen.envoy import names
+from lateen.ir.manners import USUAL_MANNERS, Manners
 from lateen.ir.plan import Proxy
 from lateen.ir.telemetry import USUAL, Reports, Telemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporter:
-    """A proxy, and what it is to tell."""
+    """A proxy, what it is to tell, and its ways with HTTP."""
 
     proxy: Proxy
     telemetry: Telemetry = USUAL
+    manners: Manners = USUAL_MANNERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

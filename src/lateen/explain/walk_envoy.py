@@ -27,6 +27,7 @@ from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3
 )
 from lateen.envoy.pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from lateen.envoy.resources import Resources, ResourceType
+from lateen.explain.believing import believed
 from lateen.explain.envoy_chains import chain_for, knows_client
 from lateen.explain.envoy_jwt import presenting
 from lateen.explain.envoy_match import NotModelled, origin_of
@@ -125,7 +126,8 @@ def _http(config: Any, request: Request, resources: Resources) -> Walk[Outcome]:
         merge=manager.merge_slashes,
         unescape=manager.path_with_escaped_slashes_action == _Manager.UNESCAPE_AND_FORWARD,
     )
-    seen = replace(request, path=path)
+    known = believed(request, manager.xff_num_trusted_hops)
+    seen = replace(known, path=path)
     for each in manager.http_filters:
         if unknown := _unmodelled(each.name, each.typed_config):
             yield unknown

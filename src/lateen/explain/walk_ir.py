@@ -13,6 +13,7 @@ from typing import assert_never
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
+from lateen.explain.believing import believed
 from lateen.explain.ir_routes import walk_hosts
 from lateen.explain.policies import judging
 from lateen.explain.presenting import as_read, presenting
@@ -275,7 +276,8 @@ def _gateway_tls(plan: ProxyPlan, port: GatewayPort, request: Request) -> Walk[O
 
 
 def _gateway_http(plan: ProxyPlan, table: str, request: Request) -> Walk[Outcome]:
-    read = as_read(request, plan.authorization.paths)
+    known = believed(request, plan.manners.trusted_proxies)
+    read = as_read(known, plan.authorization.paths)
     seen = yield from presenting(plan.authorization, read)
     if isinstance(seen, Unverified):
         return seen

@@ -12,6 +12,7 @@ from enum import StrEnum
 from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
 from lateen.ir.backends import Backend, BackendId, EndpointSet, Limits, Wire
+from lateen.ir.manners import USUAL_MANNERS, Manners
 from lateen.ir.patches import Patch
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization, Paths
 from lateen.ir.routes import RouteTable, Split
@@ -295,5 +296,6 @@ class ProxyPlan:
     egress_proxy: BackendId | None = None
     trust_domain: str = "cluster.local"
     reads: Paths | None = None
+    manners: Manners = USUAL_MANNERS
     telemetry: Telemetry = USUAL
     wait: float | None = None

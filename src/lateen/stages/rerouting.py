@@ -98,7 +98,7 @@ class _Rerouted:
             plans[node] = replace(plan, tables=tables)
             resources[node] = {
                 **before,
-                ResourceType.ROUTES: self._routes(before[ResourceType.ROUTES], plan.tables, tables),
+                ResourceType.ROUTES: self._routes(before[ResourceType.ROUTES], plan, tables),
             }
         return replace(
             self._latest,
@@ -123,15 +123,15 @@ class _Rerouted:
     def _routes(
         self,
         shared: Mapping[str, Resource],
-        old: tuple[RouteTable, ...],
+        plan: ProxyPlan,
         new: tuple[RouteTable, ...],
     ) -> Mapping[str, Resource]:
         key = (id(shared), id(new))
         if key not in self._sets:
             memo = self._planning.memo
             fresh = [
-                emit_route_table(memo, now, edge=False)
-                for was, now in zip(old, new, strict=True)
+                emit_route_table(memo, now, False, plan.manners)
+                for was, now in zip(plan.tables, new, strict=True)
                 if was is not now
             ]
             known = shared if isinstance(shared, Named) else Named(shared)

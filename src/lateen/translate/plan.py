@@ -22,8 +22,10 @@ from lateen.translate.envoyfilters import patches_for, unnamed
 from lateen.translate.gateways import gateway_view
 from lateen.translate.inbound import inbound_of, wait_of
 from lateen.translate.leaving import is_held, only_registry
+from lateen.translate.manners import manners_of
 from lateen.translate.outbound import OutboundView, View, outbound_view, view_of
 from lateen.translate.policy import authorization_of, reads_of
+from lateen.translate.proxyconfigs import settings_of
 from lateen.translate.reporting import telemetry_of
 from lateen.translate.scope import chosen_for
 from lateen.translate.views import Index, index_of, sight_of
@@ -123,6 +125,7 @@ def _sidecar_plan(index: Index, proxy: Proxy, shared: OutboundView) -> Planned:
         egress_proxy=egress_proxy.backend if egress_proxy and shared.view.allow_any else None,
         trust_domain=index.world.trust_domain,
         reads=reads_of(index.world.mesh),
+        manners=manners_of(settings_of(index.world, workload), Role.SIDECAR),
         telemetry=telemetry,
         wait=wait_of(index.world.mesh),
     )
@@ -178,6 +181,7 @@ def gateway_plan(index: Index, proxy: Proxy) -> Planned:
         allow_any=False,
         trust_domain=index.world.trust_domain,
         reads=reads_of(index.world.mesh),
+        manners=manners_of(settings_of(index.world, workload), Role.GATEWAY),
         telemetry=telemetry,
     )
     told = dict.fromkeys(

@@ -1,11 +1,11 @@
 """How a pod's proxy is to be started.
 
-In: ProxyConfigs, the mesh's settings, a workload.    Out: ProxyStart.
-Before: api/proxyconfig.py, world/                    After: stages/bootstrapping.py
+In: ProxyConfigs, the mesh's settings, a workload.    Out: ProxyStart, ProxyDefaults in force.
+Before: api/proxyconfig.py, world/                    After: stages/bootstrapping.py, translate/plan.py
 
 As in Istio: the mesh's `defaultConfig`, then the root namespace's ProxyConfig, the namespace's, the pod's
-annotation, and the ProxyConfig that selects the pod; each adds to the one before, field by field. It
-holds for proxies that start from then on.
+annotation, and the ProxyConfig that selects the pod; each adds to the one before, field by field. How
+a proxy starts holds for those that start from then on.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from typing import Any
 
+from msgspec.structs import replace
+
+from lateen.api.fields import Api
 from lateen.api.meshconfig import read_proxy_annotation
 from lateen.api.proxyconfig import ProxyConfig
 from lateen.api.proxydefaults import ProxyDefaults
 from lateen.world.model import ROOT_NAMESPACE, Owned, Workload, World
 
+NOTHING_SAID = ProxyDefaults()
 _OF_THE_PROXY = "ISTIO_META_"
 DRAIN_SECONDS = 45  # Istio's default
 
@@ -35,26 +41,46 @@ class ProxyStart:
 
 def proxy_start(world: World, workload: Workload) -> ProxyStart:
     """How the proxy of a workload is started."""
-    concurrency: int | None = None
-    env: dict[str, str] = {}
-    drain: int = DRAIN_SECONDS
-    for settings in _settings(world, workload):
-        concurrency = concurrency if settings.concurrency is None else settings.concurrency
-        env |= settings.proxy_metadata
-        drain = round(settings.drain_duration.seconds) if settings.drain_duration else drain
-    if concurrency is None:
-        concurrency = 1
+    said = settings_of(world, workload)
+    env, drain = said.proxy_metadata, said.drain_duration
     metadata = {
         key.removeprefix(_OF_THE_PROXY): text
         for key, text in env.items()
         if key.startswith(_OF_THE_PROXY)
     }
     return ProxyStart(
-        concurrency=concurrency or os.cpu_count() or 1,
+        concurrency=(1 if said.concurrency is None else said.concurrency) or os.cpu_count() or 1,
         env=tuple(sorted(env.items())),
         metadata=tuple(sorted(metadata.items())),
-        drain=max(drain, 1),
+        drain=max(round(drain.seconds), 1) if drain else DRAIN_SECONDS,
     )
+
+
+def settings_of(world: World, workload: Workload) -> ProxyDefaults:
+    """All that is in force for a workload's proxy.
+
+    A field has the value that is said closest to the pod; environment and headers are joined, entry by
+    entry.
+    """
+    return reduce(_over, _settings(world, workload), NOTHING_SAID)
+
+
+def _over(base: ProxyDefaults, closer: ProxyDefaults) -> ProxyDefaults:
+    if base is NOTHING_SAID:
+        return closer
+    said = _said(closer)
+    if "proxy_metadata" in said:
+        said["proxy_metadata"] = base.proxy_metadata | closer.proxy_metadata
+    if base.proxy_headers and closer.proxy_headers:
+        said["proxy_headers"] = replace(base.proxy_headers, **_said(closer.proxy_headers))
+    return replace(base, **said)
+
+
+def _said(settings: Api) -> dict[str, Any]:
+    """The fields that are given, by name."""
+    nothing = type(settings)()
+    pairs = ((name, getattr(settings, name)) for name in settings.__struct_fields__)
+    return {name: value for name, value in pairs if value != getattr(nothing, name)}
 
 
 def _settings(world: World, workload: Workload) -> Iterator[ProxyDefaults]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from google.protobuf.message import Message
 
+from lateen.ir.manners import USUAL_MANNERS, Manners
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
 from lateen.ir.routes import Route
 
@@ -35,6 +36,7 @@ class HttpSite:
     side: Side
     gateway_port: int = 0
     authorization: Authorization = EVERYTHING_ALLOWED
+    manners: Manners = USUAL_MANNERS
     tells_b3: bool = False
     asks: bool = False
 

@@ -15,6 +15,7 @@ from lateen.explain.differing.changes import Change, Difference, grouped
 from lateen.explain.differing.effects import Area
 from lateen.explain.differing.gateways import Gateways
 from lateen.explain.differing.inward import Inward
+from lateen.explain.differing.manners import changed_manners
 from lateen.explain.differing.meshes import Mesh, Party, bare
 from lateen.explain.differing.outward import Outward
 from lateen.explain.differing.packets import packets
@@ -36,6 +37,9 @@ def difference(old: Mesh, new: Mesh) -> Difference:
         *_gateways(pairs, old, new, doubts),
         *packets(old, new),
     ]
+    for was, is_now in pairs:
+        if was.plan and is_now.plan:
+            changes += changed_manners(is_now.name, was.plan.manners, is_now.plan.manners)
     for was, is_now in pairs:
         if was.plan and is_now.plan and bare(was.plan.patches) != bare(is_now.plan.patches):
             doubts[f"EnvoyFilters of {is_now.name} changed: what they do is not followed"] = None

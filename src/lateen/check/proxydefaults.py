@@ -1,0 +1,38 @@
+"""Check how proxies are to be run: the mesh's `defaultConfig`, or a pod's annotation.
+
+In: ProxyDefaults.                Out: faults, each with the path of its field.
+Before: api/proxydefaults.py      After: check/meshconfig.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lateen.api.proxydefaults import ProxyDefaults, metadata_faults
+from lateen.api.proxyheaders import FORWARDS
+
+
+def proxy_faults(config: ProxyDefaults) -> Iterator[str]:
+    """What cannot hold, as `FIELD: words`. Source: Istio ValidateMeshConfigProxyConfig."""
+    for name, words in metadata_faults(config.proxy_metadata):
+        yield f"proxyMetadata.{name}: {words}"
+    drain = config.drain_duration
+    if drain and drain.seconds != round(drain.seconds):
+        yield "drainDuration: drain time only supports durations to seconds precision"
+    tracing = config.tracing
+    if tracing and tracing.sampling is not None and not 0 <= tracing.sampling <= 100:
+        yield "tracing.sampling: must be in range [0.0, 100.0]"
+    topology, headers = config.gateway_topology, config.proxy_headers
+    if topology:
+        if topology.num_trusted_proxies < 0:
+            yield "gatewayTopology.numTrustedProxies: cannot be negative"
+        yield from _forwards(
+            "gatewayTopology.forwardClientCertDetails", topology.forward_client_cert_details
+        )
+    if headers:
+        yield from _forwards("proxyHeaders.forwardedClientCert", headers.forwarded_client_cert)
+
+
+def _forwards(field: str, said: str) -> Iterator[str]:
+    if said and said not in FORWARDS:
+        yield f"{field}: wanted one of {', '.join(FORWARDS)}, not {said}"

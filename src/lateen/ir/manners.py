@@ -1,0 +1,65 @@
+"""How a proxy speaks HTTP, beyond routing: whom it believes, and what it adds to messages.
+
+In: -    Out: Manners.
+Before: -       After: ir/plan.py, translate/manners.py, envoy/http.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ClientCert(StrEnum):
+    """What becomes of `x-forwarded-client-cert`; Envoy's names."""
+
+    SANITIZE = "SANITIZE"
+    FORWARD_ONLY = "FORWARD_ONLY"
+    APPEND_FORWARD = "APPEND_FORWARD"
+    SANITIZE_SET = "SANITIZE_SET"
+    ALWAYS_FORWARD_ONLY = "ALWAYS_FORWARD_ONLY"
+
+    @property
+    def tells(self) -> bool:
+        """Whether the proxy adds what it knows of the caller's certificate."""
+        return self in (ClientCert.APPEND_FORWARD, ClientCert.SANITIZE_SET)
+
+
+class CertPart(StrEnum):
+    """What of a certificate can be told."""
+
+    SUBJECT = "subject"
+    CERT = "cert"
+    CHAIN = "chain"
+    DNS = "dns"
+    URI = "uri"
+
+
+USUALLY_TOLD = (CertPart.SUBJECT, CertPart.DNS, CertPart.URI)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """One proxy's ways with HTTP.
+
+    `trusted_proxies`: how many in front of it are believed what they say of the client in
+    `x-forwarded-for`; with `proxy_protocol` its connections begin with a PROXY header. `certificate` is
+    about what it takes in, and `cert_parts` are told if it tells at all. `server` is the header of
+    that name, "" for the app's own. `keeps_case`: header names of HTTP/1.1 as they were written.
+    """
+
+    trusted_proxies: int = 0
+    proxy_protocol: bool = False
+    certificate: ClientCert = ClientCert.SANITIZE_SET
+    cert_parts: tuple[CertPart, ...] = USUALLY_TOLD
+    server: str = "istio-envoy"
+    request_id: bool = True
+    attempt_count: bool = True
+    debug_headers: bool = True
+    forwarded_host: bool = False
+    forwarded_port: bool = False
+    keeps_case: bool = False
+
+
+USUAL_MANNERS = Manners()
+AT_THE_EDGE = Manners(certificate=ClientCert.SANITIZE)
