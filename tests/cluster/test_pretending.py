@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lateen.api.objects import Obj
 from lateen.cluster.pods import is_ready, pod_of
 from lateen.cluster.pretending import pretend
@@ -13,6 +15,13 @@ apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop}
 spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
+"""
+DATABASE = """
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec: {replicas: 3, serviceName: db, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {
+  containers: [{name: db, image: db}]}}}
 """
 POLICY = """
 apiVersion: security.istio.io/v1
@@ -76,3 +85,11 @@ def test_a_quota_is_kept_to() -> None:
     made = pretend(read(WEB, quota, POLICY)).objects
     assert len(of("Pod", made)) == 1
     assert of("AuthorizationPolicy", made)
+
+
+@pytest.mark.parametrize("more", ["", "minReadySeconds: 600, ", "podManagementPolicy: Parallel, "])
+def test_pods_that_wait_for_others_to_run_are_made_too(more: str) -> None:
+    pods = of("Pod", pretend(read(DATABASE.replace("replicas", f"{more}replicas"))).objects)
+    assert [pod.key.name for pod in pods] == ["db-0", "db-1", "db-2"]
+    assert all(is_ready(pod) for pod in pods)
+    assert len({pod_of(pod).status.pod_ip for pod in pods}) == 3

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from typing import Any
@@ -36,6 +36,7 @@ from lateen.cluster.services import service_of
 from lateen.store.memory import MemoryStore
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
+_SINCE = _START - timedelta(days=1)  # all pods have been ready longer than any minReadySeconds
 _ROOM = Machine(cores=1 << 20, memory=1 << 60)  # nobody asks here whether there is room
 _KEPT_BACK = 16
 _JUDGES = frozenset({"ResourceQuota", "ValidatingAdmissionPolicy"})
@@ -65,9 +66,7 @@ def pretend(objects: Sequence[Obj]) -> Pretended:
     controllers = Controllers(store=store, clock=clock, machine=_ROOM)
     controllers.settle()
     given = {obj.key: obj for obj in objects}
-    names = _names(store.list(group="", kind="Pod"))
-    _run(store, names, given, clock)
-    controllers.settle()
+    names = _all_running(store, controllers, given)
     services = store.list(group="", kind="Service")
     lacking = [s for s in services if _was_given_an_address(s, given.get(s.key))]
     used = {service_of(s).spec.cluster_ip for s in services if s not in lacking}
@@ -87,11 +86,21 @@ def _looked_at_by_nobody(objects: Sequence[Obj]) -> Mapping[ObjectKey, Obj]:
     return {obj.key: obj for obj in objects if obj.key.kind not in _READ}
 
 
+def _all_running(
+    store: MemoryStore, controllers: Controllers, given: Mapping[ObjectKey, Obj]
+) -> Mapping[tuple[str, str], str]:
+    """Have every pod run, those too that are made only once others run; the names they are to have."""
+    while True:
+        pods = store.list(group="", kind="Pod")
+        names = _names(pods)
+        _run(store, names, given)
+        controllers.settle()
+        if {pod.key for pod in store.list(group="", kind="Pod")} <= {pod.key for pod in pods}:
+            return names
+
+
 def _run(
-    store: MemoryStore,
-    names: Mapping[tuple[str, str], str],
-    given: Mapping[ObjectKey, Obj],
-    clock: FakeClock,
+    store: MemoryStore, names: Mapping[tuple[str, str], str], given: Mapping[ObjectKey, Obj]
 ) -> None:
     """Every pod gets its address (a written one keeps the one it has), runs, and is ready."""
     pods = [pod for pod in store.list(group="", kind="Pod") if is_active(pod)]
@@ -110,7 +119,7 @@ def _run(
             )
             report = PodStatus(phase="Running", container_statuses=containers)
             address = own.get(pod.key) or addresses[paths[pod.key]]
-            status = merge_report(pod, report, clock.now())
+            status = merge_report(pod, report, _SINCE)
             status |= {"podIP": address, "podIPs": [{"ip": address}]}
             store.put_status(pod.key, status)
 

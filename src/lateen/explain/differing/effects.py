@@ -81,9 +81,10 @@ _OUTSIDE = "outside"
 
 @dataclass(frozen=True)
 class Known:
-    """The backends of one plan, each with what it leads to."""
+    """The backends of one plan, each with what it leads to. `members`: by address, pods with a name of their own."""
 
     plan: ProxyPlan
+    members: Mapping[str, str] = field(default_factory=dict)
     _does: dict[BackendId, Hashable] = field(default_factory=dict)
 
     @cached_property
@@ -108,7 +109,10 @@ class Known:
             return (_OUTSIDE, bare(known.discovery.destinations))
         found = self.endpoints.get(backend)
         return frozenset(
-            (e.namespace, e.workload or e.address, e.port, e.mtls, str(e.locality), e.priority)
+            (
+                *(e.namespace, self.members.get(e.address) or e.workload or e.address, e.port),
+                *(e.mtls, str(e.locality), e.priority, e.share),
+            )
             for e in (found.endpoints if found else ())
         )
 

@@ -13,7 +13,7 @@ from lateen.explain.differing.changes import Change
 from lateen.explain.differing.effects import NOTHING, Area, Facet, Known, shares
 from lateen.explain.differing.inward import Door, met
 from lateen.explain.differing.meshes import bare
-from lateen.explain.differing.outward import Outward
+from lateen.explain.differing.outward import NO_MEMBERS, Members, Outward
 from lateen.explain.request import Way
 from lateen.explain.symbolic.callers import Caller, callers
 from lateen.explain.symbolic.space import Space
@@ -33,6 +33,7 @@ class Gateways:
     old: ProxyPlan
     new: ProxyPlan
     known: Sequence[Caller]
+    members: tuple[Members, Members] = NO_MEMBERS
     doubts: dict[str, None] = field(default_factory=dict)
 
     def changes(self) -> Iterator[Change]:
@@ -45,7 +46,10 @@ class Gateways:
         return (f"{OUTSIDE} through {self.name}" if outward else f"callers of {self.name}",)
 
     def _servers(self) -> Iterator[Change]:
-        before, after = _servers(self.old), _servers(self.new)
+        before, after = (
+            _servers(Known(plan, members))
+            for plan, members in zip((self.old, self.new), self.members, strict=True)
+        )
         for target in {**before, **after}:
             was, is_now = before.get(target, _CLOSED), after.get(target, _CLOSED)
             if was.does != is_now.does:
@@ -60,7 +64,7 @@ class Gateways:
                 )
 
     def _tables(self) -> Iterator[Change]:
-        compared = Outward(self.old, self.new)
+        compared = Outward(self.old, self.new, self.members)
         tables = {**_tables(self.old), **_tables(self.new)}
         for name, (port, tls) in tables.items():
             for change in compared.table(name, port, way=Way.GATEWAY, tls=tls):
@@ -129,11 +133,10 @@ def _tables(plan: ProxyPlan) -> dict[str, tuple[int, bool]]:
     return made
 
 
-def _servers(plan: ProxyPlan) -> dict[str, Facet]:
+def _servers(known: Known) -> dict[str, Facet]:
     """What is served besides plain HTTP routes, by port and name."""
-    known = Known(plan)
     made: dict[str, Facet] = {}
-    for port in plan.gateway:
+    for port in known.plan.gateway:
         if port.tcp:
             made[f"port {port.port} (TCP)"] = shares("answer", port.tcp.to, known)
         if port.http:

@@ -1,13 +1,13 @@
 """Two meshes to be compared: who is in each, and the proxies of both that belong together.
 
-In: World, ProxyPlan by pod.     Out: Mesh, Party, Pair.
-Before: world/model.py, ir/plan.py        After: differing/outward.py, differing/inward.py
+In: World, ProxyPlan by pod.     Out: Mesh, Party.
+Before: world/model.py, ir/plan.py        After: differing/parting.py, differing/outward.py, differing/inward.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
 from typing import Any
 
@@ -17,14 +17,16 @@ from lateen.ir.backends import Backend
 from lateen.ir.plan import ProxyPlan, Role
 from lateen.world.model import Injection, Workload, World
 
-PartyKey = tuple[str, str]  # namespace, workload
+PartyKey = tuple[str, str]  # namespace, workload or group of its pods
+PodKey = tuple[str, str]  # namespace, pod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """All pods of one workload, of which the first stands for all; `plan` None without a proxy."""
+    """Pods of one workload that traffic treats alike, of which the first stands for all; `plan` None without a proxy."""
 
     name: str  # NAME.NAMESPACE
+    workload: str  # NAME.NAMESPACE of the workload, which has more pods than these if that is another name
     pod: Workload
     plan: ProxyPlan | None
     count: int
@@ -47,19 +49,20 @@ class Party:
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
-    """A world and the plans of its proxies, by namespace and pod."""
+    """A world and the plans of its proxies. `groups`: of pods that differ from others of their workload, a name."""
 
     world: World
-    plans: Mapping[tuple[str, str], ProxyPlan]
+    plans: Mapping[PodKey, ProxyPlan]
+    groups: Mapping[PodKey, str] = field(default_factory=dict)
 
     @cached_property
     def parties(self) -> Mapping[PartyKey, Party]:
-        """Every workload that has a pod that has not ended."""
+        """Every workload that has a pod that has not ended, one whose pods differ in groups."""
         found: dict[PartyKey, list[Workload]] = {}
         for key in sorted(self.world.workloads):
             pod = self.world.workloads[key]
             if not pod.ended:
-                found.setdefault((pod.namespace, pod.workload or pod.name), []).append(pod)
+                found.setdefault(self.key_of(pod), []).append(pod)
         return {key: self._party(key, pods) for key, pods in found.items()}
 
     @cached_property
@@ -72,10 +75,22 @@ class Mesh:
         """Those who hand on others' requests and say whose: the gateways."""
         return frozenset(p.name for p in self.parties.values() if p.is_gateway)
 
+    def key_of(self, pod: Workload) -> PartyKey:
+        """Of which party a pod is."""
+        group = self.groups.get((pod.namespace, pod.name))
+        return pod.namespace, group or pod.workload or pod.name
+
+    @cached_property
+    def members(self) -> Mapping[str, str]:
+        """By address, what pods are called that differ from others of their workload."""
+        found = ((self.world.workloads[key], name) for key, name in self.groups.items())
+        return {pod.address: name for pod, name in found if name != pod.workload}
+
     def _party(self, key: PartyKey, pods: list[Workload]) -> Party:
         pod = next((p for p in pods if p.injection is not Injection.NONE), pods[0])
         return Party(
             name=f"{key[1]}.{key[0]}",
+            workload=f"{pod.workload or pod.name}.{key[0]}",
             pod=pod,
             plan=self.plans.get((pod.namespace, pod.name)),
             count=len(pods),

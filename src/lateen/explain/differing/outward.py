@@ -28,17 +28,21 @@ from lateen.ir.policy import Paths
 from lateen.ir.routes import Elsewhere, Forward, Redirect, Route, RouteTable, VirtualHost
 
 OTHERS = "every other host"
+Members = Mapping[str, str]
+NO_MEMBERS: tuple[Members, Members] = ({}, {})
 
 
 @dataclass(frozen=True)
 class Side:
-    """One plan's part of the comparison; tables by the port they stand for."""
+    """One plan's part of the comparison; tables by the port they stand for. `members` as in Known."""
 
     plan: ProxyPlan
-    known: Known = field(init=False)
+    members: Members = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "known", Known(self.plan))
+    @cached_property
+    def known(self) -> Known:
+        """Its backends."""
+        return Known(self.plan, self.members)
 
     @cached_property
     def tables(self) -> Mapping[str, RouteTable]:
@@ -71,10 +75,12 @@ class Meeting:
 
 
 class Outward:
-    """Compares what two plans do with requests on their way out."""
+    """Compares what two plans do with requests on their way out. `members` are the pods of either mesh, as in Known."""
 
-    def __init__(self, old: ProxyPlan, new: ProxyPlan) -> None:
-        self.old, self.new = Side(old), Side(new)
+    def __init__(
+        self, old: ProxyPlan, new: ProxyPlan, members: tuple[Members, Members] = NO_MEMBERS
+    ) -> None:
+        self.old, self.new = Side(old, members[0]), Side(new, members[1])
         self.doubts: dict[str, None] = {}
 
     def changes(self) -> Iterator[Change]:
@@ -121,8 +127,10 @@ class Outward:
     def _changed(self) -> frozenset[object]:
         """The backends that are not in both plans as they were."""
         old, new = self.old.known, self.new.known
-        if self.old.plan.backends is self.new.plan.backends and (
-            self.old.plan.endpoints is self.new.plan.endpoints
+        if (
+            self.old.plan.backends is self.new.plan.backends
+            and self.old.plan.endpoints is self.new.plan.endpoints
+            and old.members == new.members
         ):
             return frozenset()
         return frozenset(

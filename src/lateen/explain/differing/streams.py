@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from lateen.explain.differing.changes import Change
 from lateen.explain.differing.effects import Area, Facet, Known, connection, elsewhere, shares
 from lateen.explain.differing.meshes import short
+from lateen.explain.differing.outward import NO_MEMBERS, Members
 from lateen.ir.plan import ProxyPlan, SniffOut, SniOut, TcpOut
 from lateen.ir.routes import Split
 
@@ -18,9 +19,11 @@ _OTHERS = "addresses of no service"
 Facets = dict[str, tuple[Facet, ...]]
 
 
-def streams(old: ProxyPlan, new: ProxyPlan) -> Iterator[Change]:
+def streams(
+    old: ProxyPlan, new: ProxyPlan, members: tuple[Members, Members] = NO_MEMBERS
+) -> Iterator[Change]:
     """Every difference in where raw connections go, without who opens them."""
-    before, after = _raw(old), _raw(new)
+    before, after = _raw(Known(old, members[0])), _raw(Known(new, members[1]))
     for target in {**before, **after}:
         was, is_now = before.get(target, before[_OTHERS]), after.get(target, after[_OTHERS])
         for facet in was:
@@ -40,11 +43,10 @@ def streams(old: ProxyPlan, new: ProxyPlan) -> Iterator[Change]:
             )
 
 
-def _raw(plan: ProxyPlan) -> Facets:
+def _raw(known: Known) -> Facets:
     """What becomes of raw connections, by what they are for."""
-    known = Known(plan)
-    made: Facets = {_OTHERS: (_unclaimed(plan, known),)}
-    for part in plan.outbound:
+    made: Facets = {_OTHERS: (_unclaimed(known.plan, known),)}
+    for part in known.plan.outbound:
         match part:
             case TcpOut() | SniffOut() if part.to:
                 within = f" in {part.within}" if part.within else ""

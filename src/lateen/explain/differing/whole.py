@@ -17,8 +17,9 @@ from lateen.explain.differing.gateways import Gateways
 from lateen.explain.differing.inward import Inward
 from lateen.explain.differing.manners import changed_manners
 from lateen.explain.differing.meshes import Mesh, Party, bare
-from lateen.explain.differing.outward import Outward
+from lateen.explain.differing.outward import Members, Outward
 from lateen.explain.differing.packets import packets
+from lateen.explain.differing.parting import parted_alike
 from lateen.explain.differing.streams import streams
 from lateen.explain.symbolic.callers import Caller
 from lateen.ir.plan import ProxyPlan
@@ -28,11 +29,13 @@ Pair = tuple[Party, Party]
 
 def difference(old: Mesh, new: Mesh) -> Difference:
     """What traffic does differently in the new mesh."""
+    old, new = parted_alike(old, new)
+    members = (old.members, new.members)
     doubts: dict[str, None] = {}
     pairs = [(old.parties[key], new.parties[key]) for key in old.parties if key in new.parties]
     changes = [
         *_workloads(old, new),
-        *_outward(pairs, doubts),
+        *_outward(pairs, members, doubts),
         *_inward(pairs, old, new, doubts),
         *_gateways(pairs, old, new, doubts),
         *packets(old, new),
@@ -72,7 +75,9 @@ def _state(party: Party | None) -> str:
     return f"{pods} {proxy}, as {party.pod.identity.partition('/ns/')[2].replace('/sa/', '/')}"
 
 
-def _outward(pairs: Iterable[Pair], doubts: dict[str, None]) -> Iterator[Change]:
+def _outward(
+    pairs: Iterable[Pair], members: tuple[Members, Members], doubts: dict[str, None]
+) -> Iterator[Change]:
     alike: dict[tuple[int, ...], tuple[ProxyPlan, ProxyPlan, list[str]]] = {}
     for was, is_now in pairs:
         if not was.plan or not is_now.plan or was.is_gateway or is_now.is_gateway:
@@ -80,8 +85,8 @@ def _outward(pairs: Iterable[Pair], doubts: dict[str, None]) -> Iterator[Change]
         key = (*_parts(was.plan), *_parts(is_now.plan))
         alike.setdefault(key, (was.plan, is_now.plan, []))[2].append(is_now.name)
     for old, new, names in alike.values():
-        compared = Outward(old, new)
-        for change in (*compared.changes(), *streams(old, new)):
+        compared = Outward(old, new, members)
+        for change in (*compared.changes(), *streams(old, new, members)):
             yield replace(change, sources=tuple(names))
         doubts.update(compared.doubts)
 
@@ -117,7 +122,13 @@ def _gateways(
     known = known_callers(old, new)
     for was, is_now in pairs:
         if was.plan and is_now.plan and was.is_gateway and is_now.is_gateway:
-            compared = Gateways(name=is_now.name, old=was.plan, new=is_now.plan, known=known)
+            compared = Gateways(
+                name=is_now.name,
+                old=was.plan,
+                new=is_now.plan,
+                known=known,
+                members=(old.members, new.members),
+            )
             yield from compared.changes()
             doubts.update(compared.doubts)
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from lateen.explain.differing.inward import Door, door_of
 from lateen.explain.differing.meshes import Mesh, Party
+from lateen.explain.differing.parting import parted
 from lateen.explain.ir_match import matches
 from lateen.explain.properties.forms import Property, pattern
 from lateen.explain.properties.trying import SOMEWHERE, Trials, let_in
@@ -35,7 +36,7 @@ from lateen.ir.routes import Elsewhere, Forward, Route, VirtualHost
 
 def check_property(mesh: Mesh, wanted: Property) -> Verdict:
     """Whether a property holds in a mesh, for all requests."""
-    return _Check(mesh, wanted).verdict()
+    return _Check(parted(mesh), wanted).verdict()
 
 
 class _Check:
@@ -73,7 +74,7 @@ class _Check:
         return [
             party
             for party in self.mesh.parties.values()
-            if wanted.has(party.name) and wanted.outside in (None, party.is_gateway)
+            if wanted.has(party.workload) and wanted.outside in (None, party.is_gateway)
         ]
 
     # Requests that must not arrive, by way of routes.
@@ -275,7 +276,7 @@ class _Check:
                 space.diagrams.both(
                     let_in(space, door, hop), self.trials.let_by(space, senders, arrival)
                 )
-                if self.wanted.targets.has(arrival.party.name)
+                if self.wanted.targets.has(arrival.party.workload)
                 else space.diagrams.leaf(False)
                 for arrival, door, hop in own
             ]
@@ -287,7 +288,7 @@ class _Check:
     def _is_target(self, party: Party, port: int) -> bool:
         ports = self.wanted.asked.ports
         return (
-            self.wanted.targets.has(party.name)
+            self.wanted.targets.has(party.workload)
             and (not ports or port in ports)
             and not (party.is_gateway and not self.wanted.targets.workloads)
         )

@@ -131,7 +131,7 @@ class Ways:
         self.mesh = mesh
         self._filters = filters_of(mesh.world)
         self._by_address = {
-            pod.address: mesh.parties[pod.namespace, pod.workload or pod.name]
+            pod.address: mesh.parties[mesh.key_of(pod)]
             for pod in mesh.world.workloads.values()
             if not pod.ended and pod.address
         }
