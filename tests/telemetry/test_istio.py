@@ -30,10 +30,14 @@ response_code="200",request_protocol="HTTP/1.1"} 8
 envoy_istio_requests_total{reporter="source",source_workload="front",source_workload_namespace="shop",\
 destination_workload="-",destination_workload_namespace="-",destination_service="slow.shop.svc",\
 destination_version="-",response_code="503",request_protocol="HTTP/1.1"} 3
+# TYPE envoy_istio_request_duration_milliseconds_exact counter
+envoy_istio_request_duration_milliseconds_exact{reporter="source",source_workload="front",\
+source_workload_namespace="shop",destination_workload="web",destination_workload_namespace="shop",\
+destination_version="v1"} 40
 # TYPE envoy_istio_request_duration_milliseconds histogram
 envoy_istio_request_duration_milliseconds_sum{reporter="source",source_workload="front",\
 source_workload_namespace="shop",destination_workload="web",destination_workload_namespace="shop",\
-destination_version="v1"} 40
+destination_version="v1"} 41.5
 envoy_istio_request_duration_milliseconds_count{reporter="source",source_workload="front",\
 source_workload_namespace="shop",destination_workload="web",destination_workload_namespace="shop",\
 destination_version="v1"} 8
@@ -137,6 +141,13 @@ def standard(page: str) -> dict[str, str]:
     (family,) = istio_families(parse_families(page), lambda _: {}, {})
     (sample,) = family.samples
     return dict(sample.labels)
+
+
+def test_the_sum_of_a_histogram_is_the_one_that_was_counted() -> None:
+    (_, duration) = read(SOURCE, "front-1")
+    assert (duration.name, duration.type) == ("istio_request_duration_milliseconds", "histogram")
+    told = {sample.name.rpartition("_")[2]: sample.value for sample in duration.samples}
+    assert told == {"sum": 40, "count": 8}
 
 
 def test_labels_that_follow_from_others_are_added() -> None:

@@ -18,6 +18,7 @@ MERGED_STATS_PORT = 15020
 FIGURES, APP_FIGURES = "figures", "app-figures"  # clusters: the observer, the pod's own app
 FIGURES_OF = "x-lateen-pod"
 REMOVED_LABELS = "lateen_removed"  # of a metric: labels that whoever reads it leaves out
+EXACT_SUM = "_exact"  # what a histogram's sum is counted under besides, whose own is not exact
 
 PASSTHROUGH = "PassthroughCluster"
 BLACK_HOLE = "BlackHoleCluster"

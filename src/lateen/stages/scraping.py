@@ -27,7 +27,7 @@ from lateen.telemetry.annotated import wants_scraping
 from lateen.telemetry.federating import proxy_families, up_family
 from lateen.telemetry.history.series import NAME
 from lateen.telemetry.history.store import History, Shelf
-from lateen.telemetry.istio import PeerOf, istio_sample, renamed
+from lateen.telemetry.istio import PeerOf, istio_sample, told_name
 from lateen.telemetry.objectstates import Objects, state_families
 from lateen.telemetry.pages import Metadata, Page, TooLarge, Values, keep, labelled
 from lateen.telemetry.podpages import ISTIO_PAGE, PodSockets, build_family
@@ -194,7 +194,7 @@ class Scraping:
             shelf,
             self._istio(target) if proxy else labelled(target.labels),
             added=proxy,
-            rename=renamed if proxy else str,
+            rename=told_name if proxy else str,
             metadata=self.meta,
         )
         made = self._readers[target.name] = _Reader(target=target, shelf=shelf, page=page)
@@ -207,6 +207,8 @@ class Scraping:
             if not istio.is_istio(sample.name):
                 return None
             made = istio_sample(sample, self._peer_of, labels)
+            if made is None:
+                return None
             return tuple(sorted((*((n, v) for n, v in made.labels if v), (NAME, made.name))))
 
         return convert

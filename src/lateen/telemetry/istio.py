@@ -4,7 +4,8 @@ In: the families of one proxy's page.    Out: families with Istio's names and la
 Before: telemetry/promtext.py            After: telemetry/federating.py, telemetry/traffic.py
 
 Envoy prefixes every name with `envoy_`. At the destination, who the peer is stands in its certificate's
-subject (`source_subject`), and whether it had one in `tls_version`; both become Istio's labels.
+subject (`source_subject`), and whether it had one in `tls_version`; both become Istio's labels. A histogram's
+`_sum` is what was counted beside it, for Envoy's own is made up of the middles of buckets.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from lateen.envoy.names import REMOVED_LABELS
+from lateen.envoy.names import EXACT_SUM, REMOVED_LABELS
 from lateen.telemetry.promtext import Family, Labels, Sample
 
 PeerOf = Callable[[str], Mapping[str, str]]
@@ -44,16 +45,21 @@ def istio_families(
     families: Iterable[Family], peer_of: PeerOf, target: Mapping[str, str]
 ) -> tuple[Family, ...]:
     """Only Istio's own metrics and decisions of policies, renamed; `target` labels (namespace, pod) say whose they are."""
-    return tuple(
-        Family(
-            name=renamed(family.name),
-            type=family.type,
-            samples=_added(istio_sample(sample, peer_of, target) for sample in family.samples),
-            help=family.help,
+    found: dict[str, Family] = {}
+    for family in families:
+        if not is_istio(family.name):
+            continue
+        name = family.name.removeprefix("envoy_").removesuffix(EXACT_SUM)
+        made = (istio_sample(sample, peer_of, target) for sample in family.samples)
+        samples = [sample for sample in made if sample is not None]
+        before = found.get(name, Family(name=name, type=family.type, samples=()))
+        found[name] = Family(
+            name=name,
+            type="histogram" if family.name.endswith(EXACT_SUM) else family.type,
+            samples=_added([*before.samples, *samples]),
+            help=before.help or family.help,
         )
-        for family in families
-        if is_istio(family.name)
-    )
+    return tuple(found.values())
 
 
 def is_istio(name: str) -> bool:
@@ -62,8 +68,15 @@ def is_istio(name: str) -> bool:
 
 
 def renamed(name: str) -> str:
-    """Istio's name of a metric of Envoy."""
-    return name.removeprefix("envoy_")
+    """Istio's name of a line of Envoy's; "" for a histogram's own sum, in whose place is what was counted exactly."""
+    if name.endswith(EXACT_SUM):
+        return f"{name.removeprefix('envoy_').removesuffix(EXACT_SUM)}_sum"
+    return "" if name.endswith("_sum") else name.removeprefix("envoy_")
+
+
+def told_name(name: str) -> str:
+    """Istio's name of a metric of Envoy's; "" for one that is part of another."""
+    return "" if name.endswith(EXACT_SUM) else name.removeprefix("envoy_")
 
 
 def _added(samples: Iterable[Sample]) -> tuple[Sample, ...]:
@@ -76,14 +89,17 @@ def _added(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     return tuple(found.values())
 
 
-def istio_sample(sample: Sample, peer_of: PeerOf, target: Mapping[str, str]) -> Sample:
-    """One sample under Istio's name and labels."""
+def istio_sample(sample: Sample, peer_of: PeerOf, target: Mapping[str, str]) -> Sample | None:
+    """One sample under Istio's name and labels; None for one that Istio's metrics have no place for."""
+    name = renamed(sample.name)
+    if not name:
+        return None
     labels = _istio_labels(dict(sample.labels), peer_of)
     if sample.name.startswith(_STANDARD):
         labels = _completed(labels)
-    for name in labels.pop(REMOVED_LABELS, "").split(","):
-        labels.pop(name, None)
-    return replace(sample, name=renamed(sample.name), labels=_sorted({**labels, **target}))
+    for removed in labels.pop(REMOVED_LABELS, "").split(","):
+        labels.pop(removed, None)
+    return replace(sample, name=name, labels=_sorted({**labels, **target}))
 
 
 def _istio_labels(given: dict[str, str], peer_of: PeerOf) -> dict[str, str]:

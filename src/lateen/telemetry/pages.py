@@ -39,7 +39,11 @@ class Metadata:
 
 
 class Page:
-    """The page of one target. `added`: lines that become the same series are added up."""
+    """The page of one target.
+
+    `added`: lines that become the same series are added up. `rename` gives the name under which a metric's type and
+    help are known, "" for one of which nothing is to be known.
+    """
 
     def __init__(
         self,
@@ -88,10 +92,10 @@ class Page:
         return list(found.items())
 
     def _note(self, line: str) -> None:
-        if told := _TYPE.fullmatch(line):
-            self._metadata.note(self._rename(told[1]), type=told[2])
-        elif told := _HELP.fullmatch(line):
-            self._metadata.note(self._rename(told[1]), help=told[2])
+        told = _TYPE.fullmatch(line) or _HELP.fullmatch(line)
+        if told and (name := self._rename(told[1])):
+            words = {"type": told[2]} if line.startswith("# TYPE") else {"help": told[2]}
+            self._metadata.note(name, **words)
         self._known[line] = None
 
     def _new(self, where: str, line: str) -> tuple[Series | None, float] | None:
