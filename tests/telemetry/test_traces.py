@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -177,20 +177,62 @@ def test_a_trace_in_a_line_begins_with_the_span_nobody_called(store: SpanStore) 
     assert [each["status"] for each in as_json(spans)] == ["unset", "unset", "error"]
 
 
-def test_what_is_old_or_too_much_is_dropped(tmp_path: Path) -> None:
-    store = SpanStore(tmp_path / "t.db", max_age=100, max_bytes=300_000)
-    many = [
+def large(numbers: Iterable[int]) -> list[Span]:
+    """One span a second, of some 500 bytes."""
+    return [
         Span(
-            trace=f"{n:032x}", id=f"{n:016x}", start=n * NANOS, end=n * NANOS, tags={"x": "y" * 400}
+            trace=f"{n * 7919 % 2**64:032x}",
+            id=f"{n:016x}",
+            start=n * NANOS,
+            end=n * NANOS,
+            tags={"x": "y" * 400},
         )
-        for n in range(2000)
+        for n in numbers
     ]
-    store.put(many)
-    assert store.sweep(now=1100) >= 1000
-    assert store.search(Query(end=999)) == []
-    assert 0 < store.size <= 300_000
-    assert store.trace(many[-1].trace)
-    assert not store.trace(many[1001].trace)
+
+
+def on_disk(folder: Path) -> int:
+    """Bytes of all files."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def test_what_is_too_old_is_dropped_and_its_room_given_back(tmp_path: Path) -> None:
+    store = SpanStore(tmp_path / "t.db", max_age=100, max_bytes=5 * 10**6)
+    spans = large(range(5000))
+    store.put(spans)
+    full = on_disk(tmp_path)
+    assert store.sweep(now=5050) == 4950
+    for _ in range(10):
+        store.sweep(now=5050)
+    assert on_disk(tmp_path) < full / 2
+    assert store.search(Query(end=4949)) == []
+    assert store.trace(spans[-1].trace)
+    store.close()
+
+
+def test_the_files_stay_below_the_bound_while_spans_come(tmp_path: Path) -> None:
+    bound = 8 * 1024 * 1024
+    store = SpanStore(tmp_path / "t.db", max_age=10**9, max_bytes=bound)
+    most = 0
+    for begin in range(0, 30_000, 1500):  # three times what there is room for, without a sweep
+        spans = large(range(begin, begin + 1500))
+        store.put(spans)
+        most = max(most, on_disk(tmp_path))
+        assert store.trace(spans[-1].trace)
+    assert bound / 2 < most <= bound
+    assert not store.trace(large([0])[0].trace)
+    store.close()
+
+
+def test_a_store_that_is_larger_than_it_may_be_now_is_made_smaller(tmp_path: Path) -> None:
+    store = SpanStore(tmp_path / "t.db", max_age=10**9, max_bytes=10**8)
+    store.put(large(range(16_000)))
+    store.close()
+    assert on_disk(tmp_path) > 8 * 1024 * 1024
+    store = SpanStore(tmp_path / "t.db", max_age=10**9, max_bytes=4 * 1024 * 1024)
+    store.sweep(now=16_000)
+    assert on_disk(tmp_path) <= 4 * 1024 * 1024
+    assert store.trace(large([15_999])[0].trace)
     store.close()
 
 

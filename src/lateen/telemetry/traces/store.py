@@ -3,7 +3,8 @@
 In: Spans.    Out: SpanStore.
 Before: traces/spans.py        After: traces/api.py, traces/jaeger.py, traces/taking.py
 
-Bounded by age and by size: the oldest go first. Used from one thread at a time, beside the event loop.
+Bounded by age and by size, at each write: the oldest go first. Used from one thread at a time, beside the event loop.
+What is deleted is written over, so that a full store neither grows nor shrinks; SQLite's journal is part of the bound.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,12 @@ from lateen.telemetry.traces.spans import NANOS, Span
 SCHEMA = 2
 MOST_SPANS_OF_A_TRACE = 5000
 MOST_TRACES = 1500  # that an answer has
+_PAGE = 4096  # bytes
+_JOURNAL = (
+    16  # one part in so many of the bound is for the journal, up to SQLite's usual 1,000 pages
+)
+_FREE = 8  # one part in so many may be empty before the file is made shorter
+_AT_ONCE = 1000  # spans that one transaction puts in or drops
 _LOOKED_AT = 20_000  # traces that a search goes through
 _TABLES = """
 CREATE TABLE spans (
@@ -59,9 +66,11 @@ class SpanStore:
     def __init__(self, path: Path, *, max_age: float, max_bytes: int) -> None:
         """Open or make the file; one of another form, or broken, is begun anew.
 
-        `max_age` in seconds, `max_bytes` of the file.
+        `max_age` in seconds, `max_bytes` of the file and its journal together.
         """
-        self._path, self._max_age, self._max_bytes = path, max_age, max_bytes
+        self._path, self._max_age = path, max_age
+        self._journal = min(max_bytes // _JOURNAL // _PAGE, 1000)  # pages
+        self._max_bytes = max_bytes - 3 * self._journal * _PAGE
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Span)
         self._db = self._opened()
@@ -77,9 +86,12 @@ class SpanStore:
     def _connected(self) -> sqlite3.Connection:
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        db.execute(f"PRAGMA page_size = {_PAGE}")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = OFF")
+        db.execute(f"PRAGMA wal_autocheckpoint = {self._journal}")
+        db.execute(f"PRAGMA journal_size_limit = {self._journal * _PAGE}")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, SCHEMA):
             db.close()
@@ -94,11 +106,13 @@ class SpanStore:
         self._db.close()
 
     def put(self, spans: Iterable[Span]) -> None:
-        """Keep some spans, in one transaction; of one that comes twice the later one counts."""
-        rows = [self._row(span) for span in spans]
-        self._db.execute("BEGIN")
-        self._db.executemany(_PUT, rows)
-        self._db.execute("COMMIT")
+        """Keep some spans; of one that comes twice the later one counts. The oldest make room."""
+        rows = map(self._row, spans)
+        while some := list(islice(rows, _AT_ONCE)):
+            self._db.execute("BEGIN")
+            self._db.executemany(_PUT, some)
+            self._db.execute("COMMIT")
+            self._make_room()
 
     def _row(self, span: Span) -> tuple[object, ...]:
         return (
@@ -117,30 +131,48 @@ class SpanStore:
     def sweep(self, now: float) -> int:
         """Drop what is too old (`now` in seconds since 1970) or too much; gives the spans dropped."""
         cut = int((now - self._max_age) * NANOS)
-        gone = self._db.execute("DELETE FROM spans WHERE start < ?", (cut,)).rowcount
-        while self.size > self._max_bytes and (some := self._drop_oldest()):
+        old = "SELECT rowid FROM spans WHERE start < ? LIMIT ?"
+        gone = 0
+        while some := self._drop(old, cut, _AT_ONCE):
             gone += some
-        self._db.execute("PRAGMA incremental_vacuum")
+        gone += self._make_room()
+        used, whole = self._pages()
+        if whole - used > self._max_bytes // _FREE:
+            self._shorten()
+        while self._pages()[1] > self._max_bytes:
+            self._shorten()
         return gone
 
-    def _drop_oldest(self) -> int:
-        """A tenth of all that is there."""
-        count = self._db.execute("SELECT count(*) FROM spans").fetchone()[0]
-        row = self._db.execute(
-            "SELECT start FROM spans ORDER BY start LIMIT 1 OFFSET ?", (count // 10,)
-        ).fetchone()
-        if row is None:
-            return 0
-        return self._db.execute("DELETE FROM spans WHERE start <= ?", row).rowcount
+    def _shorten(self) -> None:
+        """Give some of what is empty back to the file system, in steps that a journal can hold."""
+        # Each page is a step, of which only executescript takes all.
+        self._db.executescript(f"PRAGMA incremental_vacuum({self._journal})")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _make_room(self) -> int:
+        """Drop the oldest while there is too much; what came first is taken for the oldest."""
+        gone = 0
+        while self.size > self._max_bytes and (
+            some := self._drop("SELECT rowid FROM spans ORDER BY rowid LIMIT ?", _AT_ONCE)
+        ):
+            gone += some
+        return gone
+
+    def _drop(self, which: str, *values: int) -> int:
+        return self._db.execute(f"DELETE FROM spans WHERE rowid IN ({which})", values).rowcount  # noqa: S608 - constants
 
     @property
     def size(self) -> int:
         """Bytes in use."""
-        pages, free, page = (
+        return self._pages()[0]
+
+    def _pages(self) -> tuple[int, int]:
+        """Bytes in use, and of the whole file."""
+        pages, free = (
             self._db.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
+            for name in ("page_count", "freelist_count")
         )
-        return int((pages - free) * page)
+        return int(pages - free) * _PAGE, int(pages) * _PAGE
 
     def services(self) -> list[str]:
         """Whose spans are there."""
