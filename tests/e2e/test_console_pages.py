@@ -164,7 +164,7 @@ def test_from_a_failed_request_to_its_logs_its_route_and_the_policy(
         page.go_back()
         page.get_by_role("link", name="Route taken").click()
         expect(page.get_by_label("Filter")).to_have_value(
-            "outbound|8080||web.shop.svc.cluster.local"
+            "outbound|8080||fraud-check.money.svc.cluster.local"  # the failure began there
         )
 
 

@@ -1,7 +1,7 @@
 // What all pages share: the mesh as it is, asked for again when it changes.
 import { computed, signal } from "@preact/signals";
 import { type Flow, flowKey, Meter } from "../graph/flows";
-import { failingFrom, percentiles } from "../graph/history";
+import { failingFrom, flowsAt, percentiles } from "../graph/history";
 import { ask, Fault } from "./ask";
 import type { Certificate, Overview, ProxyRow, Status, Traffic } from "./types";
 
@@ -16,6 +16,7 @@ export const overview = signal<Overview | null>(null);
 export const proxies = signal<readonly ProxyRow[]>([]);
 export const certificates = signal<readonly Certificate[]>([]);
 export const flows = signal<readonly Flow[]>([]);
+export const measured = signal(false); // whether the traffic has been looked at
 export const trouble = signal(""); // why nothing newer is known; "" while all is well
 export const known = computed(() => status.value !== null && overview.value !== null);
 
@@ -61,9 +62,22 @@ async function measure(): Promise<void> {
   if (document.hidden) return;
   try {
     const traffic = await ask<Traffic>(`${API}/traffic`);
-    flows.value = meter.take(traffic.edges, performance.now() / 1000).map(completed);
+    const now = meter.take(traffic.edges, performance.now() / 1000);
+    flows.value = (measured.value ? now : await lately(now)).map(completed);
   } catch {
     // The look at the mesh says what is wrong, in words.
+  }
+  measured.value = true;
+}
+
+/** Counters looked at once give no rates: until there are two looks, the history's last minute stands for them. */
+async function lately(now: readonly Flow[]): Promise<readonly Flow[]> {
+  const at = Date.now() / 1000;
+  try {
+    const kept = await flowsAt(at, AbortSignal.timeout(PERCENTILES_EVERY));
+    return kept.map((flow) => ({ ...flow, failingSince: flow.errors > 0 ? at : null }));
+  } catch {
+    return now; // without the observer there is no history
   }
 }
 
@@ -81,7 +95,7 @@ function completed(flow: Flow): Flow {
     );
   }
   const since = earlier.get(key) ?? flow.failingSince;
-  return { ...flow, p95: slow.get(key) ?? null, failingSince: since };
+  return { ...flow, p95: slow.get(key) ?? flow.p95, failingSince: since };
 }
 
 let slow = new Map<string, number>();

@@ -31,6 +31,7 @@ export interface Bar {
   left: number; // shares of the whole trace, from 0 to 1
   width: number;
   failed: boolean;
+  origin: boolean; // it failed and nothing below it did: here the failure began
 }
 
 /** Whether a span tells of a failure. */
@@ -63,6 +64,7 @@ export function waterfall(spans: readonly Span[]): Bar[] {
       left: (span.start - start) / whole,
       width: Math.max(span.duration / whole, 0.002),
       failed: failed(span),
+      origin: failed(span) && !(children.get(span.spanId) ?? []).some(failed),
     });
     for (const child of children.get(span.spanId) ?? []) put(child, depth + 1);
   };

@@ -27,11 +27,12 @@ export function share(part: number): string {
   return `${Math.round(part * 100)} %`;
 }
 
-/** Milliseconds as `0.8 ms`, `45 ms`, `1.20 s`. */
+/** Milliseconds as `0 ms`, `0.8 ms`, `45 ms`, `1.20 s`. */
 export function time(milliseconds: number | null | undefined): string {
   if (milliseconds === null || milliseconds === undefined || !Number.isFinite(milliseconds)) {
     return "–";
   }
+  if (milliseconds === 0) return "0 ms";
   if (milliseconds < 1) return `${milliseconds.toFixed(2)} ms`;
   if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`;
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;

@@ -1,9 +1,9 @@
 // Where cards, boxes and links lie; a worker finds that out, so that the page stays quick.
 import ELK, { type ElkExtendedEdge, type ElkNode } from "elkjs/lib/elk-api";
 import workerUrl from "elkjs/lib/elk-worker.min.js?url";
-import { type Card, type Graph, OUTSIDE } from "./model";
+import { type Card, type Graph, OUTSIDE, rowName } from "./model";
 
-export const CARD = { width: 178, head: 40, row: 28, foot: 8 } as const;
+export const CARD = { width: 178, widest: 270, head: 40, row: 28, foot: 8 } as const;
 
 export interface Point {
   x: number;
@@ -26,6 +26,17 @@ export interface Layout {
 export const cardHeight = (card: Card): number =>
   CARD.head + card.rows.length * CARD.row + CARD.foot;
 
+/** As wide as its names need, within bounds. */
+export function cardWidth(card: Card): number {
+  const name = 50 + NAME * card.name.length;
+  const rows = card.rows.map((row) => FIGURES + ROW * rowName(card, row).length);
+  return Math.min(CARD.widest, Math.ceil(Math.max(CARD.width, name, ...rows)));
+}
+
+const NAME = 9.8; // scene units that a letter of a card's name takes, and of a row's
+const ROW = 8;
+const FIGURES = 125; // of a row's signs, rate and pods
+
 /** The middle of a row, measured from the top of its card. */
 export const rowMiddle = (index: number): number => CARD.head + index * CARD.row + CARD.row / 2;
 
@@ -40,7 +51,7 @@ const SPACES = {
   "elk.spacing.nodeNode": "30",
   "elk.spacing.edgeNode": "18",
   "elk.spacing.edgeEdge": "8",
-  "elk.layered.spacing.nodeNodeBetweenLayers": "100",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "120",
   "elk.layered.spacing.edgeNodeBetweenLayers": "20",
 };
 const OPTIONS = {
@@ -115,12 +126,12 @@ const BOX = { ...SPACES, "elk.padding": "[top=44,left=20,bottom=20,right=20]" };
 function nodeOf(card: Card): ElkNode {
   return {
     id: card.id,
-    width: CARD.width,
+    width: cardWidth(card),
     height: cardHeight(card),
     layoutOptions: { "elk.portConstraints": "FIXED_POS" },
     ports: card.rows.flatMap((row, index) => [
       portOf(`in:${row.id}`, "WEST", 0, index),
-      portOf(`out:${row.id}`, "EAST", CARD.width, index),
+      portOf(`out:${row.id}`, "EAST", cardWidth(card), index),
     ]),
   };
 }

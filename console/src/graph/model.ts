@@ -211,6 +211,14 @@ const card = (kind: CardKind, namespace: string, name: string, rows: Row[]): Car
   health: worst(rows.map((row) => row.health)),
 });
 
+/** A row is known by its version where the card's name says the rest. */
+export function rowName(card: Card, row: Row): string {
+  if (card.kind === "outside") return "not in the mesh";
+  if (!row.workload) return "no pod reached";
+  if (row.version && row.workload === `${card.name}-${row.version}`) return row.version;
+  return row.workload === card.name ? row.version || row.workload : row.workload;
+}
+
 /** Services by how many workloads they lead to, so that one for all versions goes before one for each;
  * among equals the one that is called as they are goes first. */
 function widestFirst(overview: Overview): Service[] {

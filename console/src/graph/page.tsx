@@ -7,8 +7,8 @@ import { Choice, Empty, Pill, Switch, Table, Text, type Tone } from "../parts/ba
 import { dark } from "../parts/theme";
 import { go, link, place, reword } from "../router";
 import { type Layout, laidOut, shapeOf } from "./layout";
-import { type Card, type Graph, graphOf, type Link, narrowed } from "./model";
-import { labelOf, paletteOf, rowName } from "./paint";
+import { type Card, type Graph, graphOf, type Link, narrowed, rowName } from "./model";
+import { labelOf, paletteOf } from "./paint";
 import { Past, past } from "./past";
 import { type Hit, sceneOf } from "./scene";
 import { Stage } from "./stage";

@@ -1,7 +1,7 @@
 // Paint a scene on a canvas: coarse from afar, with words near by.
 import { rate, share, time } from "../data/words";
 import { type Box, CARD, type Point, rowMiddle } from "./layout";
-import type { Card, Health, Link, Row } from "./model";
+import { type Card, type Health, type Link, type Row, rowName } from "./model";
 import { along, type Line, type Placed, type Scene } from "./scene";
 
 export interface Camera {
@@ -204,7 +204,8 @@ function paintCard(
   ctx.fillStyle = palette.line;
   ctx.fillRect(box.x + 10, box.y + CARD.head - 2, box.width - 20, 1);
   card.rows.forEach((row, index) => {
-    paintRow(ctx, card, row, { x: box.x, y: box.y + rowMiddle(index) + 1 }, palette);
+    const at = { x: box.x, y: box.y + rowMiddle(index) + 1 };
+    paintRow(ctx, rowName(card, row), row, at, box.width, palette);
   });
 }
 
@@ -272,9 +273,10 @@ function paintSign(
 
 function paintRow(
   ctx: CanvasRenderingContext2D,
-  card: Card,
+  name: string,
   row: Row,
   at: Point,
+  width: number,
   palette: Palette,
 ): void {
   ctx.beginPath();
@@ -286,19 +288,11 @@ function paintRow(
   ctx.fillStyle = palette.soft;
   const pods = row.pods ? `${row.ready}/${row.pods}` : "";
   const right = row.rate > 0 ? `${rate(row.rate)}${pods ? `  ${pods}` : ""}` : pods;
-  ctx.fillText(right, at.x + CARD.width - 12, at.y);
-  const room = CARD.width - 54 - ctx.measureText(right).width;
+  ctx.fillText(right, at.x + width - 12, at.y);
+  const room = width - 54 - ctx.measureText(right).width;
   ctx.textAlign = "left";
   ctx.fillStyle = palette.text;
-  ctx.fillText(clipped(ctx, rowName(card, row), room), at.x + 34, at.y);
-}
-
-/** A row is known by its version where the card's name says the rest. */
-export function rowName(card: Card, row: Row): string {
-  if (card.kind === "outside") return "not in the mesh";
-  if (!row.workload) return "no pod reached";
-  if (row.version && row.workload === `${card.name}-${row.version}`) return row.version;
-  return row.workload === card.name ? row.version || row.workload : row.workload;
+  ctx.fillText(clipped(ctx, name, room), at.x + 34, at.y);
 }
 
 const cutTo = new Map<string, string>();
@@ -354,10 +348,12 @@ function paintLabels(
   return taken.slice(cards);
 }
 
-/** What a link says where there is little room: how much of it fails, or else how much there is. */
-function shortLabelOf({ flow }: Link): string {
-  if (flow.errors > 0) return share(flow.errors);
-  return flow.rate + flow.connections > 0 ? rate(flow.rate + flow.connections) : "";
+/** What a link says where there is less and less room: how much of it fails, or else how much there is. */
+function shortLabelsOf({ flow }: Link): string[] {
+  const much = flow.rate + flow.connections > 0 ? rate(flow.rate + flow.connections) : "";
+  if (flow.errors <= 0) return [much];
+  const failing = `${share(flow.errors)} errors`;
+  return [`${much} · ${failing}`, failing, share(flow.errors)];
 }
 
 const PLACES = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8]; // along a line, in the order in which they are tried
@@ -372,7 +368,7 @@ function paintLabel(
 ): void {
   const lock = line.link.flow.locked ? size * 1.15 : 0;
   const height = size * 1.6;
-  for (const text of new Set([labelOf(line.link), shortLabelOf(line.link), ""])) {
+  for (const text of new Set([labelOf(line.link), ...shortLabelsOf(line.link), ""])) {
     if (!text && !lock) return;
     const words = text ? ctx.measureText(text).width + size * 0.9 : size * 0.3;
     for (const part of PLACES) {

@@ -1,5 +1,5 @@
 // The first page: what is unhealthy and since when, then how much flows.
-import { certificates, flows, overview, proxies, status } from "../data/live";
+import { certificates, flows, measured, overview, proxies, status } from "../data/live";
 import { type Trouble, troublesOf } from "../data/troubles";
 import type { Problem } from "../data/types";
 import { plural, rate, share, span } from "../data/words";
@@ -11,7 +11,7 @@ const TONES: Record<Problem["level"], Tone> = { Error: "bad", Warning: "warn", I
 export function OverviewPage() {
   const now = status.value;
   const seen = overview.value;
-  if (!now || !seen) return <Empty>Looking at the mesh …</Empty>;
+  if (!now || !seen || !measured.value) return <Empty>Looking at the mesh …</Empty>;
   const troubles = troublesOf(
     now,
     seen,
@@ -70,7 +70,7 @@ function Tiles({ troubles }: { troubles: number }) {
         name="Proxies programmed"
         value={`${programmed} of ${proxies.value.length}`}
         tone={programmed === proxies.value.length ? "good" : "warn"}
-        note={Number.isFinite(soonest) ? `next certificate ends in ${span(soonest)}` : ""}
+        note={Number.isFinite(soonest) ? `next certificate: ${span(soonest)}` : ""}
         to={link(["config"])}
       />
       <Tile

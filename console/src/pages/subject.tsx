@@ -27,6 +27,7 @@ import { arriving, workloadsOf } from "./services";
 import { TracesPanel } from "./traces";
 
 const REACHES: readonly (readonly [string, string])[] = [
+  ["300", "last 5 min"],
   ["900", "last 15 min"],
   ["3600", "last hour"],
   ["21600", "last 6 hours"],

@@ -133,7 +133,7 @@ export function TracePage({ id }: { id: string }) {
   const bars = waterfall(data.spans);
   const [first] = bars;
   const bar =
-    bars.find((each) => each.span.spanId === chosen.value) ?? bars.find((b) => b.failed) ?? first;
+    bars.find((each) => each.span.spanId === chosen.value) ?? bars.find((b) => b.origin) ?? first;
   const services = [...new Set(data.spans.map((span) => span.service))];
   const start = Math.min(...data.spans.map((span) => span.start));
   const end = Math.max(...data.spans.map((span) => span.start + span.duration));
@@ -151,7 +151,7 @@ export function TracePage({ id }: { id: string }) {
           <span class="soft">{`${time((end - start) * 1000)}, ${plural(data.spans.length, "span")}, ${plural(services.length, "service")}, ${moment(start)}`}</span>
         </span>
       </div>
-      <Panel title="Waterfall" flush>
+      <Panel title="Waterfall" tools={<Colours />} flush>
         <Waterfall
           bars={bars}
           whole={end - start}
@@ -184,23 +184,25 @@ function Waterfall({ bars, whole, chosen, choose }: WaterfallProps) {
             <i key={part}>{time(part * whole * 1000)}</i>
           ))}
         </span>
+        <span />
       </div>
-      {bars.map(({ span, depth, left, width, failed }) => (
+      {bars.map(({ span, depth, left, width, failed, origin }, i) => (
         <button
           key={span.spanId}
           type="button"
-          class={`span ${span.source}${failed ? " failed" : ""}`}
+          class={`span ${span.source}${failed ? " failed" : ""}${origin ? " origin" : ""}`}
           aria-pressed={span.spanId === chosen}
           onClick={() => choose(span.spanId)}
         >
           <span class="who" style={{ paddingLeft: `${Math.min(depth, 12) * 0.9}rem` }}>
-            <b>{span.service}</b> <span class="soft">{span.operation}</span>
+            <b class={bars[i - 1]?.span.service === span.service ? "hidden" : ""}>{span.service}</b>{" "}
+            <span class="soft">{span.operation}</span>
           </span>
           <span class="track">
             <i style={{ left: `${left * 100}%`, width: `${width * 100}%` }} />
-            <em style={besides(left, width)}>
-              {time(span.duration * 1000)} {codeOf(span)}
-            </em>
+          </span>
+          <span class="took">
+            {time(span.duration * 1000)} <b>{codeOf(span)}</b>
           </span>
         </button>
       ))}
@@ -208,12 +210,14 @@ function Waterfall({ bars, whole, chosen, choose }: WaterfallProps) {
   );
 }
 
-/** Where a bar's words stand: after it, before it, or on it, wherever there is room. */
-function besides(left: number, width: number): Record<string, string> {
-  if (left + width < 0.8) return { left: `${(left + width) * 100}%` };
-  if (left > 0.2) return { right: `${(1 - left) * 100}%` };
-  return { right: `calc(${(1 - left - width) * 100}% + 0.3rem)`, background: "var(--card)" };
-}
+const Colours = () => (
+  <ul class="colours" aria-label="Colours">
+    <li class="proxy">told by a proxy</li>
+    <li class="app">told by the app</li>
+    <li class="origin">failed here</li>
+    <li class="failed">failed for that</li>
+  </ul>
+);
 
 function SpanPanel({ bar: { span } }: { bar: Bar }) {
   const cluster = span.tags.upstream_cluster ?? span.tags["upstream_cluster.name"] ?? "";

@@ -18,6 +18,7 @@ interface ChartProps {
   words: (value: number) => string;
 }
 
+const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 360].map((minutes) => minutes * 60);
 const HEIGHT = 168; // CSS pixels
 const together = uPlot.sync("page");
 
@@ -98,12 +99,12 @@ function options(
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [6, 6, 0, 0],
+    padding: [6, 16, 0, 0],
     cursor: { sync: { key: together.key }, points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] } },
     axes: [
-      { ...axis, values: "{HH}:{mm}:{ss}", space: 90, size: 26 },
+      { ...axis, values: "{HH}:{mm}", space: 56, size: 26, incrs: MINUTES },
       { ...axis, size: 62, values: (_, marks) => marks.map(words) },
     ],
     series: [
