@@ -158,7 +158,7 @@ class Scraping:
 
     async def scraping(self) -> None:
         """For ever, at even distances."""
-        tidied = self._clock.monotonic()
+        tidied = -TIDY_EVERY
         while True:
             began = self._clock.monotonic()
             await self.scrape()

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from lateen.telemetry.history.series import NAME
-from lateen.telemetry.history.store import History, Series, Shelf
+from lateen.telemetry.history.store import MOST_OF_ONE, History, Series, Shelf
 from lateen.telemetry.promtext import Labels, Sample, parse_sample
 
 _TYPE = re.compile(r"# TYPE (\S+) (\w+)\s*")
 _HELP = re.compile(r"# HELP (\S+) (.*)")
+_SHORTEST = 3  # characters that a line has at least
 _MOST_META = 5000  # names whose type and help are known
 Convert = Callable[[Sample], Labels | None]
 """The labels a sample is kept under, the name among them; None: it is not kept."""
@@ -54,7 +55,7 @@ class Page:
         added: bool = False,
         rename: Callable[[str], str] = str,
         metadata: Metadata | None = None,
-        most: int = 50_000,
+        most: int = MOST_OF_ONE,
     ) -> None:
         self._history, self._shelf, self._convert = history, shelf, convert
         self._added, self._most, self._rename = added, most, rename
@@ -63,6 +64,7 @@ class Page:
 
     def read(self, text: str) -> Values:
         """The values of a page; raises TooLarge when it has more series than are taken of one target."""
+        self._hold_to_bound(text)
         found: dict[Series, float] = {}
         known, seen = self._known, 0
         for line in text.split("\n"):
@@ -83,13 +85,18 @@ class Page:
                 if self._added and series in found and not math.isnan(value):
                     value += found[series]
                 found[series] = value
-        if len(found) > self._most:
-            raise TooLarge(
-                f"the page has {len(found)} series; up to {self._most} are taken of one target"
-            )
         if len(known) > 2 * seen + 1000:
             self._known = {}  # most of it is of series that ended
         return list(found.items())
+
+    def _hold_to_bound(self, text: str) -> None:
+        if len(text) < _SHORTEST * self._most:
+            return
+        count = sum(1 for line in text.split("\n") if line and line[0] != "#")
+        if count > self._most:
+            raise TooLarge(
+                f"the page has {count} series; up to {self._most} are taken of one target"
+            )
 
     def _note(self, line: str) -> None:
         told = _TYPE.fullmatch(line) or _HELP.fullmatch(line)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
-from lateen.telemetry.history import store
 from lateen.telemetry.history.series import NAME, Match, Matcher, is_stale
 from lateen.telemetry.history.store import ROWS, SPREAD, History
 from lateen.telemetry.promtext import Labels
@@ -39,6 +39,11 @@ def points(history: History, name: str, start: int = 0, end: int = ALL) -> list[
     (found,) = history.select(named(name), start, end)
     there = found.present()
     return list(zip(there.times, there.values, strict=True))
+
+
+def on_disk(path: Path) -> int:
+    """Bytes of the database and all that is beside it."""
+    return sum(each.stat().st_size for each in path.parent.iterdir())
 
 
 @pytest.fixture
@@ -149,11 +154,60 @@ def test_a_clock_that_is_set_back_changes_nothing_of_what_was(path: Path) -> Non
     history.close()
 
 
-def test_there_are_no_more_series_than_allowed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MOST_SERIES", 2)
-    history = History(path)
+def test_there_are_no_more_series_than_allowed(path: Path) -> None:
+    history = History(path, most_series=2)
     scrape(history, "a", EVERY, one=1, two=2, three=3)
     assert (history.count, history.full) == (2, True)
+    history.close()
+
+
+def test_one_targets_flood_leaves_room_for_the_others(path: Path) -> None:
+    history = History(path, most_series=200, most_of_one=50)
+    scrape(history, "flood", EVERY, **{f"n{i}": 1 for i in range(500)})
+    assert (history.count, history.full) == (50, True)
+    scrape(history, "calm", EVERY, up=1)
+    assert points(history, "up") == [(EVERY, 1.0)]
+    history.close()
+
+
+def test_labels_that_are_new_each_time_take_neither_memory_nor_disk_without_end(path: Path) -> None:
+    history = History(path, most_series=3000, most_of_one=400)
+    most = 0
+    for i in range(1, 4 * (ROWS + SPREAD)):
+        scrape(history, "churn", i * EVERY, kept=i, **{f"n{i}_{j}": 1 for j in range(5)})
+        assert history.count <= 400
+        if i % 20 == 0:
+            history.tidy(i * EVERY)
+            most = max(most, on_disk(path))
+    assert points(history, "kept")[-1][1] == i  # what was there before the flood goes on
+    assert most < 2_000_000
+    history.end("churn", i * EVERY + 1)
+    history.tidy(i * EVERY)
+    scrape(history, "churn", (i + 1) * EVERY, fresh=1)  # there is room again for what is new
+    assert points(history, "fresh")
+    history.close()
+    again = History(path)
+    assert again.count <= 400
+    again.close()
+
+
+def test_the_files_stay_below_the_bound_and_are_made_shorter(path: Path) -> None:
+    bound, journal = 1_500_000, 5_000_000
+    history = History(path, largest=bound)
+    noise = random.Random(1)  # noqa: S311 - figures
+    most = highest = 0
+    for i in range(1, 8 * (ROWS + SPREAD)):
+        scrape(history, "a", i * EVERY, **{f"n{j}": noise.random() for j in range(300)})
+        highest = max(highest, on_disk(path))
+        if i % 12 == 0:  # each minute, as it runs
+            history.tidy(i * EVERY)
+            most = max(most, on_disk(path))
+    assert bound / 2 < most <= bound
+    assert highest <= bound + journal
+    full = on_disk(path)
+    history.end("a", i * EVERY + 1)
+    history.tidy(i * EVERY + 10**9)
+    assert (history.count, on_disk(path) < full / 10) == (0, True)
     history.close()
 
 

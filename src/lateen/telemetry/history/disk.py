@@ -34,6 +34,7 @@ CREATE INDEX IF NOT EXISTS chunk_block ON chunk (block);
 CREATE INDEX IF NOT EXISTS block_last ON block (last);
 """
 _VERSION = 1
+_JOURNAL = 4 * 1024 * 1024  # bytes of SQLite's own journal that stay once it was emptied
 _AT_ONCE = 500  # parameters of one statement
 
 
@@ -78,6 +79,7 @@ class Disk:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA cache_size = -4096")
+        self._db.execute(f"PRAGMA journal_size_limit = {_JOURNAL}")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
             self._db.close()
@@ -185,10 +187,15 @@ class Disk:
             "DELETE FROM shelf WHERE NOT EXISTS (SELECT 1 FROM series WHERE series.shelf = shelf.id)"
         )
 
+    def forget_chunks(self, series: Iterable[int]) -> None:
+        """Remove all that is kept of some series. In a transaction."""
+        self._db.executemany("DELETE FROM chunk WHERE series = ?", ((id,) for id in series))
+
     def shrink(self) -> None:
         """Give what is free back to the file system."""
         with self._lock:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            # Each page is a step, of which only executescript takes all.
+            self._db.executescript("PRAGMA incremental_vacuum")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def size(self) -> int:

@@ -37,8 +37,10 @@ SPREAD = 24  # further ones, by shelf, so that not all blocks are written at onc
 AGE = 12 * 3600.0  # seconds
 BYTES = 512 * 1024 * 1024
 MOST_SERIES = 200_000
+MOST_OF_ONE = 50_000  # series of one target
 MOST_POINTS = 20_000_000  # read for one question
 _LET_GO = 0.1  # share of the blocks that goes when there is too much
+_ROOM = 0.9  # share of a bound from which on room is made
 
 
 @dataclass(slots=True, eq=False)
@@ -77,9 +79,19 @@ class Shelf:
 class History:
     """The store. Rows of one shelf come in rising order of time."""
 
-    def __init__(self, path: Path, *, age: float = AGE, largest: int = BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        age: float = AGE,
+        largest: int = BYTES,
+        most_series: int = MOST_SERIES,
+        most_of_one: int = MOST_OF_ONE,
+    ) -> None:
+        """Open or make the file: figures of `age` seconds, up to `largest` bytes on disk."""
         self._disk = Disk(path)
         self._age, self._largest = int(age * 1000), largest
+        self._most, self._most_of_one = most_series, most_of_one
         self._lock = RLock()
         self._shelves: dict[str, Shelf] = {}
         self._by_name: dict[str, dict[int, tuple[Series, Shelf, dict[str, str]]]] = {}
@@ -106,10 +118,13 @@ class History:
         return self._shelves[name]
 
     def series(self, shelf: Shelf, labels: Labels) -> Series | None:
-        """The series with those labels, sorted and with a name; None when there are too many."""
+        """The series with those labels, sorted and with a name; None when there are too many.
+
+        One target's flood leaves room for the others: it has a bound of its own.
+        """
         if known := shelf.known.get(labels):
             return known
-        if self.count >= MOST_SERIES:
+        if len(shelf.known) >= self._most_of_one or self.count >= self._most:
             self.full = True
             return None
         made = Series(id=self._next, labels=tuple((intern(n), intern(v)) for n, v in labels))
@@ -212,8 +227,15 @@ class History:
 
     def tidy(self, now: int) -> None:
         """Let go of what is too old, and of the oldest where it is too much; `now` in milliseconds."""
+        self.full = False
         self._forget(now - self._age)
-        while self._disk.size() > self._largest and (oldest := self._disk.earliest(_LET_GO)):
+        with self._lock:
+            for shelf in list(self._shelves.values()):
+                self._thin([(series, shelf) for series in shelf.known.values()], self._most_of_one)
+            everything = [pair[:2] for named in self._by_name.values() for pair in named.values()]
+            self._thin(everything, self._most)
+        largest = int(self._largest * _ROOM)
+        while self._disk.size() > largest and (oldest := self._disk.earliest(_LET_GO)):
             self._forget(oldest + 1)
         self._disk.shrink()
 
@@ -221,22 +243,35 @@ class History:
         with self._lock:
             with self._disk.transaction():
                 self._disk.forget_before(cutoff)
-                gone = [
-                    (name, id)
-                    for name, found in self._by_name.items()
-                    for id, (series, _, _) in found.items()
+            self._let_go(
+                [
+                    (series, shelf)
+                    for named in self._by_name.values()
+                    for series, shelf, _ in named.values()
                     if series.last < cutoff and series.column < 0
                 ]
-                self._disk.forget_series(id for _, id in gone)
-            for name, id in gone:
-                series, shelf, _ = self._by_name[name].pop(id)
-                del shelf.known[series.labels]
-            for name in {name for name, _ in gone}:
-                if not self._by_name[name]:
-                    del self._by_name[name]
-            for shelf in [s for s in self._shelves.values() if not s.known]:
-                del self._shelves[shelf.name]
-            self.full = self.full and self.count >= MOST_SERIES
+            )
+
+    def _thin(self, some: list[tuple[Series, Shelf]], most: int) -> None:
+        """Of too many series let go of those that ended, the longest ago first, until new ones have room."""
+        if len(some) < most * _ROOM:
+            return
+        ended = sorted((pair for pair in some if pair[0].column < 0), key=lambda p: p[0].last)
+        self._let_go(ended[: len(some) - int(most * _ROOM * _ROOM)])
+
+    def _let_go(self, gone: Sequence[tuple[Series, Shelf]]) -> None:
+        ids = [series.id for series, _ in gone]
+        with self._disk.transaction():
+            self._disk.forget_chunks(ids)
+            self._disk.forget_series(ids)
+        for series, shelf in gone:
+            name = dict(series.labels).get(NAME, "")
+            del self._by_name[name][series.id]
+            del shelf.known[series.labels]
+            if not self._by_name[name]:
+                del self._by_name[name]
+            if not shelf.known:
+                self._shelves.pop(shelf.name, None)
 
     @property
     def open_shelves(self) -> tuple[str, ...]:
