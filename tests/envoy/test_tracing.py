@@ -18,6 +18,7 @@ from lateen.envoy.filters.kind import HttpSite, Side
 from lateen.envoy.http import http_manager
 from lateen.envoy.pb.envoy.config.route.v3 import route_components_pb2 as pb
 from lateen.envoy.pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from lateen.envoy.pb.opentelemetry.proto.trace.v1.trace_pb2 import Span
 from lateen.envoy.watch import Reporter, watch_of
 from lateen.envoy.wire import made_by
 from lateen.ir.backends import BackendId
@@ -42,6 +43,7 @@ COLLECTOR = BackendId(host="otel.shop.svc.cluster.local", port=4317)
 TAGS = (("a", Same("b")), ("who", OfHeader(name="x-who")), ("code", Formatted("%RESPONSE_CODE%")))
 SITES = {
     "usual": Reports(),
+    "straight": Reports(),
     "tagged": Reports(tracing=Tracing(tags=TAGS)),
     "rare": Reports(tracing=Tracing(percent=0)),
     "silent": Reports(tracing=Tracing(reported=False)),
@@ -50,6 +52,8 @@ SITES = {
     "errors": Reports(logs=(AccessLog(only="request.headers['x-who'] == 'ann'"),)),
     "sent": Reports(logs=(AccessLog(to=OtlpLog(backend=COLLECTOR)),)),
 }
+BEHIND = "behind"  # the proxy of the app; "straight" does not go through it
+QUIET = Reports(logs=())
 TRACE, SPAN = "80f198ee56343ba864fe8b2a57d3eff7", "e457b5a2e4d86bd1"
 SHORT = TRACE[:16]
 IN_FORMS = {
@@ -71,6 +75,8 @@ UNWANTED = {
     "b3-multi": {"x-b3-traceid": TRACE, "x-b3-spanid": SPAN, "x-b3-sampled": "0"},
 }
 
+ALL_FORMS = {"none": {}, **IN_FORMS, **{f"not-{form}": said for form, said in UNWANTED.items()}}
+
 
 @dataclass(frozen=True)
 class Site:
@@ -88,23 +94,24 @@ class Site:
         return seen
 
 
-def _listener(name: str, port: int, reports: Reports) -> dict[str, Any]:
+def _listener(name: str, port: int, reports: Reports, to: str) -> dict[str, Any]:
+    inbound = name == BEHIND
     route = pb.Route(
         match=pb.RouteMatch(prefix="/"),
-        route=pb.RouteAction(cluster="app"),
+        route=pb.RouteAction(cluster=to),
         metadata=made_by(plans.RULES),
     )
     host = pb.VirtualHost(name="x", domains=["*"], routes=[route])
     reporter = Reporter(proxy=plans.SIDECAR, telemetry=Telemetry(client=reports, server=reports))
     manager = http_manager(
-        HttpSite(side=Side.OUTBOUND),
+        HttpSite(side=Side.INBOUND if inbound else Side.OUTBOUND),
         stat=name,
         table=RouteConfiguration(virtual_hosts=[host]),
-        watch=watch_of(reporter, inbound=False),
+        watch=watch_of(reporter, inbound=inbound),
     )
     return {
         "name": name,
-        "traffic_direction": "OUTBOUND",
+        "traffic_direction": "INBOUND" if inbound else "OUTBOUND",
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
         "filter_chains": [{"filters": [real.message_json(manager)]}],
     }
@@ -116,6 +123,10 @@ def _cluster(name: str, address: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "type": "STATIC", "load_assignment": assignment}
 
 
+def _at(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with ExitStack() as stack:
@@ -124,15 +135,18 @@ def site() -> Iterator[Site]:
         app = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), apps.App))
         threading.Thread(target=app.serve_forever, daemon=True).start()
         stack.callback(app.shutdown)
-        ports = {name: apps.free_port() for name in SITES}
+        ports = {name: apps.free_port() for name in (*SITES, BEHIND)}
         config = json.loads(bootstrap(replace(plans.SIDECAR), folder))
         static = config["static_resources"]
-        static["listeners"] = [_listener(name, ports[name], SITES[name]) for name in SITES]
+        static["listeners"] = [
+            _listener(name, ports[name], reports, "app" if name == "straight" else BEHIND)
+            for name, reports in SITES.items()
+        ]
+        static["listeners"].append(_listener(BEHIND, ports[BEHIND], QUIET, "app"))
         otlp = next(each for each in static["clusters"] if each["name"] == names.OTLP)
         static["clusters"] += [
-            _cluster(
-                "app", {"socket_address": {"address": "127.0.0.1", "port_value": app.server_port}}
-            ),
+            _cluster("app", _at(app.server_port)),
+            _cluster(BEHIND, _at(ports[BEHIND])),
             {**otlp, "name": names.outbound_cluster(COLLECTOR)},
         ]
         log = stack.enter_context(real.running(config, folder))
@@ -146,16 +160,27 @@ def _told(seen: dict[str, Any]) -> tuple[str, str, str]:
     assert (seen["x-b3-traceid"], seen["x-b3-spanid"]) == (trace, span)
     assert seen["x-b3-sampled"] == flag[1]
     assert "b3" not in seen
-    assert not [name for name in seen if name.startswith("x-lateen")]
+    assert not [name for name in seen if name.startswith(("x-lateen", "x-client-trace"))]
     return trace, span, flag
+
+
+def _spans(site: Site, path: str) -> tuple[Span, Span]:
+    """The spans of the two proxies that a request went through."""
+    client, server = (
+        site.collector.span(**{"http.url": f"http://web{path}", "upstream_cluster": cluster})
+        for cluster in (BEHIND, "app")
+    )
+    assert (server.kind, server.trace_id) == (Span.SPAN_KIND_SERVER, client.trace_id)
+    assert server.parent_span_id == client.span_id
+    return client, server
 
 
 def test_a_request_without_a_trace_begins_one(site: Site) -> None:
     trace, span, flag = _told(site.ask("usual", "/begins", {}))
-    made = site.collector.span(**{"http.url": "http://web/begins"})
-    assert (made.trace_id.hex(), made.span_id.hex(), flag) == (trace, span, "01")
+    made, inner = _spans(site, "/begins")
+    assert (made.trace_id.hex(), inner.span_id.hex(), flag) == (trace, span, "01")
     assert made.parent_span_id == b""
-    assert made.kind == made.SPAN_KIND_CLIENT
+    assert made.kind == Span.SPAN_KIND_CLIENT
     assert site.collector.services[made.span_id] == "web.shop"
     said = texts(made.attributes)
     assert said["istio.canonical_service"] == "web"
@@ -172,16 +197,16 @@ def test_a_request_without_a_trace_begins_one(site: Site) -> None:
 @pytest.mark.parametrize("form", IN_FORMS)
 def test_a_trace_goes_on(site: Site, form: str) -> None:
     trace, span, flag = _told(site.ask("usual", f"/on-{form}", IN_FORMS[form]))
-    made = site.collector.span(**{"http.url": f"http://web/on-{form}"})
+    made, inner = _spans(site, f"/on-{form}")
     assert (trace, flag) == (TRACE, "01")
     assert (made.trace_id.hex(), made.parent_span_id.hex()) == (TRACE, SPAN)
-    assert made.span_id.hex() == span
+    assert inner.span_id.hex() == span
 
 
 @pytest.mark.parametrize("form", IN_SHORT_FORMS)
 def test_a_trace_with_a_short_id_goes_on(site: Site, form: str) -> None:
     trace, *_ = _told(site.ask("rare", f"/short-{form}", IN_SHORT_FORMS[form]))
-    made = site.collector.span(**{"http.url": f"http://web/short-{form}"})
+    made, _ = _spans(site, f"/short-{form}")
     assert made.trace_id.hex() == trace == "0" * 16 + SHORT
     assert made.parent_span_id.hex() == SPAN
 
@@ -190,6 +215,26 @@ def test_a_trace_with_a_short_id_goes_on(site: Site, form: str) -> None:
 def test_what_the_caller_does_not_trace_is_not_traced(site: Site, form: str) -> None:
     trace, _, flag = _told(site.ask("usual", f"/not-{form}", UNWANTED[form]))
     assert (trace, flag) == (TRACE, "00")
+
+
+@pytest.mark.parametrize("form", IN_FORMS)
+def test_a_share_of_none_goes_on_with_a_trace_that_is_wanted(site: Site, form: str) -> None:
+    assert _told(site.ask("rare", f"/rare-{form}", IN_FORMS[form]))[::2] == (TRACE, "01")
+    _spans(site, f"/rare-{form}")
+
+
+@pytest.mark.parametrize("form", [*ALL_FORMS])
+def test_without_a_proxy_an_app_hears_the_ids_and_what_the_caller_said(
+    site: Site, form: str
+) -> None:
+    sent = ALL_FORMS[form]
+    seen = site.ask("straight", f"/straight-{form}", sent)
+    _, trace, span, flag = str(seen["traceparent"]).split("-")
+    assert (seen["x-b3-traceid"], seen["x-b3-spanid"]) == (trace, span)
+    assert flag == ("00" if form.startswith("not-") else "01")
+    said = ("b3", "x-b3-sampled")
+    assert {k: seen[k] for k in said if k in seen} == {k: sent[k] for k in said if k in sent}
+    assert not [name for name in seen if name.startswith(("x-lateen", "x-client-trace"))]
 
 
 def test_a_share_of_none_begins_no_trace(site: Site) -> None:
@@ -207,7 +252,7 @@ def test_nothing_is_told_where_reporting_is_off(site: Site) -> None:
 
 def test_tags_are_added(site: Site) -> None:
     site.ask("tagged", "/tagged", {"x-who": "ann"})
-    said = texts(site.collector.span(**{"http.url": "http://web/tagged"}).attributes)
+    said = texts(_spans(site, "/tagged")[0].attributes)
     assert {"a": "b", "who": "ann", "code": "200"}.items() <= said.items()
 
 

@@ -5,12 +5,13 @@ Before: ir/telemetry.py, watch.py  After: http.py, filters/b3.py
 
 Envoy's OpenTelemetry tracer knows W3C's `traceparent` alone. So a B3 trace that comes is written as one
 before the tracer looks, and the trace that goes on is told in B3, too (filters/b3.py). Between proxies the
-first one's decision holds; Envoy by itself would have each draw lots again. A sidecar's inbound side needs
-none of it: the proxy that calls it has told it both, in traceparent and in the request's id.
+first one's decision holds; Envoy by itself would have each draw lots again. A sidecar's inbound side reads
+no B3: the proxy that calls it has told it in traceparent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
 from lateen.envoy import names
@@ -154,22 +155,20 @@ def _zipkin(to: ZipkinCollector) -> ZipkinConfig:
     )
 
 
-# With this header Envoy traces as the client wishes, whatever the share. Set by ourselves in sidecars, for
-# requests of a trace that is wanted; a gateway decides by itself about what comes from outside.
+# With this header Envoy traces whatever the share. A sidecar sets it for requests that come with a trace: whether
+# that one is wanted the trace says itself, and the tracer goes by it. A gateway decides by itself about what comes from outside.
 CLIENTS = "x-client-trace-id"
-_WANTED = (
-    "%CEL('traceparent' in request.headers && request.headers['traceparent'].endsWith('1')"
-    " ? request.headers['traceparent'] : '')%"
-)
-# Headers that live for one moment: what each way of writing B3 would be as a traceparent. Envoy's
-# expressions cannot join texts, so the texts are joined first, and the one that is right is chosen.
-_FLAG, _FORMS = "x-lateen-b3-flag", "x-lateen-b3-"
+# Headers that live for one moment: what each way of writing B3 would be as a traceparent, unwanted and wanted. Envoy's
+# expressions cannot join texts, so the texts are joined first, and the one that is right is chosen, by one expression:
+# an expression costs a request more than all these texts.
+_FORMS = "x-lateen-b3-"
 _WAYS = (
     "00-%REQ(x-b3-traceid)%-%REQ(x-b3-spanid)%-",
     "00-0000000000000000%REQ(x-b3-traceid)%-%REQ(x-b3-spanid)%-",
     "00-%REQ(b3):49%-",
     "00-0000000000000000%REQ(b3):33%-",
 )
+_FLAGS = ("00", "01")
 _UNWANTED = (
     "('x-b3-sampled' in request.headers && request.headers['x-b3-sampled'] in ['0', 'false'])"
     " || ('b3' in request.headers"
@@ -178,28 +177,37 @@ _UNWANTED = (
 _HAS_B3 = "('b3' in request.headers || 'x-b3-traceid' in request.headers)"
 
 
-def _chosen() -> str:
+def _chosen(flag: str) -> str:
     """Each way is right if it has a traceparent's length; cut to 33, a long `b3` ends in a dash too many."""
-    ways = [f"request.headers['{_FORMS}{number}']" for number in range(len(_WAYS))]
-    long = f"{ways[3]}.contains('--')"
+    ways = [f"request.headers['{_FORMS}{flag}{number}']" for number in range(len(_WAYS))]
     right = [f"size({way}) == 55" for way in ways]
-    right[2] += f" && {long}"
+    right[2] += f" && {ways[3]}.contains('--')"
     tried = "".join(f"{test} ? {way} : " for test, way in zip(right, ways, strict=True))
-    return f"%CEL({_HAS_B3} ? ({tried}'') : '')%"
+    return f"({tried}'')"
+
+
+def _changes(*, edge: bool) -> Iterator[HeaderMutation]:
+    set_, add = (
+        HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+        HeaderValueOption.ADD_IF_ABSENT,
+    )
+    forms = {f"{_FORMS}{flag}{n}": f"{way}{flag}" for flag in _FLAGS for n, way in enumerate(_WAYS)}
+    for name, text in forms.items():
+        yield _set(name, text, set_)
+    unwanted, wanted = map(_chosen, _FLAGS)
+    chosen = f"{_HAS_B3} ? (({_UNWANTED}) ? {unwanted} : {wanted}) : ''"
+    yield _set("traceparent", f"%CEL({chosen})%", add)
+    if not edge:
+        yield _set(CLIENTS, "%REQ(traceparent)%", add)
+    for name in forms:
+        yield HeaderMutation(remove=name)
 
 
 def reads_traces(*, edge: bool) -> TypedExtensionConfig:
     """Before anything looks at a request: the trace it goes on with, in the one form Envoy reads."""
-    set_ = HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
-    made = [_set(_FLAG, f"%CEL({_UNWANTED} ? '00' : '01')%", set_)]
-    made += [_set(f"{_FORMS}{n}", f"{way}%REQ({_FLAG})%", set_) for n, way in enumerate(_WAYS)]
-    made.append(_set("traceparent", _chosen(), HeaderValueOption.ADD_IF_ABSENT))
-    if not edge:
-        made.append(_set(CLIENTS, _WANTED, HeaderValueOption.ADD_IF_ABSENT))
-    made += [HeaderMutation(remove=name) for name in (_FLAG, *(f"{_FORMS}{n}" for n in range(4)))]
     return TypedExtensionConfig(
         name="envoy.http.early_header_mutation.header_mutation",
-        typed_config=packed(early_pb.HeaderMutation(mutations=made)),
+        typed_config=packed(early_pb.HeaderMutation(mutations=_changes(edge=edge))),
     )
 
 
