@@ -3,9 +3,11 @@ headers; a collector that no one here wrote gets the same spans; logs are found 
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +266,25 @@ def test_the_command_line_shows_traces_as_trees(traced: Mesh) -> None:
     assert text.index("front.shop") < text.index("middle.shop") < text.index("back.shop")
     assert traced.lateen("traces", "--service", "nobody", check=False).returncode == 1
     assert "no trace" in traced.lateen("traces", "ab" * 16, check=False).stderr
+
+
+def test_a_flood_is_traced_in_part_and_what_follows_in_full(traced: Mesh) -> None:
+    assert traced.get("/hi").status == 200
+
+    def flood() -> dict[str, int]:
+        """A few hundred requests that the gateway itself answers, and what is said of it then."""
+        link = http.client.HTTPConnection("127.0.0.1", traced.http, timeout=10)
+        with closing(link):
+            for _ in range(300):
+                link.request("GET", "/nowhere")
+                answer = link.getresponse()
+                answer.read()
+                assert answer.status == 404
+        shares: dict[str, int] = ask(traced, "/traces/search?limit=1")["thinned"]
+        return shares
+
+    shares = wait_for(flood)
+    ((pod, share),) = shares.items()
+    assert pod.startswith("istio-system/istio-ingressgateway")
+    assert share < 100
+    assert eventually(lambda: not ask(traced, "/traces/search?limit=1")["thinned"])

@@ -23,21 +23,21 @@ PATIENCE = 10.0  # seconds
 
 @dataclass
 class Collector:
-    """What was received so far; `services` by span id."""
+    """What was received so far; `resources` by span id."""
 
     spans: list[Span] = field(default_factory=list)
     records: list[LogRecord] = field(default_factory=list)
-    services: dict[bytes, str] = field(default_factory=dict)
+    resources: dict[bytes, dict[str, str]] = field(default_factory=dict)
     news: threading.Condition = field(default_factory=threading.Condition)
 
     def take_spans(self, body: bytes, _context: object) -> bytes:
         request = trace_service_pb2.ExportTraceServiceRequest.FromString(body)
         with self.news:
             for part in request.resource_spans:
-                service = texts(part.resource.attributes).get("service.name", "")
+                resource = texts(part.resource.attributes)
                 for scope in part.scope_spans:
                     self.spans.extend(scope.spans)
-                    self.services |= {span.span_id: service for span in scope.spans}
+                    self.resources |= {span.span_id: resource for span in scope.spans}
             self.news.notify_all()
         return b""
 

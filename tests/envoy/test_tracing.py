@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ from lateen.ir.telemetry import (
     Telemetry,
     Tracing,
 )
+from lateen.stages.tracing import PATH
+from lateen.telemetry.admin import tell_admin
 from tests.envoy import apps, plans, real
 from tests.envoy.collecting import Collector, collecting, texts
 from tests.envoy.judging import short_folder
@@ -46,6 +49,7 @@ SITES = {
     "straight": Reports(),
     "tagged": Reports(tracing=Tracing(tags=TAGS)),
     "rare": Reports(tracing=Tracing(percent=0)),
+    "all": Reports(tracing=Tracing(percent=100)),
     "silent": Reports(tracing=Tracing(reported=False)),
     "json": Reports(logs=(AccessLog(to=FileLog(json=True)),)),
     "own": Reports(logs=(AccessLog(to=FileLog(text="OWN %REQ(:PATH)%")),)),
@@ -181,7 +185,7 @@ def test_a_request_without_a_trace_begins_one(site: Site) -> None:
     assert (made.trace_id.hex(), inner.span_id.hex(), flag) == (trace, span, "01")
     assert made.parent_span_id == b""
     assert made.kind == Span.SPAN_KIND_CLIENT
-    assert site.collector.services[made.span_id] == "web.shop"
+    assert site.collector.resources[made.span_id]["service.name"] == "web.shop"
     said = texts(made.attributes)
     assert said["istio.canonical_service"] == "web"
     assert said["istio.namespace"] == "shop"
@@ -215,6 +219,26 @@ def test_a_trace_with_a_short_id_goes_on(site: Site, form: str) -> None:
 def test_what_the_caller_does_not_trace_is_not_traced(site: Site, form: str) -> None:
     trace, _, flag = _told(site.ask("usual", f"/not-{form}", UNWANTED[form]))
     assert (trace, flag) == (TRACE, "00")
+
+
+def test_a_proxy_that_is_told_to_begins_fewer_traces_and_all_again(site: Site) -> None:
+    admin = site.log.parent / "admin.sock"
+    asyncio.run(tell_admin(admin, f"{PATH}0"))
+    assert _told(site.ask("usual", "/fewer", {}))[2] == "00"
+    assert _told(site.ask("usual", "/fewer-on", IN_FORMS["w3c"]))[2] == "01"
+    asyncio.run(tell_admin(admin, PATH))
+    assert _told(site.ask("usual", "/all", {}))[2] == "01"
+
+
+def test_spans_tell_whether_they_may_be_fewer(site: Site) -> None:
+    for name in ("usual", "all"):
+        site.ask(name, f"/whose-{name}", IN_FORMS["w3c"])
+    usual, all_ = (
+        site.collector.resources[_spans(site, f"/whose-{name}")[0].span_id]
+        for name in ("usual", "all")
+    )
+    assert usual[names.SAMPLING] == names.AS_FITS
+    assert names.SAMPLING not in all_
 
 
 @pytest.mark.parametrize("form", IN_FORMS)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from multidict import MultiDict
 
+from lateen.envoy import names
 from lateen.envoy.pb.opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 from lateen.telemetry.traces import jaeger
-from lateen.telemetry.traces.otlp import BadExport, read_json, read_protobuf, spans_of
+from lateen.telemetry.traces.otlp import BadExport, begun, read_json, read_protobuf, spans_of
 from lateen.telemetry.traces.spans import NANOS, PROXY, Span, as_json, summary
 from lateen.telemetry.traces.store import Query, SpanStore
 from lateen.telemetry.traces.taking import slot_in
@@ -77,6 +78,13 @@ def store(tmp_path: Path) -> Iterator[SpanStore]:
     made.close()
 
 
+WEB = {"node_id": "sidecar~198.18.0.5~web-1.v2.shop~shop.svc.cluster.local"}
+
+
+def attributes(said: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]
+
+
 def read(export: ExportTraceServiceRequest, **more: Any) -> list[Span]:
     return list(spans_of(export, wanted=lambda _: True, **more))
 
@@ -104,13 +112,28 @@ def test_what_is_no_otlp_is_refused(body: bytes) -> None:
 
 
 def test_a_proxys_span_tells_its_pod_and_what_was_asked_for() -> None:
-    node = "sidecar~198.18.0.5~web-1.v2.shop~shop.svc.cluster.local"
-    said = {"node_id": node, "http.method": "GET", "http.url": "http://reviews:80/a/b?c=d"}
+    said = WEB | {"http.method": "GET", "http.url": "http://reviews:80/a/b?c=d"}
     tree = json.loads(json.dumps(IN_JSON))
-    one = tree["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
-    one["attributes"] = [{"key": k, "value": {"stringValue": v}} for k, v in said.items()]
+    part = tree["resourceSpans"][0]
+    part["scopeSpans"][0]["spans"][0]["attributes"] = attributes(said)
     (made,) = read(read_json(json.dumps(tree).encode()), source=PROXY)
     assert (made.pod, made.namespace, made.operation) == ("web-1.v2", "shop", "GET reviews:80/a/b")
+
+
+@pytest.mark.parametrize(
+    ("more", "counted"), [({names.SAMPLING: names.AS_FITS}, [(("shop", "web-1.v2"), 1)]), ({}, [])]
+)
+def test_traces_that_a_proxy_begins_are_counted_if_it_may_begin_fewer(
+    more: dict[str, str], counted: list[Any]
+) -> None:
+    tree = json.loads(json.dumps(IN_JSON))
+    part = tree["resourceSpans"][0]
+    goes_on, _ = part["scopeSpans"][0]["spans"]
+    begins = {key: value for key, value in goes_on.items() if key != "parentSpanId"}
+    begins["attributes"] = attributes(WEB)
+    part["scopeSpans"][0]["spans"] = [goes_on, begins]
+    part["resource"]["attributes"] = attributes(more)
+    assert list(begun(read_json(json.dumps(tree).encode()))) == counted
 
 
 def test_the_relay_names_the_slot_and_nobody_else_does() -> None:

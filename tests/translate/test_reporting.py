@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from lateen.base.problem import Problem
 from lateen.ir.backends import BackendId
 from lateen.ir.telemetry import (
@@ -168,3 +170,19 @@ def test_a_collector_that_is_not_there_is_named_and_spans_are_kept() -> None:
         ("LAT0111", "spec.accessLogging[0]"),
         ("LAT0111", "spec.tracing[0].providers[0]"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "fits"),
+    [
+        (Tracing(), Tracing(), True),
+        (Tracing(), None, True),
+        (Tracing(percent=100), Tracing(), False),
+        (Tracing(), Tracing(collector=ZipkinCollector(backend=BackendId(host="z", port=1))), False),
+    ],
+)
+def test_traces_may_be_fewer_where_nobody_says_how_many(
+    client: Tracing | None, server: Tracing | None, fits: bool
+) -> None:
+    told = Telemetry(client=Reports(tracing=client), server=Reports(tracing=server))
+    assert told.traced_as_fits is fits

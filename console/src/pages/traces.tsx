@@ -73,17 +73,27 @@ export function TracesPage() {
   );
 }
 
+// `thinned`: of a pod (NAMESPACE/NAME) with many requests, the percentage of those it begins that is traced.
+type Search = { traces: Found[]; thinned: Record<string, number> };
+
 export function TracesPanel({ words }: { words: string }) {
   const { data, wrong } = useAsked(
     words,
-    (signal) => ask<{ traces: Found[] }>(`/traces/search${words}`, signal),
+    (signal) => ask<Search>(`/traces/search${words}`, signal),
     EVERY,
   );
+  const thinned = Object.entries(data?.thinned ?? {});
   const rows = data?.traces ?? [];
   const longest = Math.max(...rows.map((row) => row.duration), 1e-9);
   return (
     <Panel title="Recent traces" note={rows.length || ""} flush>
       <Wrong words={wrong} />
+      {thinned.length > 0 && (
+        <p class="soft">
+          Traced just now, since there are many:{" "}
+          {thinned.map(([who, share]) => `${share} % of what ${who} begins`).join(", ")}.
+        </p>
+      )}
       <Table
         label="Recent traces"
         rows={rows}

@@ -20,10 +20,13 @@ from lateen.base.clock import Clock
 from lateen.base.rpc import Method, RpcServer
 from lateen.stages.informing import Informed
 from lateen.stages.resolving import slot_of
+from lateen.stages.scraping import pod_sockets
+from lateen.stages.tracing import sharing
 from lateen.telemetry.exporting import Collector, Exporter
 from lateen.telemetry.parts import Part
 from lateen.telemetry.traces import api, jaeger, taking
 from lateen.telemetry.traces.keeping import Keeping
+from lateen.telemetry.traces.shares import ProxyName, Shares
 from lateen.telemetry.traces.store import SpanStore
 from lateen.telemetry.traces.thinning import Thinning
 
@@ -48,13 +51,17 @@ def traces_part(
 ) -> Part:
     """The store in STATE/observe/traces.db, the sockets for spans, Jaeger's API."""
     store = SpanStore(folder / "traces.db", max_age=AGE, max_bytes=BYTES)
-    keeping = Keeping(store, clock)
+    keeping, shares = Keeping(store, clock), Shares()
 
     def whose(slot: str) -> tuple[str, str]:
         for (namespace, name), pod in pods.known.items():
             if slot_of(str(pod["metadata"]["uid"])) == slot:
                 return namespace, name
         return "", ""
+
+    def sockets() -> dict[ProxyName, Path]:
+        found = ((who, pod_sockets(pod, settings.run_dir)) for who, pod in pods.known.items())
+        return {who: sockets.admin for who, sockets in found if sockets}
 
     def pass_on(body: bytes) -> None:
         if exporter:
@@ -63,14 +70,16 @@ def traces_part(
     taken = taking.Taking(
         keeping=keeping,
         thinning=Thinning(PER_SECOND, monotonic),
+        shares=shares,
         whose=whose,
         pass_on=pass_on,
     )
     return Part(
-        routes=(*api.routes(keeping), *jaeger.routes(keeping)),
+        routes=(*api.routes(keeping, shares), *jaeger.routes(keeping)),
         loops=(
             ("keeping spans", keeping.running),
             ("taking spans", lambda: _serving(settings.run_dir, taken)),
+            ("sharing traces", lambda: sharing(shares, sockets, clock)),
         ),
         close=keeping.close,
     )

@@ -7,6 +7,7 @@ Before: cli/finding.py         After: -
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,12 +69,21 @@ def run_traces(name: str, id: str, asked: Asked, *, as_json: bool) -> int:
             raise NotFound(f"no trace {id} is kept") from None
         print(json.dumps(trace, indent=2) if as_json else "\n".join(tree(trace["spans"])))
         return 0
-    found = observer.get(f"/traces/search?{asked.query()}")["traces"]
+    answer = observer.get(f"/traces/search?{asked.query()}")
+    found = answer["traces"]
+    for line in thinned(answer["thinned"]):
+        print(line, file=sys.stderr)
     if as_json:
         print(json.dumps(found, indent=2))
     else:
         print("\n".join(listed(found)) if found else "no such trace is kept")
     return 0 if found else 1
+
+
+def thinned(shares: Mapping[str, int]) -> Iterator[str]:
+    """Which proxies do not trace all of their requests just now."""
+    for who, share in shares.items():
+        yield f"{who} has many requests: {share} % of those that it begins are traced just now"
 
 
 def listed(traces: Sequence[Json]) -> Iterator[str]:

@@ -40,6 +40,8 @@ _RUNTIME = {
     "tracing.opentelemetry.flush_interval_ms": 500,
     "tracing.opentelemetry.min_flush_spans": 64,
 }
+# What is changed while it runs, by the observer (stages/tracing.py).
+_LAYERS = [{"name": "lateen", "static_layer": _RUNTIME}, {"name": "observer", "admin_layer": {}}]
 
 # How soon a proxy asks again when the control plane went away; Envoy's own pauses grow to 30 s.
 _COME_BACK = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
@@ -204,7 +206,7 @@ def common(*, xds_socket: str, admin_socket: str, token: str) -> Json:
         "bootstrap_extensions": [any_of("envoy.bootstrap.internal_listener", _INTERNAL)],
         "static_resources": {"clusters": [pipe_cluster("xds-grpc", xds_socket, http2=True)]},
         "overload_manager": {"resource_monitors": [connections]},
-        "layered_runtime": {"layers": [{"name": "lateen", "static_layer": _RUNTIME}]},
+        "layered_runtime": {"layers": _LAYERS},
         "stats_flush_interval": "1s",
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
     }

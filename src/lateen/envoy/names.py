@@ -27,6 +27,8 @@ INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
 BORDER = "border"  # the cluster of a pod's own exit
 BORDER_NODE = "border"  # the node id of the Envoy behind it
 OTLP = "otlp"  # the cluster of the mesh's own store of traces
+# Of a proxy whose traces the observer may thin out: what its spans' resource says.
+SAMPLING, AS_FITS = "lateen.sampling", "as-fits"
 TAP_IN, TAP_OUT = (
     "lateen-in",
     "lateen-out",

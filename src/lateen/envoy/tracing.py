@@ -30,6 +30,9 @@ from lateen.envoy.pb.envoy.extensions.filters.network.http_connection_manager.v3
 from lateen.envoy.pb.envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
     header_mutation_pb2 as early_pb,
 )
+from lateen.envoy.pb.envoy.extensions.tracers.opentelemetry.resource_detectors.v3.static_config_resource_detector_pb2 import (
+    StaticConfigResourceDetectorConfig,
+)
 from lateen.envoy.pb.envoy.type.tracing.v3.custom_tag_pb2 import CustomTag
 from lateen.envoy.pb.envoy.type.v3.percent_pb2 import Percent
 from lateen.envoy.watch import Watch
@@ -51,6 +54,13 @@ _Tracing = pb.HttpConnectionManager.Tracing
 _ALL = Percent(value=100)
 _NONE = Percent(value=0)
 _MESH = "cluster.local"
+# What a resource says whose traces the observer may thin out (stages/tracing.py).
+_AS_FITS = TypedExtensionConfig(
+    name="envoy.tracers.opentelemetry.resource_detectors.static_config",
+    typed_config=packed(
+        StaticConfigResourceDetectorConfig(attributes={names.SAMPLING: names.AS_FITS})
+    ),
+)
 
 
 def tracing_of(watch: Watch) -> pb.HttpConnectionManager.Tracing | None:
@@ -62,11 +72,11 @@ def tracing_of(watch: Watch) -> pb.HttpConnectionManager.Tracing | None:
     tags = [*_tags(own), *(_tag(name, source) for name, source in wanted.tags)]
     return _Tracing(
         client_sampling=_ALL,
-        random_sampling=Percent(value=wanted.percent),
+        random_sampling=_ALL if wanted.percent is None else Percent(value=wanted.percent),
         overall_sampling=_ALL if wanted.reported else _NONE,
         max_path_tag_length=u32(wanted.path_length),
         custom_tags=tags,
-        provider=_provider(wanted, service_of(watch.proxy)),
+        provider=_provider(wanted, watch),
         no_context_propagation=not wanted.handed_on,
     )
 
@@ -104,8 +114,8 @@ def _tag(name: str, source: TagSource) -> CustomTag:
     assert_never(source)
 
 
-def _provider(tracing: Tracing, service: str) -> Provider.Http:
-    to = tracing.collector
+def _provider(tracing: Tracing, watch: Watch) -> Provider.Http:
+    to, service = tracing.collector, service_of(watch.proxy)
     match to:
         case Observer():
             made = OpenTelemetryConfig(service_name=service, grpc_service=_grpc(names.OTLP))
@@ -117,6 +127,8 @@ def _provider(tracing: Tracing, service: str) -> Provider.Http:
             return Provider.Http(name="envoy.tracers.zipkin", typed_config=packed(_zipkin(to)))
         case _:
             assert_never(to)
+    if watch.traced_as_fits:
+        made.resource_detectors.append(_AS_FITS)
     return Provider.Http(name="envoy.tracers.opentelemetry", typed_config=packed(made))
 
 

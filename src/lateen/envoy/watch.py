@@ -28,11 +28,15 @@ class Reporter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """What one place in a proxy tells: Istio's labels (as access log formats), and to whom."""
+    """What one place in a proxy tells: Istio's labels (as access log formats), and to whom.
+
+    `traced_as_fits`: as of its Telemetry.
+    """
 
     proxy: Proxy
     tags: Mapping[str, str]
     reports: Reports
+    traced_as_fits: bool = False
 
 
 def watch_of(reporter: Reporter, *, inbound: bool, service: str = "") -> Watch:
@@ -42,6 +46,7 @@ def watch_of(reporter: Reporter, *, inbound: bool, service: str = "") -> Watch:
         proxy=reporter.proxy,
         tags=labels(reporter.proxy, inbound=inbound, service=service),
         reports=telemetry.server if inbound else telemetry.client,
+        traced_as_fits=telemetry.traced_as_fits,
     )
 
 

@@ -80,12 +80,12 @@ class Tracing:
     """How requests are traced.
 
     `percent`: of the requests that no trace has come with, and at a gateway of all; others go on as their
-    callers decided.
+    callers decided. None, where nobody says: all, or as many as lateen's own store has room for.
     `own_tags`: Istio's are added. With `reported` false, what comes is handed on, and no span made.
     """
 
     collector: Collector = Observer()
-    percent: float = 100.0
+    percent: float | None = None
     tags: tuple[tuple[str, TagSource], ...] = ()
     own_tags: bool = True
     path_length: int = PATH_LENGTH
@@ -158,6 +158,12 @@ class Telemetry:
 
     client: Reports = Reports()
     server: Reports = Reports()
+
+    @property
+    def traced_as_fits(self) -> bool:
+        """Whether nobody says which share is traced, and lateen's own store alone is told: it may be fewer than all."""
+        both = (side.tracing for side in (self.client, self.server) if side.tracing)
+        return all(each.percent is None and isinstance(each.collector, Observer) for each in both)
 
     @property
     def backends(self) -> frozenset[BackendId]:

@@ -1,7 +1,7 @@
 """Ask an Envoy over its admin socket.
 
 In: the socket's path and a request path.    Out: the answer's text.
-Before: -        After: telemetry/collecting.py, app/reporting.py
+Before: -        After: telemetry/collecting.py, stages/tracing.py, app/reporting.py
 """
 
 from __future__ import annotations
@@ -19,6 +19,15 @@ async def ask_admin(
     socket: Path, path: str, *, patience: float = PATIENCE, largest: int = LARGEST
 ) -> str:
     """GET the path; raises Unreachable when there is no good answer within `patience` seconds."""
+    return await _said("GET", socket, path, patience, largest)
+
+
+async def tell_admin(socket: Path, path: str, *, patience: float = PATIENCE) -> None:
+    """POST the path, which changes something; raises Unreachable as `ask_admin`."""
+    await _said("POST", socket, path, patience, LARGEST)
+
+
+async def _said(method: str, socket: Path, path: str, patience: float, largest: int) -> str:
     import aiohttp
 
     limit = aiohttp.ClientTimeout(total=patience)
@@ -27,7 +36,7 @@ async def ask_admin(
             aiohttp.ClientSession(
                 connector=aiohttp.UnixConnector(path=str(socket)), timeout=limit
             ) as session,
-            session.get(f"http://envoy{path}") as answer,
+            session.request(method, f"http://envoy{path}") as answer,
         ):
             if answer.status != 200:
                 raise Unreachable(f"{socket}: {path} answered {answer.status}")

@@ -145,7 +145,7 @@ def _by_settings(sight: Sight) -> ir.Tracing | None:
     if mesh.enable_tracing is False:
         return None
     made = ir.Tracing(
-        percent=100.0 if said.sampling is None else said.sampling,
+        percent=said.sampling,
         tags=_tags(said.custom_tags),
         own_tags=said.enable_istio_tags is not False,
         path_length=said.max_path_tag_length or ir.PATH_LENGTH,

@@ -12,6 +12,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from lateen.telemetry.traces.keeping import Keeping
+from lateen.telemetry.traces.shares import Shares
 from lateen.telemetry.traces.spans import as_json, summary
 from lateen.telemetry.traces.store import Query
 
@@ -19,13 +20,18 @@ _LIMIT = 20
 _TRUE = ("true", "1")
 
 
-def routes(keeping: Keeping) -> tuple[web.RouteDef, ...]:
+def routes(keeping: Keeping, shares: Shares) -> tuple[web.RouteDef, ...]:
     """The routes that answer about what is kept."""
 
     async def search(request: web.Request) -> web.Response:
         query = query_of(request.query)
         found = await keeping.ask(lambda store: store.search(query))
-        return web.json_response({"traces": [summary(spans) for spans in found]})
+        thinned = {
+            f"{namespace}/{pod}": share for (namespace, pod), share in shares.thinned().items()
+        }
+        return web.json_response(
+            {"traces": [summary(spans) for spans in found], "thinned": thinned}
+        )
 
     async def services(_request: web.Request) -> web.Response:
         return web.json_response(await keeping.ask(lambda store: store.services()))

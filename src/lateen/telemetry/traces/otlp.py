@@ -18,6 +18,7 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
+from lateen.envoy import names
 from lateen.envoy.pb.opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
@@ -89,12 +90,28 @@ def spans_of(
                     yield _span(span, service, source, pod, namespace)
 
 
+def begun(request: ExportTraceServiceRequest) -> Iterator[tuple[tuple[str, str], int]]:
+    """How many traces proxies began, of those that may be told to begin fewer; by namespace and pod."""
+    for part in request.resource_spans:
+        about = tags_of(part.resource.attributes)
+        if about.get(names.SAMPLING) == names.AS_FITS:
+            spans = (span for scope in part.scope_spans for span in scope.spans)
+            first = [span for span in spans if not span.parent_span_id]
+            if first and (who := _whose(tags_of(first[0].attributes))):
+                yield who, len(first)
+
+
+def _whose(tags: Tags) -> tuple[str, str] | None:
+    """The namespace and the pod that a proxy's span names."""
+    found = _NODE.match(str(tags.get("node_id", "")))
+    return (found["namespace"], found["pod"]) if found else None
+
+
 def _span(span: pb.Span, service: str, source: str, pod: str, namespace: str) -> Span:
     tags = tags_of(span.attributes)
     if source == PROXY:  # Envoy's way to say nothing
         tags = {key: value for key, value in tags.items() if value not in ("", "-")}
-    if source == PROXY and (found := _NODE.match(str(tags.get("node_id", "")))):
-        pod, namespace = found["pod"], found["namespace"]
+        namespace, pod = _whose(tags) or ("", "")
     start = span.start_time_unix_nano
     return Span(
         trace=span.trace_id.hex(),

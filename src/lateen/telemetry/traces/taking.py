@@ -23,7 +23,8 @@ from lateen.envoy.pb.opentelemetry.proto.collector.trace.v1.trace_service_pb2 im
     ExportTraceServiceResponse,
 )
 from lateen.telemetry.traces.keeping import Keeping
-from lateen.telemetry.traces.otlp import BadExport, read_json, read_protobuf, spans_of
+from lateen.telemetry.traces.otlp import BadExport, begun, read_json, read_protobuf, spans_of
+from lateen.telemetry.traces.shares import Shares
 from lateen.telemetry.traces.spans import APP, PROXY
 from lateen.telemetry.traces.thinning import Thinning
 
@@ -41,6 +42,7 @@ class Taking:
 
     keeping: Keeping
     thinning: Thinning
+    shares: Shares
     whose: WhosePod
     pass_on: Callable[[bytes], None]
 
@@ -74,6 +76,9 @@ class Taking:
 
     def _take(self, export: ExportTraceServiceRequest, source: str, peer: str | bytes) -> None:
         namespace, pod = self.whose(slot_in(peer)) if source == APP else ("", "")
+        if source == PROXY:
+            for who, count in begun(export):
+                self.shares.count(who, count)
         for span in spans_of(
             export, wanted=self.thinning.wanted, source=source, pod=pod, namespace=namespace
         ):
