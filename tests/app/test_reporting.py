@@ -40,7 +40,7 @@ class Mesh:
         self.round = Round()
         self.ledger = Ledger(self.clock)
         self.quarantine = Quarantine(changed=lambda: None, editions=self.editions)
-        self.ledger.listen(self.quarantine.hear)
+        self.ledger.listen(self.quarantine.hear, Quarantine.HEARS)
         sourcing = Sourcing(store=self.store, clock=self.clock, look_in=lambda *_: None)
         sourcing.applied = True
         self.certifying = Certifying(

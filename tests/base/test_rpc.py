@@ -12,6 +12,11 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated, DataReceived, StreamEnded, StreamReset, WindowUpdated
+from h2.settings import SettingCodes
 
 from lateen.base.rpc import Call, RpcServer, Status
 
@@ -93,6 +98,16 @@ class Rig:
 
     async def call(self, path: str = "/test/Talk") -> Any:
         return (await self.channel()).stream_stream(path)(metadata=(("who", "me"),))
+
+    def closing(self, writer: asyncio.StreamWriter) -> None:
+        """Close it before the server ends."""
+
+        async def close() -> None:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+        self._open.push_async_callback(close)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -302,5 +317,160 @@ def test_where_a_message_is_cut_makes_no_difference(tmp_path: Path, cuts: tuple[
         message = bytes(range(256)) * 300
         (await rig.half()).call.send(parts_of(message, cuts))
         assert await read(call) == message
+
+    serve(tmp_path, scenario, Half)
+
+
+@dataclass
+class ByHand:
+    """A client that says HTTP/2 its own way, through h2."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    wire: H2Connection
+    got: bytes = b""
+    updates: int = 0
+    ended: bool = False
+    farewell: int | None = None
+
+    @classmethod
+    async def connect(cls, rig: Rig, **headers: str) -> ByHand:
+        reader, writer = await asyncio.open_unix_connection(str(rig.path))
+        rig.closing(writer)
+        client = cls(reader, writer, H2Connection(H2Configuration(client_side=True)))
+        client.wire.initiate_connection()
+        opening = {":method": "POST", ":scheme": "http", ":path": "/test/Talk", ":authority": "x"}
+        opening |= {"content-type": "application/grpc"} | headers
+        client.wire.send_headers(1, list(opening.items()))
+        return client
+
+    def send(self, data: bytes, at_a_time: int = 0) -> None:
+        """What h2 has to say and then this, in writes of so many bytes."""
+        raw = self.wire.data_to_send() + data
+        size = at_a_time or len(raw)
+        for begin in range(0, len(raw), size):
+            self.writer.write(raw[begin : begin + size])
+
+    async def until(self, true: Callable[[ByHand], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not true(self):
+                data = await self.reader.read(65_536)
+                assert data or true(self)
+                for event in self.wire.receive_data(data):
+                    self._take(event)
+
+    def _take(self, event: object) -> None:
+        match event:
+            case DataReceived():
+                self.got += event.data or b""
+            case WindowUpdated():
+                self.updates += event.delta or 0
+            case StreamEnded():
+                self.ended = True
+            case ConnectionTerminated() | StreamReset():
+                self.farewell = int(event.error_code or 0)
+
+
+def message_of(text: bytes) -> bytes:
+    """As gRPC puts it on the wire."""
+    return b"\0" + len(text).to_bytes(4) + text
+
+
+def data_frame(content: bytes, flags: int = 0, stream: int = 1) -> bytes:
+    return len(content).to_bytes(3) + bytes((0, flags)) + stream.to_bytes(4) + content
+
+
+END, PADDED = 1, 8
+
+
+@pytest.mark.parametrize("at_a_time", [1, 7, 0])
+def test_frames_may_be_cut_padded_and_the_last(tmp_path: Path, at_a_time: int) -> None:
+    async def scenario(rig: Rig) -> None:
+        client = await ByHand.connect(rig)
+        words = message_of(b"hello")
+        frames = (
+            data_frame(words[:3])
+            + data_frame(b"")
+            + data_frame(b"\2" + words[3:] + b"\0\0", PADDED)
+            + data_frame(message_of(b"bye"), END)
+        )
+        client.send(frames, at_a_time)
+        await client.until(lambda c: c.ended)
+        assert client.got == message_of(b"hello") + message_of(b"bye")
+        assert rig.halves[0].got == [b"hello", b"bye"]
+        assert rig.halves[0].happened == ["said all", "gone"]
+
+    serve(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (data_frame(bytes(16_385)), ErrorCodes.FRAME_SIZE_ERROR),
+        (data_frame(b"\5abcd", PADDED), ErrorCodes.PROTOCOL_ERROR),
+        (data_frame(b"", PADDED), ErrorCodes.PROTOCOL_ERROR),
+        (data_frame(b"x", stream=3), ErrorCodes.PROTOCOL_ERROR),  # of no stream
+        (data_frame(b"", END) + data_frame(b"x"), ErrorCodes.STREAM_CLOSED),
+    ],
+)
+def test_a_frame_that_may_not_be_ends_what_it_concerns_with_its_reason(
+    tmp_path: Path, frame: bytes, code: ErrorCodes
+) -> None:
+    async def scenario(rig: Rig) -> None:
+        client = await ByHand.connect(rig)
+        client.send(frame)
+        await client.until(lambda c: c.farewell is not None)
+        assert client.farewell == code
+        assert "gone" in rig.halves[0].happened
+
+    serve(tmp_path, scenario, Half)
+
+
+def test_a_client_is_given_back_what_it_has_sent(tmp_path: Path) -> None:
+    """All of it but less than a window's quarter, on the stream and on the connection."""
+
+    async def scenario(rig: Rig) -> None:
+        client = await ByHand.connect(rig)
+        frames = [data_frame(bytes(16_384)) for _ in range(60)]
+        client.send(b"".join(frames))
+        sent = 60 * 16_384
+        start = 1024 * 1024  # by which the server widens the connection's window at first
+        await client.until(lambda c: c.updates - start > 2 * (sent - 262_144))
+        assert client.updates - start <= 2 * sent
+
+    serve(tmp_path, scenario, Half)
+
+
+def test_a_length_that_is_told_must_be_right(tmp_path: Path) -> None:
+    async def right(rig: Rig) -> None:
+        client = await ByHand.connect(rig, **{"content-length": "10"})
+        client.send(data_frame(message_of(b"hello"), END))
+        await client.until(lambda c: c.ended)
+        assert client.got == message_of(b"hello")
+
+    async def wrong(rig: Rig) -> None:
+        client = await ByHand.connect(rig, **{"content-length": "11"})
+        client.send(data_frame(message_of(b"hello"), END))
+        await client.until(lambda c: c.farewell is not None)
+        assert client.farewell == ErrorCodes.PROTOCOL_ERROR
+
+    serve(tmp_path, right)
+    serve(tmp_path, wrong)
+
+
+def test_no_more_is_sent_than_a_client_has_room_for(tmp_path: Path) -> None:
+    async def scenario(rig: Rig) -> None:
+        client = await ByHand.connect(rig)
+        client.wire.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1000})
+        client.send(data_frame(message_of(b"x")))
+        half = await rig.half()
+        await half.until(lambda: half.got == [b"x"])
+        half.call.send((bytes(5000),))
+        await client.until(lambda c: len(c.got) == 1000)
+        assert half.call.blocked
+        client.wire.increment_flow_control_window(4005, 1)
+        client.send(b"")
+        await client.until(lambda c: len(c.got) == 5005)
+        assert not half.call.blocked
 
     serve(tmp_path, scenario, Half)

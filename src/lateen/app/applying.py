@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -38,6 +38,8 @@ class Heard:
     refused: set[str] = field(default_factory=set)
     _told: set[str] = field(default_factory=set)
     _done: dict[str, float] = field(default_factory=dict)  # seconds until all was acknowledged
+
+    HEARS: ClassVar[tuple[type[Event], ...]] = (Pushed, Programmed, Nacked)
 
     def hear(self, event: Event) -> None:
         """Take in an event of the ledger."""
@@ -81,7 +83,7 @@ class Acknowledging:
     async def change(self, make: Callable[[], None], seconds: float) -> dict[str, Any]:
         """Make a change; who was concerned, when each acknowledged, whether all did in that time."""
         heard = Heard(clock=self.clock, began=self.clock.monotonic())
-        stop = self.ledger.listen(heard.hear)
+        stop = self.ledger.listen(heard.hear, Heard.HEARS)
         try:
             make()
             complete = await self._at_rest(seconds)

@@ -106,7 +106,7 @@ class ControlPlane:
         self.quarantine = Quarantine(
             changed=self._wake_traffic, editions=lambda: editions_of(self.store.list())
         )
-        self.ads.ledger.listen(self.quarantine.hear)
+        self.ads.ledger.listen(self.quarantine.hear, Quarantine.HEARS)
         self.planning = Planning(run_dir=settings.run_dir, put=self.ads.put, drop=self.ads.drop)
         self.programming = Programming(
             store=self.store,
@@ -116,7 +116,7 @@ class ControlPlane:
             refused=self.quarantine.refused,
             programmed=self.ads.ledger.programmed,
         )
-        self.ads.ledger.listen(self.programming.hear)
+        self.ads.ledger.listen(self.programming.hear, Programming.HEARS)
         self.holding = Holding(
             programming=self.programming,
             plans=lambda: self.planning.latest.plans.values() if self.planning.latest else (),
@@ -185,7 +185,7 @@ class ControlPlane:
             uses=self.accounting.containers,
             database=settings.state_dir / "store.db",
         )
-        self.ads.ledger.listen(self.measuring.hear)
+        self.ads.ledger.listen(self.measuring.hear, Measuring.HEARS)
         self.rounds = Rounds(
             store=self.store,
             ads=self.ads,

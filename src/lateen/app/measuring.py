@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lateen import __version__
 from lateen.api.pod import Pod
@@ -63,6 +63,8 @@ class Measuring:
             help="Response latency of the API in seconds, without watches.",
             labels=("verb", "resource", "code"),
         )
+
+    HEARS: ClassVar[tuple[type[Event], ...]] = (Connected, Disconnected, Pushed, Acked, Nacked)
 
     def hear(self, event: Event) -> None:
         """Count an event of the xDS server."""

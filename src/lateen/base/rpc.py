@@ -1,7 +1,7 @@
 """Serve gRPC calls on a Unix socket: HTTP/2 by h2, messages as bytes, neither task nor thread per call.
 
 In: methods by path; connections.    Out: calls: messages in, messages out, a status.
-Before: base/errors.py               After: xds/server.py, ca/workloadapi.py
+Before: base/calls.py, base/frames.py After: xds/server.py, ca/workloadapi.py
 Source: "gRPC over HTTP2" (the protocol's own text), RFC 9113. Why not grpc.aio: docs/decisions/0010.
 
 What comes is handed to a `Served` at once, in the event loop's own turn. What a client is too slow to
@@ -13,12 +13,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import stat
-import struct
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from enum import IntEnum
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 from urllib.parse import quote
 
 from h2.config import H2Configuration
@@ -37,8 +34,21 @@ from h2.events import (
 from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
+from lateen.base.calls import Call, Method, Served, Status
 from lateen.base.errors import EnvironmentFault
+from lateen.base.frames import (
+    END_STREAM,
+    HEAD,
+    BadFrame,
+    Incoming,
+    content_of,
+    end_of,
+    given_back,
+    head_of,
+    room_for,
+)
 
+__all__ = ["Call", "Method", "RpcServer", "Served", "Status"]
 _PATH_LIMIT = 104  # bytes; the smallest sun_path of the systems we run on
 _BACKLOG = 4096  # clients that come at once, as all do after a restart
 _PIECE = 128 * 1024  # bytes given to the socket at a time
@@ -46,139 +56,7 @@ _AHEAD = 64 * 1024  # bytes that may wait for the socket
 _WINDOW = (
     1024 * 1024
 )  # bytes a client may send before they are taken: what it lists when it comes back
-_PREFIX = struct.Struct("!BI")  # compressed or not, length
-
-
-class Status(IntEnum):
-    """How a call ended; gRPC's own numbers."""
-
-    OK = 0
-    INVALID_ARGUMENT = 3
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAUTHENTICATED = 16
-
-
-class Served(Protocol):
-    """Our half of a call. None of these waits."""
-
-    def received(self, message: bytes) -> None:
-        """The client sent this."""
-
-    def writable(self) -> None:
-        """All that had to wait has been given to the socket."""
-
-    def said_all(self) -> None:
-        """The client will send no more; it may still read."""
-
-    def gone(self) -> None:
-        """The call is over, whoever ended it."""
-
-
-Method = Callable[["Call"], Served]
-
-
-class Call:
-    """The client's half. `peer`: the address of the client's own socket, mostly none."""
-
-    def __init__(self, connection: _Connection, number: int, metadata: Mapping[str, str]) -> None:
-        self.metadata = metadata
-        self.number = number
-        self.served: Served | None = None
-        self.peer = connection.peer
-        self._connection = connection
-        self._waiting: deque[bytes | memoryview] = deque()
-        self._got = bytearray()
-        self._ending: tuple[Status, str] | None = None
-        self._owed = 0  # bytes taken that the client has not been told of
-        self._held = False
-        self.answered = False  # whether the response has begun
-        self.half_closed = False  # whether the client has said all
-        self.stuck = False  # whether something could not be sent when it should have been
-        self.over = False
-
-    @property
-    def blocked(self) -> bool:
-        """Whether something waits for the client to read."""
-        return bool(self._waiting)
-
-    def send(self, parts: Iterable[bytes]) -> None:
-        """One message, in parts. It waits where the client does not read; `blocked` says so."""
-        if self.over or self._ending is not None:
-            return
-        parts = list(parts)
-        prefix = _PREFIX.pack(0, sum(map(len, parts)))
-        self._waiting.append(prefix + parts[0] if parts else prefix)
-        self._waiting.extend(parts[1:])
-        self._connection.write(self)
-
-    def end(self, status: Status = Status.OK, details: str = "") -> None:
-        """Say no more, once what waits is sent."""
-        if not self.over and self._ending is None:
-            self._ending = status, details
-            self._connection.write(self)
-
-    @property
-    def ending(self) -> tuple[Status, str] | None:
-        """The status to send, when nothing else waits."""
-        return None if self._waiting else self._ending
-
-    def next_part(self, room: int) -> bytes | memoryview:
-        """Some of what waits, at most `room` bytes."""
-        first = self._waiting.popleft()
-        if len(first) <= room:
-            return first
-        whole = memoryview(first)
-        self._waiting.appendleft(whole[room:])
-        return whole[:room]
-
-    def hold(self) -> None:
-        """Let the client wait with more; what it has sent already still comes."""
-        self._held = True
-
-    def go_on(self) -> None:
-        """Take more from the client again."""
-        if self._held:
-            self._held = False
-            owed, self._owed = self._owed, 0
-            self._connection.go_on(self.number, owed)
-
-    def take(self, data: bytes, size: int, largest: int) -> None:
-        """Bytes that came, `size` of them by the client's own count."""
-        if self._held:
-            self._owed += size
-        else:
-            self._connection.took(self.number, size)
-        self._got += data
-        while not self.over and len(self._got) >= _PREFIX.size:
-            compressed, length = _PREFIX.unpack_from(self._got)
-            if compressed or length > largest:
-                why = "compressed" if compressed else f"larger than {largest} bytes"
-                self._waiting.clear()
-                self.end(Status.RESOURCE_EXHAUSTED, f"a message is {why}")
-                return
-            if len(self._got) < (whole := _PREFIX.size + length):
-                return
-            message = bytes(self._got[_PREFIX.size : whole])
-            del self._got[:whole]
-            if self.served is not None:
-                self.served.received(message)
-
-    def hear_the_end(self) -> None:
-        """The client has said all."""
-        self.half_closed = True
-        if self.served is not None:
-            self.served.said_all()
-
-    def close(self) -> None:
-        """The call is over, whatever waits."""
-        self.over = True
-        self._waiting.clear()
-        served, self.served = self.served, None
-        if served is not None:
-            served.gone()
+_GIVE_BACK = _WINDOW // 4  # bytes that are taken before the client is told so
 
 
 class _Connection(asyncio.Protocol):
@@ -188,6 +66,8 @@ class _Connection(asyncio.Protocol):
         self._server = server
         config = H2Configuration(client_side=False, header_encoding="utf-8")
         self._wire = H2Connection(config)
+        self._incoming = Incoming(self._wire.max_inbound_frame_size)
+        self._untold = 0  # bytes taken that the client has not been told of
         self._calls: dict[int, Call] = {}
         self._transport: asyncio.Transport | None = None
         self.peer: str | bytes = ""
@@ -205,23 +85,34 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            for event in self._wire.receive_data(data):
-                self._take(event)
-        except ProtocolError:
-            self._flush()  # the reason, as HTTP/2 puts it
+            for number, frame in self._incoming.frames(data):
+                call = self._calls.get(number)
+                if call is None or call.half_closed or call.counted:
+                    self._through_h2(frame)
+                else:
+                    call.take(content_of(frame), len(frame) - HEAD, self._server.largest)
+                    if frame[4] & END_STREAM:
+                        self._through_h2(end_of(number))
+        except ProtocolError as error:
+            if isinstance(error, BadFrame):  # else h2 has said so itself
+                self._wire.close_connection(error.error_code)
+            self._flush()
             self.close()
         self._flush()
+
+    def _through_h2(self, frame: bytes) -> None:
+        for event in self._wire.receive_data(frame):
+            self._take(event)
 
     def _take(self, event: Event) -> None:
         match event:
             case RequestReceived():
                 self._begin(event)
             case DataReceived():
-                size = event.flow_controlled_length or 0
-                if call := self._calls.get(event.stream_id or 0):
-                    call.take(event.data or b"", size, self._server.largest)
-                else:  # of a call that is over
-                    self.took(event.stream_id or 0, size)
+                if size := event.flow_controlled_length or 0:
+                    self._wire.acknowledge_received_data(size, event.stream_id or 0)
+                if call := self._calls.get(event.stream_id or 0):  # else it is over
+                    call.take(event.data or b"", 0, self._server.largest)
             case StreamEnded():
                 if call := self._calls.get(event.stream_id or 0):
                     call.hear_the_end()
@@ -246,16 +137,19 @@ class _Connection(asyncio.Protocol):
         if not call.over:
             call.served = served
 
-    def took(self, number: int, size: int) -> None:
-        """Let the client send as much again."""
-        if size:
-            self._wire.acknowledge_received_data(size, number)
-
-    def go_on(self, number: int, size: int) -> None:
-        """The same, outside of what a connection's bytes bring about."""
-        with contextlib.suppress(ProtocolError):  # the connection is about to end
-            self.took(number, size)
-        self._flush()
+    def took(self, call: Call, size: int) -> None:
+        """Let the client send as much again, when it is worth telling."""
+        call.untold += size
+        self._untold += size
+        told = b""
+        if call.untold >= _GIVE_BACK and not call.over:
+            told += given_back(call.number, call.untold)
+            call.untold = 0
+        if self._untold >= _GIVE_BACK:
+            told += given_back(0, self._untold)
+            self._untold = 0
+        if told:
+            self._flush(told)
 
     def write(self, call: Call) -> None:
         """Send of a call what may be sent now."""
@@ -270,9 +164,12 @@ class _Connection(asyncio.Protocol):
 
     def _write(self, call: Call) -> None:
         while call.blocked and not self._full:
-            sent = self._write_piece(call)
-            self._flush()
-            if not sent:
+            if not call.answered:
+                call.answered = True
+                self._wire.send_headers(call.number, _HEAD)
+            frames = self._frames_of(call)
+            self._flush(*frames)
+            if not frames:
                 break
         stuck, call.stuck = call.stuck, call.blocked
         if stuck and not call.stuck and call.served is not None:
@@ -280,20 +177,15 @@ class _Connection(asyncio.Protocol):
         if (end := call.ending) is not None:
             self._end(call, *end)
 
-    def _write_piece(self, call: Call) -> int:
-        """Some frames, as many as the socket is given at a time and the client takes; their bytes."""
-        wire, sent = self._wire, 0
-        if not call.answered:
-            call.answered = True
-            wire.send_headers(call.number, _HEAD)
-        while call.blocked and sent < _PIECE:
-            room = min(wire.local_flow_control_window(call.number), wire.max_outbound_frame_size)
-            if room <= 0:
-                break
+    def _frames_of(self, call: Call) -> list[bytes | memoryview]:
+        """As much as the socket is given at a time and the client takes: heads and parts in turn."""
+        frames: list[bytes | memoryview] = []
+        left = _PIECE
+        while call.blocked and left > 0 and (room := room_for(self._wire, call.number)) > 0:
             part = call.next_part(room)
-            wire.send_data(call.number, cast("bytes", part))
-            sent += len(part)
-        return sent
+            frames += (head_of(self._wire, call.number, len(part)), part)
+            left -= len(part)
+        return frames
 
     def _end(self, call: Call, status: Status, details: str) -> None:
         tail = [("grpc-status", str(status.value))]
@@ -311,9 +203,11 @@ class _Connection(asyncio.Protocol):
         for call in tuple(self._calls.values()):
             self.write(call)
 
-    def _flush(self) -> None:
-        if self._transport is not None and (data := self._wire.data_to_send()):
-            self._transport.write(data)
+    def _flush(self, *frames: bytes | memoryview) -> None:
+        """Send what h2 has to say, and these after it."""
+        said = self._wire.data_to_send()
+        if self._transport is not None and (said or frames):
+            self._transport.write(b"".join((said, *frames)) if frames else said)
 
     def pause_writing(self) -> None:
         self._full = True

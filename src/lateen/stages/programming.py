@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
@@ -153,6 +153,8 @@ class Programming:
     _uses: Mapping[ObjectKey, tuple[Use, ...]] = field(default_factory=dict)
     _uses_of: Mapping[str, Resources] | None = None
     _heard: set[str] = field(default_factory=set)
+
+    HEARS: ClassVar[tuple[type[Event], ...]] = (Acked, Kept, Nacked)
 
     def hear(self, event: Event) -> None:
         """Look again when a proxy has answered; endpoints come from none of these objects."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
@@ -123,6 +124,8 @@ class Quarantine:
         made = known[1] if known else editions_in(resource.origins, now)
         self._made[key] = (self._round, made)
 
+    HEARS: ClassVar[tuple[type[Event], ...]] = (Connected, Disconnected, Acked, Kept, Nacked)
+
     def hear(self, event: Event) -> None:
         """Learn from an ACK what is good, from a NACK what is not."""
         match event:
@@ -137,7 +140,8 @@ class Quarantine:
                     self._refuse((event.proxy, event.type, resource.name), resource, event.message)
             case _:
                 return
-        self._judge()
+        if self._held:
+            self._judge()
 
     def _accept(self, event: Acked | Kept) -> None:
         if self._beyond:

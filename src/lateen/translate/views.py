@@ -107,6 +107,8 @@ def sight_of(index: Index, workload: Workload) -> Sight:
 
 def viewer_of(index: Index, workload: Workload) -> Viewer:
     """From where a pod's proxy looks."""
+    if not index.place_keys:
+        return Viewer(locality=workload.locality)
     labels = placed_labels(workload.labels, workload.locality, workload.node)
     seen = tuple((key, labels[key]) for key in index.place_keys if key in labels)
     return Viewer(locality=workload.locality, labels=seen)

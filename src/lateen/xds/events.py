@@ -8,6 +8,8 @@ Structs of msgspec and no dataclasses, as all that is made for each proxy at eac
 
 from __future__ import annotations
 
+from typing import get_args
+
 import msgspec
 
 from lateen.envoy.resources import Resource, Resources, ResourceType
@@ -94,3 +96,4 @@ class Programmed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Event = Connected | Disconnected | Pushed | Kept | Acked | Nacked | GaveUpWaiting | Programmed
+EVENTS: tuple[type[Event], ...] = get_args(Event)

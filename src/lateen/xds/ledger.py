@@ -9,13 +9,14 @@ Times are seconds since the epoch, by the clock handed in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from lateen.base.clock import Clock
 from lateen.envoy.resources import Resource, Resources, ResourceType
 from lateen.xds.events import (
+    EVENTS,
     Acked,
     Connected,
     Disconnected,
@@ -28,6 +29,7 @@ from lateen.xds.events import (
 )
 
 _NOTHING: Mapping[str, Resource] = {}
+_Heard = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +118,24 @@ class Ledger:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._proxies: dict[str, _Proxy] = {}
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: dict[type[Event], tuple[_Heard, ...]] = {}
 
-    def listen(self, heard: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `heard` with every later event (quick, not raising); returns how to stop that."""
-        self._listeners.append(heard)
-        return lambda: self._listeners.remove(heard)
+    def listen(self, heard: _Heard, kinds: Iterable[type[Event]] = EVENTS) -> Callable[[], None]:
+        """Call `heard` (quick, not raising) with every later event of these kinds; returns how to stop that.
+
+        There are several events for each proxy at each change, so nobody should ask for more than is used.
+        """
+        of = tuple(kinds)
+        for kind in of:
+            self._listeners[kind] = (*self._listeners.get(kind, ()), heard)
+
+        def stop() -> None:
+            for kind in of:
+                left = list(self._listeners[kind])
+                left.remove(heard)
+                self._listeners[kind] = tuple(left)
+
+        return stop
 
     def want(self, proxy: str, resources: Resources) -> None:
         """The proxy should have this snapshot."""
@@ -159,14 +173,26 @@ class Ledger:
     def note(self, event: Event) -> None:
         """Write an event down and tell the listeners."""
         self._write(self._of(event.proxy), event)
-        for heard in tuple(self._listeners):
+        for heard in self._listeners.get(type(event), ()):
             heard(event)
 
     def _write(self, known: _Proxy, event: Event) -> None:
-        now = self._clock.now().timestamp()
-        match event:
+        match event:  # the most frequent come first
+            case Pushed():
+                row = known.rows[event.type]
+                row.pushed_at = self._time()
+                row.sent += len(event.resources)
+                for resource in event.resources:
+                    row.pending[resource.name] = resource.version
+                for name in event.removed:
+                    row.pending[name] = ""
+            case Acked():
+                self._write_ack(known.rows[event.type], event)
+            case Programmed():
+                known.programmed_for = event.snapshot
+                known.waited_for = ()
             case Connected():
-                known.connected_since = now
+                known.connected_since = self._time()
                 known.programmed_for = None
                 known.waited_for = ()
                 for row in known.rows.values():
@@ -175,39 +201,19 @@ class Ledger:
                     row.kept = row.sent = 0
             case Disconnected():
                 known.connected_since = None
-            case Pushed():
-                row = known.rows[event.type]
-                row.pushed_at = now
-                row.sent += len(event.resources)
-                row.pending.update((r.name, r.version) for r in event.resources)
-                row.pending.update((name, "") for name in event.removed)
             case Kept():
                 row = known.rows[event.type]
                 row.kept = len(event.resources)
                 row.acked.update((r.name, r) for r in event.resources)
-            case Acked():
-                self._write_ack(known.rows[event.type], event, now)
             case Nacked():
-                row = known.rows[event.type]
-                for resource in event.resources:
-                    row.answered(resource.name, resource.version)
-                    row.nacked[resource.name] = Refusal(
-                        type=event.type,
-                        name=resource.name,
-                        version=resource.version,
-                        message=event.message,
-                        at=now,
-                    )
+                self._write_nack(known.rows[event.type], event)
             case GaveUpWaiting():
                 known.waited_for = event.clusters
-            case Programmed():
-                known.programmed_for = event.snapshot
-                known.waited_for = ()
             case _:
                 assert_never(event)
 
-    def _write_ack(self, row: _Row, event: Acked, now: float) -> None:
-        row.acked_at = now
+    def _write_ack(self, row: _Row, event: Acked) -> None:
+        row.acked_at = self._time()
         keep_body = event.type is not ResourceType.SECRET
         for resource in event.resources:
             row.answered(resource.name, resource.version)
@@ -217,6 +223,21 @@ class Ledger:
             row.answered(name, "")
             row.acked.pop(name, None)
             row.nacked.pop(name, None)
+
+    def _write_nack(self, row: _Row, event: Nacked) -> None:
+        now = self._time()
+        for resource in event.resources:
+            row.answered(resource.name, resource.version)
+            row.nacked[resource.name] = Refusal(
+                type=event.type,
+                name=resource.name,
+                version=resource.version,
+                message=event.message,
+                at=now,
+            )
+
+    def _time(self) -> float:
+        return self._clock.now().timestamp()
 
     def state(self, proxy: str) -> ProxyState | None:
         """How that proxy stands; None if it was never wanted and never came."""

@@ -31,6 +31,15 @@ class DeltaRequest(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str = ""
     error: str | None = None
 
+    @property
+    def only_answers(self) -> bool:
+        """Whether it says no more than that the response was taken over."""
+        return (
+            self.nonce != ""
+            and self.error is None
+            and not (self.subscribe or self.unsubscribe or self.initial_versions)
+        )
+
 
 class DeltaResponse(msgspec.Struct, frozen=True, kw_only=True):
     """One DeltaDiscoveryResponse: resources to take over and names to forget."""

@@ -89,6 +89,9 @@ class Stream:
         channel = self._channels[request.type]
         if request.nonce:
             self._answered(channel, request)
+            if request.only_answers and channel.subscribed and self._only_answers_missing:
+                self._note_programmed()
+                return self._output()
         if request.type is ResourceType.SECRET:
             self._keep_secrets(channel, request)
         channel.subscribe(request, trust_held=self._may_trust_held(request.type))
@@ -128,6 +131,15 @@ class Stream:
             names = tuple(sorted(name for name, _ in missing))
             self._events.append(GaveUpWaiting(proxy=self.node_id, clusters=names))
         return self._advance()
+
+    @property
+    def _only_answers_missing(self) -> bool:
+        """Whether all is sent: once it has been at rest, nothing but what is dirty can become due."""
+        return (
+            self._programmed_for is not None
+            and self.timer is None
+            and not any(channel.dirty for channel in self._channels.values())
+        )
 
     def _may_trust_held(self, type_: ResourceType) -> bool:
         # On a reconnect Envoy asks for clusters first, unless it holds that request back because a
@@ -188,7 +200,7 @@ class Stream:
                 routes = self._push_listeners_and_routes()
                 if not missing:
                     self._push_removals(clusters, endpoints, routes)
-                    self._note_programmed(self._target)
+                    self._note_programmed()
         return self._output()
 
     def _output(self) -> Output:
@@ -337,11 +349,13 @@ class Stream:
                 )
             )
 
-    def _note_programmed(self, target: Resources) -> None:
+    def _note_programmed(self) -> None:
+        target = self._target
         clusters = self._channels[ResourceType.CLUSTER]
         listeners = self._channels[ResourceType.LISTENER]
         if (
-            self._programmed_for is not target
+            target is not None
+            and self._programmed_for is not target
             and clusters.subscribed
             and listeners.subscribed
             and all(c.settled for c in self._channels.values() if c.subscribed)

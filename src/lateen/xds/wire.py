@@ -88,10 +88,8 @@ class Encoder:
 
     def encode(self, response: DeltaResponse) -> tuple[bytes, ...]:
         """The bytes of a DeltaDiscoveryResponse; large bodies are parts of their own."""
-        head = pb.DeltaDiscoveryResponse(
-            type_url=response.type, nonce=response.nonce, removed_resources=response.removed
-        )
-        small = [head.SerializeToString()]
+        small = [_TYPES[response.type], _text(_NONCE, response.nonce)]
+        small += (_text(_REMOVED, name) for name in response.removed)
         parts: list[bytes] = []
         for resource in response.resources:
             small.append(self._head(response.type, resource))
@@ -148,3 +146,10 @@ def _opened(number: int, length: int) -> bytes:
         length >>= 7
     out.append(length)
     return bytes(out)
+
+
+_NONCE = pb.DeltaDiscoveryResponse.NONCE_FIELD_NUMBER
+_REMOVED = pb.DeltaDiscoveryResponse.REMOVED_RESOURCES_FIELD_NUMBER
+_TYPES = {
+    type_: _text(pb.DeltaDiscoveryResponse.TYPE_URL_FIELD_NUMBER, type_) for type_ in ResourceType
+}
