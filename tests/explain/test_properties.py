@@ -202,3 +202,100 @@ def test_faults_in_a_property_say_where_and_what_is_wanted() -> None:
         "properties[4].never.to.colour: not known here",
     ):
         assert words in said
+
+
+RAW = """
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: raw, namespace: payments}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [SERVER]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: raw, namespace: payments}
+spec: {hosts: ["*"], gateways: [raw], ROUTES}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: vault, namespace: payments}
+spec: {selector: {app: vault}, ports: [{name: PROTOCOL, port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: vault, namespace: payments, labels: {app: vault}}
+spec: {containers: [{name: vault, image: vault, ports: [{containerPort: 8080}]}]}
+"""
+TO_VAULT = "route: [{destination: {host: vault, port: {number: 80}}}]"
+TCP_SERVER = '{port: {number: 9000, name: tcp, protocol: TCP}, hosts: ["*"]}'
+TCP_ROUTES = f"tcp: [{{match: [{{port: 9000}}], {TO_VAULT}}}]"
+PASSED_SERVER = (
+    "{port: {number: 8443, name: tls, protocol: TLS}, tls: {mode: PASSTHROUGH},"
+    " hosts: [a.example.com, b.example.com]}"
+)
+PASSED_ROUTES = f"tls: [{{match: [{{port: 8443, sniHosts: [b.example.com]}}], {TO_VAULT}}}]"
+VAULT = "[{name: a, never: {from: {outside: true}, to: {workloads: [vault.payments]}}}]"
+CLOSED = """
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: raw, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  action: DENY
+  rules: [RULE]
+"""
+
+
+def raw(server: str, routes: str, protocol: str, rule: str = "") -> str:
+    text = RAW.replace("SERVER", server).replace("ROUTES", routes).replace("PROTOCOL", protocol)
+    return TEXT + text + (CLOSED.replace("RULE", rule) if rule else "")
+
+
+@pytest.mark.parametrize(
+    ("server", "routes", "protocol", "rule"),
+    [
+        (TCP_SERVER, TCP_ROUTES, "tcp", '{to: [{operation: {ports: ["9000"]}}]}'),
+        (TCP_SERVER, TCP_ROUTES, "http", '{to: [{operation: {ports: ["9000"]}}]}'),
+        (
+            PASSED_SERVER,
+            PASSED_ROUTES,
+            "tls",
+            "{when: [{key: connection.sni, values: [b.example.com]}]}",
+        ),
+    ],
+)
+def test_what_a_gateway_hands_on_as_it_is_arrives_unless_its_policies_refuse_it(
+    server: str, routes: str, protocol: str, rule: str
+) -> None:
+    found = refuted(raw(server, routes, protocol), only(VAULT))
+    assert found.source.startswith("outside through istio-ingressgateway")
+    assert found.target == "vault.payments"
+    closed = check_property(mesh_of(raw(server, routes, protocol, rule)), only(VAULT))
+    assert isinstance(closed, Proved), closed
+
+
+def test_tls_that_a_gateway_leaves_as_it_is_is_no_http() -> None:
+    text = raw(PASSED_SERVER, PASSED_ROUTES, "http")
+    assert isinstance(check_property(mesh_of(text), only(VAULT)), Proved)
+
+
+def test_a_gateway_that_pours_connections_outside_is_a_way_out() -> None:
+    entry = """
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: far, namespace: payments}
+spec: {hosts: [far.example.net], resolution: DNS, ports: [{number: 80, name: tcp, protocol: TCP}]}
+"""
+    wanted = only(
+        "[{name: a, never: {from: {workloads: [istio-ingressgateway.istio-system]}, to: {outside: true}}}]"
+    )
+    routes = TCP_ROUTES.replace("vault", "far.example.net")
+    found = refuted(raw(TCP_SERVER, routes, "tcp") + entry, wanted)
+    assert found.request.raw
+    assert found.request.port == 9000
+    closed = raw(TCP_SERVER, routes, "tcp", '{to: [{operation: {ports: ["9000"]}}]}') + entry
+    assert isinstance(check_property(mesh_of(closed), wanted), Proved)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from lateen.explain.differing import streams
 from lateen.explain.differing.changes import Change
-from lateen.explain.differing.effects import NOTHING, Area, Facet, Known, shares
-from lateen.explain.differing.inward import Door, met
+from lateen.explain.differing.effects import NOTHING, Area, Facet, Known
+from lateen.explain.differing.inward import Door, as_stream, met
 from lateen.explain.differing.meshes import bare
-from lateen.explain.differing.outward import NO_MEMBERS, Members, Outward
+from lateen.explain.differing.outward import NO_MEMBERS, Members, Outward, authority_for
 from lateen.explain.request import Way
 from lateen.explain.symbolic.callers import Caller, callers
 from lateen.explain.symbolic.space import Space
@@ -23,6 +24,22 @@ from lateen.ir.policy import Paths
 
 OUTSIDE = "outside"
 _CLOSED = Facet(name="answer", area=Area.EXPOSURE, said="closed", does="closed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What comes to one port and is judged alike: HTTP for any host, or raw connections, with TLS for one server name."""
+
+    port: int
+    raw: bool = False
+    tls: bool = False
+    host: str = ""
+
+    @property
+    def target(self) -> str:
+        if not self.raw:
+            return f"every host on port {self.port}"
+        return f"{self.host}:{self.port} (TLS)" if self.tls else f"port {self.port} (TCP)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,18 +67,7 @@ class Gateways:
             _servers(Known(plan, members))
             for plan, members in zip((self.old, self.new), self.members, strict=True)
         )
-        for target in {**before, **after}:
-            was, is_now = before.get(target, _CLOSED), after.get(target, _CLOSED)
-            if was.does != is_now.does:
-                yield Change(
-                    area=min(was.area, is_now.area, key=tuple(Area).index),
-                    sources=(),
-                    targets=(target,),
-                    requests=("connections",),
-                    before=was.apart(is_now),
-                    after=is_now.apart(was),
-                    opens=was is _CLOSED if _CLOSED in (was, is_now) else None,
-                )
+        yield from streams.met(before, after, _CLOSED, ((_CLOSED,), (_CLOSED,)))
 
     def _tables(self) -> Iterator[Change]:
         compared = Outward(self.old, self.new, self.members)
@@ -79,16 +85,21 @@ class Gateways:
         if bare(self.old.authorization) == bare(self.new.authorization):
             return
         plans = (self.old, self.new)
-        doors = tuple(Door(authorization=p.authorization, mtls=Mtls.PERMISSIVE) for p in plans)
-        for port in sorted({port.port for plan in plans for port in plan.gateway}):
-            space = self._space(doors, port)
+        found = {kind: None for plan in plans for port in plan.gateway for kind in _kinds(port)}
+        for kind in sorted(found, key=lambda kind: (kind.port, kind.target)):
+            doors = tuple(
+                Door(authorization=p.authorization, mtls=Mtls.PERMISSIVE, http=not kind.raw)
+                for p in plans
+            )
+            space = self._space(doors, kind)
             self.doubts.update(dict.fromkeys(space.doubts))
             for change in met(space, (doors[0], doors[1]), plans):
                 outside = any(source.startswith(OUTSIDE) for source in change.sources)
                 area = Area.EXPOSURE if outside else Area.ACCESS
-                yield replace(change, area=area, targets=(f"every host on port {port}",))
+                told = as_stream(change) if kind.raw else change
+                yield replace(told, area=area, targets=(kind.target,))
 
-    def _space(self, doors: Sequence[Door], port: int) -> Space:
+    def _space(self, doors: Sequence[Door], kind: _Kind) -> Space:
         reads = [door.hop.reads for door in doors]
         wants = Wants(reads=min(reads, key=tuple(Paths).index))
         for door in doors:
@@ -109,11 +120,27 @@ class Gateways:
         inside = [*self.known, *(each for each in found if each.identity)]
         return wants.space(
             way=Way.GATEWAY,
-            port=port,
+            port=kind.port,
+            tls=kind.tls,
+            server_name=kind.host,
             callers=[*outside, *(inside if _asks_clients(self.new) else ())],
-            hosts=ANY_HOST,
+            hosts=(authority_for(kind.host or self.name),) if kind.raw else ANY_HOST,
             further=reads,
         )
+
+
+def _kinds(port: GatewayPort) -> Iterator[_Kind]:
+    if port.http or any(server.table for server in port.tls):
+        yield _Kind(port=port.port)
+    if port.tcp:
+        yield _Kind(port=port.port, raw=True)
+    for server in _raw_servers(port):
+        yield from (_Kind(port=port.port, raw=True, tls=True, host=h) for h in server.hosts)
+
+
+def _raw_servers(port: GatewayPort) -> list[GatewayTls | GatewayPass]:
+    """Those that tell connections by server name and look no further."""
+    return [*port.passed, *(server for server in port.tls if server.to)]
 
 
 def _asks_clients(plan: ProxyPlan) -> bool:
@@ -133,17 +160,16 @@ def _tables(plan: ProxyPlan) -> dict[str, tuple[int, bool]]:
     return made
 
 
-def _servers(known: Known) -> dict[str, Facet]:
+def _servers(known: Known) -> streams.Facets:
     """What is served besides plain HTTP routes, by port and name."""
-    made: dict[str, Facet] = {}
+    made: streams.Facets = {}
     for port in known.plan.gateway:
         if port.tcp:
-            made[f"port {port.port} (TCP)"] = shares("answer", port.tcp.to, known)
+            made[f"port {port.port} (TCP)"] = streams.poured(port.tcp.to, known)
         if port.http:
             said_of = "HTTP"
-            made[f"port {port.port}"] = Facet(
-                name="answer", area=Area.EXPOSURE, said=said_of, does=said_of
-            )
+            facet = Facet(name="answer", area=Area.EXPOSURE, said=said_of, does=said_of)
+            made[f"port {port.port}"] = (facet,)
         servers: list[GatewayTls | GatewayPass] = [*port.tls, *port.passed]
         for server in servers:
             for host in server.hosts:
@@ -151,18 +177,20 @@ def _servers(known: Known) -> dict[str, Facet]:
     return made
 
 
-def _server(server: GatewayTls | GatewayPass, port: GatewayPort, known: Known) -> Facet:
+def _server(server: GatewayTls | GatewayPass, port: GatewayPort, known: Known) -> tuple[Facet, ...]:
     if isinstance(server, GatewayPass):
-        return shares("answer", server.to, known)
+        return streams.poured(server.to, known)
     asked = server.client
     clients = "" if not asked else ", clients show a certificate"
     versions = "".join(f", {v}" for v in (server.min_version, server.max_version) if v)
-    does = bare(replace(server, secrets=(), table=""))
+    does = bare(replace(server, secrets=(), table="", to=()))
     said_of = f"TLS ended with {', '.join(server.secrets) or 'its own certificate'}"
-    return Facet(
+    ended = Facet(
         name="answer",
         area=Area.MTLS,
         said=f"{said_of}{clients}{versions}",
         does=(does, server.secrets),
         longer=f"{said_of}{clients}{versions}, port {port.port}",
     )
+    within = streams.poured(server.to, known) if server.to else ()
+    return (ended, *(replace(f, name="within") if f.name == "answer" else f for f in within))

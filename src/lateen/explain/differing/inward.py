@@ -6,6 +6,7 @@ Before: symbolic/judging.py                       After: differing/whole.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -105,8 +106,9 @@ class Inward:
         space = self._space(port, old, new)
         self.doubts.update(dict.fromkeys(space.doubts))
         at = f"{self.target}:{port}" if port != _OTHERS else f"{self.target} at other ports"
+        raw = not (old.http or new.http)
         for change in met(space, (old, new), (self.old, self.new)):
-            yield replace(change, targets=(at,))
+            yield replace(as_stream(change) if raw else change, targets=(at,))
 
     def _space(self, port: int, old: Door, new: Door) -> Space:
         levels = tuple(Paths)
@@ -161,6 +163,15 @@ def met(
                 because=tuple(dict.fromkeys((*before[1], *after[1]))),
                 opens=becomes in _PASSES,
             )
+
+
+def as_stream(change: Change) -> Change:
+    """A change of what becomes of connections that are not HTTP, in words for these."""
+    requests = tuple(
+        re.sub("^(every request|requests)", "connections", each) for each in change.requests
+    )
+    example = replace(change.example, raw=True) if change.example else None
+    return replace(change, requests=requests, example=example)
 
 
 def _said(

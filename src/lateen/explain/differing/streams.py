@@ -24,22 +24,33 @@ def streams(
 ) -> Iterator[Change]:
     """Every difference in where raw connections go, without who opens them."""
     before, after = _raw(Known(old, members[0])), _raw(Known(new, members[1]))
+    yield from met(before, after, elsewhere(False), (before[_OTHERS], after[_OTHERS]))
+
+
+def met(
+    before: Facets,
+    after: Facets,
+    closed: Facet,
+    others: tuple[tuple[Facet, ...], tuple[Facet, ...]],
+) -> Iterator[Change]:
+    """What connections meet now and before, by what they are for; `others` is what the rest of them meets."""
     for target in {**before, **after}:
-        was, is_now = before.get(target, before[_OTHERS]), after.get(target, after[_OTHERS])
+        was, is_now = before.get(target, others[0]), after.get(target, others[1])
         for facet in was:
             other = next((each for each in is_now if each.name == facet.name), None)
             if other is None or other.does == facet.does:
                 continue
-            closed = elsewhere(False).does
-            ends = (facet.does, other.does)
+            front = "" if facet.name == "answer" else f"{facet.name}: "
             yield Change(
                 area=min(facet.area, other.area, key=tuple(Area).index),
                 sources=(),
                 targets=(target,),
                 requests=("connections",),
-                before=facet.apart(other),
+                before=front + facet.apart(other),
                 after=other.apart(facet),
-                opens=facet.does == closed if closed in ends else None,
+                opens=facet.does == closed.does
+                if closed.does in (facet.does, other.does)
+                else None,
             )
 
 
@@ -50,14 +61,15 @@ def _raw(known: Known) -> Facets:
         match part:
             case TcpOut() | SniffOut() if part.to:
                 within = f" in {part.within}" if part.within else ""
-                made[f"{_name(part.to, part.port)}{within} (TCP)"] = _facets(part.to, known)
+                made[f"{_name(part.to, part.port)}{within} (TCP)"] = poured(part.to, known)
             case SniOut():
                 for host, to in part.by_host:
-                    made[f"{short(host)}:{part.port} (TLS)"] = _facets(to, known)
+                    made[f"{short(host)}:{part.port} (TLS)"] = poured(to, known)
     return made
 
 
-def _facets(to: tuple[Split, ...], known: Known) -> tuple[Facet, ...]:
+def poured(to: tuple[Split, ...], known: Known) -> tuple[Facet, ...]:
+    """Where raw connections go, and how the backends are connected to."""
     backends = dict.fromkeys(split.backend for split in to if split.weight)
     further = (facet for backend in backends for facet in connection(backend, known))
     return (shares("answer", to, known), *further)

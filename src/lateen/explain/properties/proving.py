@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from lateen.explain.differing.inward import Door, door_of
 from lateen.explain.differing.meshes import Mesh, Party
+from lateen.explain.differing.outward import authority_for
 from lateen.explain.differing.parting import parted
 from lateen.explain.ir_match import matches
 from lateen.explain.properties.forms import Property, pattern
@@ -26,11 +27,12 @@ from lateen.explain.properties.verdicts import (
     Verdict,
     simplicity,
 )
-from lateen.explain.properties.ways import Arrival, Senders, Table, hosts_of, onward
-from lateen.explain.request import Request, Way
+from lateen.explain.properties.ways import Arrival, Senders, Stream, Table, hosts_of, onward
+from lateen.explain.request import Forwarded, Request, Way
 from lateen.explain.symbolic.diagrams import Node
 from lateen.explain.symbolic.hops import Hop
 from lateen.explain.symbolic.judging import all_hold, one_holds
+from lateen.explain.walk_ir import walk_ir
 from lateen.ir.routes import Elsewhere, Forward, Route, VirtualHost
 
 
@@ -128,40 +130,45 @@ class _Check:
 
     def _straight(self, senders: Senders) -> Iterator[Refuted]:
         streams = [
-            (port, name, arrival)
-            for port, name, to in senders.streams()
-            for split in to
+            (stream, arrival)
+            for stream in senders.streams()
+            for split in stream.to
+            if split.weight
             for arrival in self.trials.ways.arrivals(senders, split.backend)
             if self._is_target(arrival.party, arrival.port)
         ]
-        for port, name, arrival in streams:
+        for stream, arrival in streams:
             door = door_of(arrival.party.plan, arrival.port)
-            if not door.http:
-                yield from self._raw(senders, arrival, door, (name, port))
+            if not (door.http and stream.opaque):
+                yield from self._raw(senders, arrival, door, stream)
         if senders.gateway or (senders.plan and not senders.plan.allow_any):
             return
         for party in self.mesh.parties.values():
             for port in _ports(party, self.wanted.asked.ports):
                 if self._is_target(party, port):
                     arrival = Arrival(party=party, port=port, mtls=False)
-                    at = (party.pod.address, port)
-                    yield from self._raw(senders, arrival, door_of(party.plan, port), at)
+                    straight = Stream(port=port, name=party.pod.address, to=())
+                    yield from self._raw(senders, arrival, door_of(party.plan, port), straight)
 
     def _raw(
-        self, senders: Senders, arrival: Arrival, door: Door, at: tuple[str, int]
+        self, senders: Senders, arrival: Arrival, door: Door, stream: Stream
     ) -> Iterator[Refuted]:
         """What arrives as it was sent."""
-        if not self.trials.host_asked(at[0]):
+        if not self.trials.host_asked(stream.name):
             return
         hop = self.trials.arriving(senders, arrival, Hop(), door)
-        tried = self.trials.tried(senders, None, (f"{at[0]}:{at[1]}", None), [(door, hop)])
-        space = replace(tried.space, port=at[1], address=at[0])
+        name = f"{authority_for(stream.name)}:{stream.port}"
+        shown = stream.name if stream.tls and senders.gateway else ""
+        tried = self.trials.tried(senders, None, (name, None), [(door, hop)], shown)
+        address = "" if senders.gateway else stream.name
+        space = replace(tried.space, port=stream.port, address=address, tls=stream.tls)
         tried = replace(tried, space=space)
         self.trials.classes += sum(len(values) for values in space.values)
         arrives = all_hold(
             space,
             [
                 self.trials.asks(space, hop),
+                self.trials.poured(tried),
                 let_in(space, door, hop),
                 self.trials.let_by(space, senders, arrival),
                 space.possible,
@@ -181,7 +188,7 @@ class _Check:
                 leaving = [n for n, route in enumerate(host.routes) if _leaves(senders, route)]
                 if leaving and self.trials.host_asked(name):
                     yield from self._out_by(senders, table, (name, host), leaving)
-        if self.wanted.asked.http or senders.gateway:
+        if self.wanted.asked.http:
             return
         yield from self._out_raw(senders)
 
@@ -203,30 +210,35 @@ class _Check:
 
     def _out_raw(self, senders: Senders) -> Iterator[Refuted]:
         """Raw connections: to hosts outside that the proxy knows, and to any address."""
-        known = senders.known
-        named = [
-            (name, port)
-            for port, name, to in senders.streams()
-            if known and any(known.leaves(split.backend) for split in to)
+        known, plan = senders.known, senders.plan
+        streams = [
+            stream
+            for stream in senders.streams()
+            if known and any(known.leaves(split.backend) for split in stream.to)
         ]
-        if senders.plan is None or (senders.plan.allow_any and senders.plan.egress_proxy is None):
-            named.append((SOMEWHERE, next(iter(self.wanted.asked.ports), 443)))
-        for name, port in named:
-            if not self.trials.host_asked(name):
+        anywhere = plan is None or (plan.allow_any and plan.egress_proxy is None)
+        if anywhere and not senders.gateway:
+            port = next(iter(self.wanted.asked.ports), 443)
+            streams.append(Stream(port=port, name=SOMEWHERE, to=()))
+        for stream in streams:
+            if not self.trials.host_asked(stream.name):
                 continue
             self.trials.classes += 1
             party = senders.parties[0]
             request = Request(
-                way=Way.OUTBOUND,
-                port=port,
-                authority=name,
-                address=name if name[:1].isdigit() else "",
-                source=party.pod.address,
-                peer=party.caller.identity,
+                way=Way.GATEWAY if senders.gateway else Way.OUTBOUND,
+                port=stream.port,
+                authority=authority_for(stream.name),
+                address=stream.name if stream.name[:1].isdigit() else "",
+                source=SOMEWHERE if senders.gateway else party.pod.address,
+                peer="" if senders.gateway else party.caller.identity,
+                tls=stream.tls,
                 raw=True,
             )
+            if senders.gateway and plan and not isinstance(walk_ir(plan, request), Forwarded):
+                continue
             yield Refuted(
-                source=party.name,
+                source=f"outside through {party.name}" if senders.gateway else party.name,
                 target=OUTSIDE,
                 request=request,
                 arrived=None,

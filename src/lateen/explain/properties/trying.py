@@ -71,6 +71,7 @@ class Trials:
         table: Table | None,
         named: tuple[str, VirtualHost | None],
         ends: Sequence[tuple[Door, Hop]],
+        server_name: str = "",
     ) -> Try:
         name, host = named
         wants = Wants(reads=senders.hop.reads)
@@ -90,6 +91,7 @@ class Trials:
             callers=_clients() if gateway else [party.caller for party in senders.parties],
             hosts=(name,),
             further=[hop.reads for _, hop in ends],
+            server_name=server_name,
         )
         self.doubts.update(dict.fromkeys(space.doubts))
         return Try(senders=senders, table=table, host=host, space=space)
@@ -115,6 +117,14 @@ class Trials:
             said = decided(space, senders.plan.authorization, senders.hop)
             passed = space.diagrams.join(lambda decision: decision in _PASSES, said)
         return taken, passed
+
+    def poured(self, tried: Try) -> Node:
+        """Where a gateway's own policies let a raw connection by; a sidecar has none on the way out."""
+        space, plan = tried.space, tried.senders.plan
+        if plan is None or not tried.senders.gateway:
+            return space.diagrams.leaf(True)
+        said = decided(space, plan.authorization, tried.senders.hop, http=False)
+        return space.diagrams.join(lambda decision: decision in _PASSES, said)
 
     def let_by(self, space: Space, senders: Senders, arrival: Arrival) -> Node:
         """Whom NetworkPolicies let reach the target."""

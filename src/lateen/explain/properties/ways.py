@@ -54,6 +54,20 @@ class Table:
     alone: str = ""  # the one host it is for, if it is for one
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A port by which connections go on as they are: for an address or a server name, to backends by share.
+
+    `tls`: the client speaks TLS, by whose server name it is told. `opaque`: what goes on cannot be plain HTTP.
+    """
+
+    port: int
+    name: str
+    to: tuple[Split, ...]
+    tls: bool = False
+    opaque: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Senders:
     """Workloads that send in the same way, and the plan of their proxies (None: they have none)."""
@@ -99,21 +113,25 @@ class Senders:
             made += _of_gateway(port, by_name)
         return tuple(made)
 
-    def streams(self) -> Iterator[tuple[int, str, tuple[Split, ...]]]:
-        """Raw connections: port, the address or name they are for, where they go."""
+    def streams(self) -> Iterator[Stream]:
+        """Raw connections."""
         for part in self.plan.outbound if self.plan else ():
             match part:
-                case TcpOut() | SniffOut():
-                    yield part.port, part.address, part.to
+                case TcpOut():
+                    yield Stream(port=part.port, name=part.address, to=part.to)
+                case SniffOut():
+                    yield Stream(port=part.port, name=part.address, to=part.to, opaque=True)
                 case SniOut():
-                    yield from ((part.port, host, to) for host, to in part.by_host)
+                    for host, to in part.by_host:
+                        yield Stream(port=part.port, name=host, to=to, tls=True, opaque=True)
         for port in self.plan.gateway if self.plan else ():
             if port.tcp:
-                yield port.port, "", port.tcp.to
+                yield Stream(port=port.port, name=self.parties[0].name, to=port.tcp.to)
             servers: list[GatewayPass | GatewayTls] = [*port.passed, *port.tls]
             for server in servers:
-                if server.to:
-                    yield port.port, server.hosts[0], server.to
+                opaque = isinstance(server, GatewayPass)
+                for host in server.hosts if server.to else ():
+                    yield Stream(port=port.port, name=host, to=server.to, tls=True, opaque=opaque)
 
 
 def _of_gateway(port: GatewayPort, by_name: Mapping[str, RouteTable]) -> Iterator[Table]:

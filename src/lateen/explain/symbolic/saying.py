@@ -208,7 +208,12 @@ def who(space: Space, mask: int) -> tuple[str, ...]:
 
 
 def said_request(request: Request) -> str:
-    """A request as one would write it for curl."""
+    """A request as one would write it for curl; of one that is not HTTP, what it is and where to."""
+    if request.raw:
+        name = (
+            request.authority if ":" in request.authority else f"{request.authority}:{request.port}"
+        )
+        return f"{'TLS' if request.tls else 'TCP'} to {name}"
     scheme = "https" if request.way is Way.GATEWAY and request.tls else "http"
     default = {"http": 80, "https": 443}[scheme]
     port = f":{request.port}" if request.port != default and ":" not in request.authority else ""

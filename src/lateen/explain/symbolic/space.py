@@ -18,6 +18,7 @@ from typing import Any
 from lateen.explain.request import Request, Way
 from lateen.explain.symbolic.callers import Caller
 from lateen.explain.symbolic.diagrams import Diagrams, Node
+from lateen.explain.urls import best_domain
 from lateen.ir.match import StringMatch
 
 Key = tuple[str, ...]  # ("path",), ("header", "x-user"), ("claim", "realm", "roles", "admin")
@@ -64,6 +65,7 @@ class Space:
     asked: Mapping[Key, tuple[StringMatch, ...]] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     bad: Bad = Bad()
+    server_name: str = ""  # the domain that the name in TLS is of, "" for any
     diagrams: Diagrams = field(compare=False)
 
     @property
@@ -73,10 +75,13 @@ class Space:
 
     @cached_property
     def possible(self) -> Node:
-        """Where a token's claims can be as they are: one that holds others has no texts of its own."""
+        """Where a token's claims can be as they are (one that holds others has no texts of its own), and the server name."""
         make = self.diagrams
         claims = [key for key in self.keys if key[0] == "claim"]
         found: Node = make.leaf(True)
+        if self.server_name and self.index(SNI) is not None:
+            domain = (self.server_name,)
+            found = self.where(SNI, lambda request: best_domain(domain, request.sni) is not None)
         for outer in claims:
             for inner in claims:
                 way = outer[1:-1]

@@ -31,7 +31,7 @@ from lateen.explain.symbolic.space import (
     Value,
 )
 from lateen.explain.symbolic.texts import Seen, TooMany, classes, node_of
-from lateen.ir.match import Exact, Present, Regex, RequestMatch, StringMatch
+from lateen.ir.match import Exact, Present, Regex, RequestMatch, StringMatch, Suffix
 from lateen.ir.policy import (
     Authorization,
     ClaimCondition,
@@ -186,11 +186,15 @@ class Wants:
         callers: Sequence[Caller] = (),
         hosts: Sequence[str] | Node = ("localhost",),
         further: Iterable[Paths] = (),
+        server_name: str = "",
     ) -> Space:
         """The space of all requests to an address. `further`: how paths are read later on the way.
 
-        `hosts` are the only ones, or what they all look like.
+        `hosts` are the only ones, or what they all look like. `server_name`: the domain of the names in TLS.
         """
+        if server_name not in ("", "*") and SNI in self.texts:
+            whole = not server_name.startswith("*")
+            self.text(SNI, Exact(server_name) if whole else Suffix(server_name[1:]), fold=True)
         variables: list[tuple[Key, tuple[Value, ...]]] = []
         if callers:
             variables.append((CALLER, tuple(callers)))
@@ -224,6 +228,7 @@ class Wants:
             asked={key: tuple(of) for key, of in self.words.items()},
             doubts=tuple(self.doubts),
             bad=self.bad,
+            server_name=server_name,
             diagrams=Diagrams([len(of) for of in values]),
         )
 
