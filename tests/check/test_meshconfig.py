@@ -45,15 +45,18 @@ ingressSelector: front
 
 
 def test_what_tls_1_3_leaves_no_choice_of_is_named() -> None:
-    for field in ("cipherSuites", "ecdhCurves"):
+    for field, how in (("cipherSuites", Level.WARNING), ("ecdhCurves", Level.ERROR)):
         ((level, message),) = said(f"meshMTLS: {{{field}: [x]}}\n")
-        assert level is Level.WARNING
+        assert level is how
         assert message.startswith(f"meshMTLS.{field}: ")
 
 
 def test_what_proxies_add_to_messages_is_carried() -> None:
     text = """
 defaultConfig:
+  runtimeValues: {overload.global_downstream_max_connections: "5000"}
+  proxyMetadata: {ISTIO_META_HTTP10: "1", ISTIO_META_IDLE_TIMEOUT: 2m}
+  connectionSettings: {profile: EDGE, httpRequestTimeout: 10s, httpMaxConcurrentStreams: 50}
   gatewayTopology: {numTrustedProxies: 2, forwardClientCertDetails: SANITIZE_SET, proxyProtocol: {}}
   proxyHeaders:
     forwardedClientCert: APPEND_FORWARD
@@ -72,6 +75,13 @@ defaultConfig:
         ("gatewayTopology: {numTrustedProxies: -1}", "gatewayTopology.numTrustedProxies: cannot"),
         ("gatewayTopology: {forwardClientCertDetails: ALL}", "gatewayTopology.forwardClientCert"),
         ("proxyHeaders: {forwardedClientCert: ALL}", "proxyHeaders.forwardedClientCert: wanted"),
+        ("connectionSettings: {profile: CORE}", "connectionSettings.profile: wanted one of"),
+        ("connectionSettings: {httpMaxConcurrentStreams: 0}", "connectionSettings.httpMax"),
+        (
+            "connectionSettings: {http2InitialStreamWindowSize: 9}",
+            "connectionSettings.http2Initial",
+        ),
+        ("proxyMetadata: {ISTIO_META_IDLE_TIMEOUT: soon}", "proxyMetadata.ISTIO_META_IDLE_TIMEOUT"),
         ("drainDuration: 1.5s", "drainDuration: drain time only supports"),
     ],
 )
@@ -79,6 +89,15 @@ def test_what_cannot_hold_of_proxies_is_named(said_of_proxies: str, words: str) 
     ((level, message),) = said(f"defaultConfig: {{{said_of_proxies}}}\n")
     assert level is Level.ERROR
     assert message.startswith(f"defaultConfig.{words}")
+
+
+def test_a_default_policy_is_checked_as_a_rules_is() -> None:
+    assert said("defaultTrafficPolicy: {outlierDetection: {consecutive5xxErrors: 3}}\n") == []
+    ((level, message),) = said(
+        "defaultTrafficPolicy: {outlierDetection: {maxEjectionPercent: 101}}\n"
+    )
+    assert level is Level.ERROR
+    assert "101" in message
 
 
 def test_a_setting_without_effect_is_named() -> None:

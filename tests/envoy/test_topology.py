@@ -8,7 +8,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from lateen.ir.manners import AT_THE_EDGE
+from lateen.ir.manners import AT_THE_EDGE, Patience
+from lateen.translate.manners import AT_AN_EDGE
 from tests.envoy.apps import get
 from tests.envoy.test_gateway import HTTP, standing
 
@@ -39,6 +40,24 @@ def test_a_client_is_who_the_proxy_protocol_says(tmp_path: Path) -> None:
         body = _answer(told + _asking("x")).partition(b"\r\n\r\n")[2]
         assert json.loads(body)["x-forwarded-for"] == "203.0.113.9"
         assert _answer(_asking("x")) == b""
+
+
+def test_http_1_0_is_answered_where_it_is_said(tmp_path: Path) -> None:
+    old = f"GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode()
+    with standing(tmp_path / "without", AT_THE_EDGE):
+        assert _answer(old).startswith(b"HTTP/1.1 426 ")
+    with standing(tmp_path / "with", replace(AT_THE_EDGE, http10=True)):
+        assert _answer(old).startswith(b"HTTP/1.0 200 ")
+
+
+def test_a_client_that_does_not_finish_its_headers_is_sent_away(tmp_path: Path) -> None:
+    with standing(tmp_path, replace(AT_THE_EDGE, patience=Patience(request_headers=0.3))):
+        assert _answer(b"GET / HTTP/1.1\r\n").startswith(b"HTTP/1.1 408 ")
+
+
+def test_the_edge_profile_is_taken_by_envoy(tmp_path: Path) -> None:
+    with standing(tmp_path, replace(AT_THE_EDGE, patience=AT_AN_EDGE)):
+        assert get(HTTP, HOST, "/", {})[0] == 200
 
 
 def test_header_names_keep_their_case_on_both_ways(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from tests.envoy.test_accepted import bootstrap
 
 Json = dict[str, Any]
 AUTHORITY = pki.Authority()
+STRANGERS = pki.Authority()  # whom nobody knows
 WAIT = 10.0
 _DIALLED = "dialled"  # the pod at whatever address a client dialled
 _GIVEN = ("kubernetes://", "file-")  # how the names of users' secrets begin
@@ -366,7 +367,9 @@ def _dial(rig: Rig, request: Request, asked: Asked) -> socket.socket:
     context = ssl.create_default_context(cadata=AUTHORITY.root.decode())
     context.check_hostname = False
     if "client" in asked.expected:
-        pair = certificate(asked.expected["client"])
+        own = asked.expected["client"]
+        stranger = asked.expected.get("stranger")
+        pair = STRANGERS.identity(own) if stranger else certificate(own)
         both = rig.folder / "client.pem"
         both.write_bytes(pair.certificate + pair.key)
         context.load_cert_chain(both)

@@ -50,7 +50,7 @@ SETTINGS = """---
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
-data: {mesh: "defaultConfig: {concurrency: 4, proxyMetadata: {A: mesh, B: mesh}, drainDuration: 10s}"}
+data: {mesh: "defaultConfig: {concurrency: 4, proxyMetadata: {A: mesh, B: mesh}, drainDuration: 10s, runtimeValues: {a.b: x}}"}
 ---
 apiVersion: networking.istio.io/v1beta1
 kind: ProxyConfig
@@ -72,6 +72,8 @@ def test_a_proxy_is_started_as_the_closest_settings_say_field_by_field() -> None
     assert dict(run.env) == {"A": "mesh", "B": "namespace", "ISTIO_META_TEAM": "red"}
     assert run.drain_seconds == 10
     assert json.loads(run.bootstrap)["node"]["metadata"]["TEAM"] == "red"
+    last = json.loads(run.bootstrap)["layered_runtime"]["layers"][-1]
+    assert last["static_layer"] == {"a.b": "x"}
 
 
 def test_what_a_gone_pod_had_is_forgotten() -> None:

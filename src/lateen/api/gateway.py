@@ -6,7 +6,7 @@ Before: api/meta.py       After: check/, world/
 
 from __future__ import annotations
 
-from lateen.api.fields import Api, Informative, Labels, NotYet
+from lateen.api.fields import Api, Informative, Labels
 from lateen.api.meta import ObjectMeta
 
 # Source: Istio pkg/security, the suites it lets through to Envoy.
@@ -49,7 +49,10 @@ class TLSCertificate(Api, frozen=True, kw_only=True):
 
 
 class ServerTLSSettings(Api, frozen=True, kw_only=True):
-    """How the gateway speaks TLS; `credential_name` is a Secret beside the gateway workload."""
+    """How the gateway speaks TLS; `credential_name` is a Secret beside the gateway workload.
+
+    `insecure_skip_verify`: clients' certificates are taken whoever signed them.
+    """
 
     https_redirect: bool = False
     mode: str = "PASSTHROUGH"
@@ -68,7 +71,7 @@ class ServerTLSSettings(Api, frozen=True, kw_only=True):
     max_protocol_version: str = ""
     cipher_suites: tuple[str, ...] = ()
     ecdh_curves: tuple[str, ...] = ()
-    insecure_skip_verify: NotYet = None
+    insecure_skip_verify: bool | None = None
 
 
 class Server(Api, frozen=True, kw_only=True):

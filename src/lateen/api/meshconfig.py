@@ -12,7 +12,12 @@ from typing import TypeVar
 import msgspec
 
 from lateen.api.config import ConfigMap
-from lateen.api.destinationrule import LocalityLoadBalancerSetting, TcpKeepalive
+from lateen.api.destinationrule import (
+    ConnectionPoolSettings,
+    LocalityLoadBalancerSetting,
+    OutlierDetection,
+    TcpKeepalive,
+)
 from lateen.api.extensionproviders import ExtensionProvider
 from lateen.api.fields import Api, Duration, Informative, NotYet, dec_hook
 from lateen.api.meta import LabelSelector
@@ -30,6 +35,7 @@ class OutboundTrafficPolicy(Api, frozen=True, kw_only=True):
     """What becomes of traffic to unknown hosts: ALLOW_ANY or REGISTRY_ONLY."""
 
     mode: str = "ALLOW_ANY"
+    tls: NotYet = None
 
 
 class ProxyPathNormalization(Api, frozen=True, kw_only=True):
@@ -48,6 +54,13 @@ STAT_WORDS = (
     "%SUBSET_NAME%",
 )
 NORMALIZATIONS = ("DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")
+
+
+class DefaultTrafficPolicy(Api, frozen=True, kw_only=True):
+    """What holds for a host where no DestinationRule says it, each of the two as a whole."""
+
+    connection_pool: ConnectionPoolSettings | None = None
+    outlier_detection: OutlierDetection | None = None
 
 
 class InboundTrafficPolicy(Api, frozen=True, kw_only=True):
@@ -79,12 +92,12 @@ class MeshTLSConfig(Api, frozen=True, kw_only=True):
     """TLS among the mesh's proxies.
 
     What is asked for at least, of versions, is less than what they agree on: TLS 1.3, which has no
-    cipher suites to choose from.
+    cipher suites to choose from. Curves are not to be chosen in Istio either.
     """
 
     min_protocol_version: Informative = None
     cipher_suites: NotYet = None
-    ecdh_curves: NotYet = None
+    ecdh_curves: tuple[str, ...] = ()
 
 
 class MeshConfig(Api, frozen=True, kw_only=True):
@@ -100,6 +113,7 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     access_log_file: str | None = None  # "" for none at all
     access_log_format: str = ""
     ca: NotYet = None
+    certificates: NotYet = None
     ca_certificates: NotYet = None
     config_sources: NotYet = None
     disable_envoy_listener_log: NotYet = None
@@ -108,6 +122,7 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     default_providers: DefaultProviders | None = None
     default_service_export_to: tuple[str, ...] = ()
     default_virtual_service_export_to: tuple[str, ...] = ()
+    default_traffic_policy: DefaultTrafficPolicy | None = None
     discovery_selectors: tuple[LabelSelector, ...] = ()
     dns_refresh_rate: Duration | None = None
     enable_auto_mtls: bool | None = None
@@ -128,7 +143,11 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     proxy_http_port: NotYet = None
     proxy_inbound_listen_port: NotYet = None
     proxy_listen_port: NotYet = None
+    hbone_idle_timeout: Informative = None  # of meshes without sidecars
+    service_scope_configs: Informative = None  # of several clusters
     service_settings: Informative = None  # of several clusters
+    service_entry_visibility: NotYet = None
+    zone_aware_lb_setting: NotYet = None
     tcp_keepalive: TcpKeepalive | None = None
     tls_defaults: TLSConfig | None = None
     trust_domain: str = ""

@@ -4,7 +4,8 @@ In: a pod's annotations.    Out: ProxyDefaults, Identity terms.    Source: istio
 Before: api/shape.py        After: api/meshconfig.py, world/workloads.py
 
 Of `proxyMetadata`, the environment of Istio's agent, what is said of certificates holds here, under
-the agent's names: SECRET_TTL, WORKLOAD_RSA_KEY_SIZE and ECC_SIGNATURE_ALGORITHM.
+the agent's names: SECRET_TTL, WORKLOAD_RSA_KEY_SIZE and ECC_SIGNATURE_ALGORITHM; and what is said of
+HTTP: ISTIO_META_HTTP10 (`1`: version 1.0 is answered) and ISTIO_META_IDLE_TIMEOUT.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from lateen.api.connectionsettings import ConnectionSettings
 from lateen.api.fields import Api, Duration, Informative, NotYet
 from lateen.api.proxyheaders import ProxyHeaders, Topology
 from lateen.api.telemetry import CustomTag
 
 ANNOTATION = "proxy.istio.io/config"
 SECRET_TTL, RSA_KEY_SIZE, ECC = "SECRET_TTL", "WORKLOAD_RSA_KEY_SIZE", "ECC_SIGNATURE_ALGORITHM"
+HTTP10, IDLE_TIMEOUT = "ISTIO_META_HTTP10", "ISTIO_META_IDLE_TIMEOUT"
 SHORTEST = 2.0  # seconds a certificate may live at least
 _KEY_SIZES = ("2048", "3072", "4096")
 
@@ -55,7 +58,9 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     config_path: Informative = None
     binary_path: Informative = None
     service_cluster: Informative = None
+    tracing_service_name: NotYet = None
     discovery_address: Informative = None
+    discovery_refresh_delay: Informative = None
     control_plane_auth_policy: Informative = None
     image: Informative = None
     sds: Informative = None
@@ -74,7 +79,12 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     tracing: TracingDefaults | None = None
     envoy_access_log_service: NotYet = None
     envoy_metrics_service: NotYet = None
-    runtime_values: NotYet = None
+    envoy_metrics_service_address: NotYet = None
+    file_flush_interval: NotYet = None
+    file_flush_min_size_kb: NotYet = msgspec.field(default=None, name="fileFlushMinSizeKb")
+    stats_compression: NotYet = None
+    connection_settings: ConnectionSettings | None = None
+    runtime_values: dict[str, str] = msgspec.field(default_factory=dict)
     status_port: NotYet = None
     extra_stat_tags: NotYet = None
     gateway_topology: Topology | None = None
@@ -96,6 +106,12 @@ def metadata_faults(metadata: Mapping[str, str]) -> Iterator[tuple[str, str]]:
                 yield SECRET_TTL, f"a certificate lives at least {SHORTEST:.0f}s, not {ttl}"
         except ValueError as fault:
             yield SECRET_TTL, str(fault)
+    idle = metadata.get(IDLE_TIMEOUT)
+    if idle is not None:
+        try:
+            Duration.parse(idle)
+        except ValueError as fault:
+            yield IDLE_TIMEOUT, str(fault)
     size = metadata.get(RSA_KEY_SIZE)
     if size is not None and size not in _KEY_SIZES:
         yield RSA_KEY_SIZE, f"wanted one of {', '.join(_KEY_SIZES)}, not {size}"

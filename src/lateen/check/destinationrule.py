@@ -103,7 +103,7 @@ def _settings(policy: TrafficPolicy | PortTrafficPolicy, at: At) -> Iterator[Pro
     if policy.connection_pool:
         yield from check_pool(policy.connection_pool, at.key("connectionPool"))
     if policy.outlier_detection:
-        yield from _outliers(policy.outlier_detection, at.key("outlierDetection"))
+        yield from check_outliers(policy.outlier_detection, at.key("outlierDetection"))
     if policy.tls:
         yield from _tls(policy.tls, at.key("tls"))
 
@@ -191,7 +191,8 @@ def _http(http: HTTPSettings, at: At) -> Iterator[Problem]:
         yield at.key("useClientProtocol").error(words)
 
 
-def _outliers(outliers: OutlierDetection, at: At) -> Iterator[Problem]:
+def check_outliers(outliers: OutlierDetection, at: At) -> Iterator[Problem]:
+    """Every fault of an outlier detection."""
     yield from check_duration(at.key("interval"), outliers.interval)
     yield from check_duration(at.key("baseEjectionTime"), outliers.base_ejection_time)
     for name, value in (

@@ -114,6 +114,14 @@ def _tls(tls: ServerTLSSettings, at: At) -> Iterator[Problem]:
     ):
         if hashes and tls.mode not in ("MUTUAL", "OPTIONAL_MUTUAL"):
             yield at.key(name).warning(f"{name} is only looked at with MUTUAL")
+    if tls.insecure_skip_verify:
+        words = (
+            "whoever signed them, clients' certificates are believed, and so are the names in them:"
+            " policies must not go by principals here"
+        )
+        if tls.mode not in ("MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL"):
+            words = f"under {tls.mode} clients are not asked for certificates: it has no effect"
+        yield at.key("insecureSkipVerify").warning(words)
     if tls.ca_crl and named:
         words = "with a credentialName the list of the revoked is taken from its Secret"
         yield at.key("caCrl").warning(words, "ca.crl in that Secret")

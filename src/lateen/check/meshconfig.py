@@ -36,6 +36,7 @@ from lateen.api.proxydefaults import ANNOTATION
 from lateen.api.shape import Fault, FaultKind
 from lateen.base.problem import Problem
 from lateen.check.at import At
+from lateen.check.destinationrule import check_outliers, check_pool
 from lateen.check.hosts import fqdn_fault
 from lateen.check.localities import locality_faults
 from lateen.check.proxydefaults import proxy_faults
@@ -107,6 +108,7 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
     if mesh.default_config:
         for words in proxy_faults(mesh.default_config):
             yield at.error(f"defaultConfig.{words}")
+    yield from _default_policy(mesh, at)
     yield from _told_of(mesh, at)
     reads = mesh.path_normalization
     if reads and reads.normalization not in NORMALIZATIONS:
@@ -117,6 +119,14 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
         yield at.error(f"extensionProviders: two of them are called {name!r}")
     for index, provider in enumerate(mesh.extension_providers):
         yield from _provider(provider, f"extensionProviders[{index}]", at)
+
+
+def _default_policy(mesh: MeshConfig, at: At) -> Iterator[Problem]:
+    policy, here = mesh.default_traffic_policy, at.key("defaultTrafficPolicy")
+    if policy and policy.connection_pool:
+        yield from check_pool(policy.connection_pool, here.key("connectionPool"))
+    if policy and policy.outlier_detection:
+        yield from check_outliers(policy.outlier_detection, here.key("outlierDetection"))
 
 
 def _told_of(mesh: MeshConfig, at: At) -> Iterator[Problem]:
@@ -138,6 +148,8 @@ def _told_of(mesh: MeshConfig, at: At) -> Iterator[Problem]:
 
 def _tls_and_dns(mesh: MeshConfig, at: At) -> Iterator[Problem]:
     tls, refresh = mesh.tls_defaults, mesh.dns_refresh_rate
+    if mesh.mesh_m_tls and mesh.mesh_m_tls.ecdh_curves:
+        yield at.error("meshMTLS.ecdhCurves: mesh TLS does not support ECDH curves configuration")
     if tls and tls.min_protocol_version not in _VERSIONS:
         yield at.error(f"tlsDefaults.minProtocolVersion: wanted one of {', '.join(_VERSIONS)}")
     for suite in tls.cipher_suites if tls else ():

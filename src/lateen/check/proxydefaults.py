@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lateen.api.connectionsettings import PROFILES, ConnectionSettings
 from lateen.api.proxydefaults import ProxyDefaults, metadata_faults
 from lateen.api.proxyheaders import FORWARDS
 
@@ -31,6 +32,32 @@ def proxy_faults(config: ProxyDefaults) -> Iterator[str]:
         )
     if headers:
         yield from _forwards("proxyHeaders.forwardedClientCert", headers.forwarded_client_cert)
+    if config.connection_settings:
+        for words in _connection_faults(config.connection_settings):
+            yield f"connectionSettings.{words}"
+
+
+_SMALLEST_WINDOW = 65535  # bytes; the HTTP/2 standard's
+
+
+def _connection_faults(said: ConnectionSettings) -> Iterator[str]:
+    """Source: Istio validateConnectionSettings."""
+    if said.profile not in PROFILES:
+        yield f"profile: wanted one of {', '.join(PROFILES[1:])}, not {said.profile}"
+    buffer, streams = (
+        said.listener_per_connection_buffer_limit_bytes,
+        said.http_max_concurrent_streams,
+    )
+    if buffer is not None and buffer < 0:
+        yield "listenerPerConnectionBufferLimitBytes: must be non-negative"
+    if streams is not None and streams <= 0:
+        yield "httpMaxConcurrentStreams: must be positive"
+    for field, window in (
+        ("http2InitialStreamWindowSize", said.http2_initial_stream_window_size),
+        ("http2InitialConnectionWindowSize", said.http2_initial_connection_window_size),
+    ):
+        if window is not None and window < _SMALLEST_WINDOW:
+            yield f"{field}: must be at least {_SMALLEST_WINDOW}"
 
 
 def _forwards(field: str, said: str) -> Iterator[str]:

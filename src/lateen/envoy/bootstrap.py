@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from lateen.envoy import names
@@ -55,6 +54,17 @@ class Figures:
     app_socket: str = ""
     app_port: int = 0
     app_path: str = "/metrics"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What users say of a proxy: about itself, and settings of Envoy's runtime, which come before lateen's."""
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    runtime: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_WISHES = Wishes()
 
 
 def any_of(name: str, type_name: str, **fields: Any) -> Json:
@@ -221,7 +231,7 @@ def emit_bootstrap(
     border_socket: str,
     otlp_socket: str,
     figures: Figures,
-    metadata: Mapping[str, str] = MappingProxyType({}),
+    wishes: Wishes = NO_WISHES,
 ) -> str:
     """The bootstrap of a sidecar or a gateway.
 
@@ -230,10 +240,14 @@ def emit_bootstrap(
     reads figures.
     """
     made = common(xds_socket=xds_socket, admin_socket=admin_socket, token=token)
+    if wishes.runtime:
+        made["layered_runtime"]["layers"].append(
+            {"name": "user", "static_layer": dict(wishes.runtime)}
+        )
     made["node"] = {
         "id": proxy.id,
         "cluster": f"{proxy.workload or proxy.pod}.{proxy.namespace}",
-        "metadata": dict(metadata)
+        "metadata": dict(wishes.metadata)
         | {
             "NAME": proxy.pod,
             "NAMESPACE": proxy.namespace,

@@ -24,7 +24,7 @@ from lateen.envoy.pb.envoy.config.listener.v3.listener_pb2 import Listener
 from lateen.envoy.sniffing import INBOUND_WAIT, proxy_protocol, tls_inspector
 from lateen.envoy.tls import gateway_server
 from lateen.envoy.watch import Reporter, watch_of
-from lateen.envoy.wire import made_by, pipe_address, socket_address
+from lateen.envoy.wire import made_by, maybe_u32, pipe_address, socket_address
 from lateen.ir.backends import BackendId
 from lateen.ir.plan import GatewayPort
 from lateen.ir.policy import Authorization
@@ -115,6 +115,7 @@ def emit_gateway_port(
     inspectors = [tls_inspector()] if port.tls or port.passed else []
     fronted = [proxy_protocol()] if reporter.manners.proxy_protocol else []
     origin = made_by(_origin(port))
+    buffer = maybe_u32(reporter.manners.patience.buffer)
     inside = Listener(
         name=names.address_listener(port.bind, port.port),
         address=socket_address(port.bind, port.port),
@@ -122,6 +123,7 @@ def emit_gateway_port(
         listener_filters=[*fronted, *inspectors],
         listener_filters_timeout=INBOUND_WAIT,
         filter_chains=chains,
+        per_connection_buffer_limit_bytes=buffer,
         metadata=origin,
     )
     if not (socket and port.outward):
@@ -133,6 +135,7 @@ def emit_gateway_port(
         listener_filters=[proxy_protocol(), *fronted, *inspectors],
         listener_filters_timeout=INBOUND_WAIT,
         filter_chains=chains,
+        per_connection_buffer_limit_bytes=buffer,
         metadata=origin,
     )
     return (inside, outside)

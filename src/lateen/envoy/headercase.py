@@ -1,4 +1,4 @@
-"""Header names of HTTP/1.1 as they were written: Envoy writes them in lower case otherwise.
+"""HTTP/1: header names as they were written, which Envoy writes in lower case otherwise, and version 1.0.
 
 In: -    Out: Http1ProtocolOptions.
 Before: wire.py       After: http.py, clusters.py
@@ -14,9 +14,9 @@ from lateen.envoy.pb.envoy.extensions.http.header_formatters.preserve_case.v3.pr
 from lateen.envoy.wire import packed
 
 
-def http1_options(*, keeps_case: bool) -> Http1ProtocolOptions:
-    """HTTP/1.1, for either side of a proxy: a name's case is kept only if both keep it."""
-    made = Http1ProtocolOptions()
+def http1_options(*, keeps_case: bool, http10: bool = False) -> Http1ProtocolOptions:
+    """For either side of a proxy: a name's case is kept only if both keep it."""
+    made = Http1ProtocolOptions(accept_http_10=http10)
     if keeps_case:
         made.header_key_format.stateful_formatter.CopyFrom(
             TypedExtensionConfig(

@@ -34,9 +34,9 @@ from lateen.envoy.routes import CLIENT
 from lateen.envoy.tls import ALPN_TCP
 from lateen.envoy.tracing import reads_traces, tracing_of
 from lateen.envoy.watch import Watch
-from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, maybe_duration, packed, u32
+from lateen.envoy.wire import FALSE, TRUE, ZERO, ads, duration, maybe_duration, packed, u32
 from lateen.ir.backends import Tunnel
-from lateen.ir.manners import CertPart, ClientCert
+from lateen.ir.manners import USUAL_PATIENCE, CertPart, ClientCert, Patience
 from lateen.ir.policy import Paths
 from lateen.ir.telemetry import ZipkinCollector
 
@@ -98,8 +98,11 @@ def http_manager(
         if site.tells_b3 and not inbound
         else [],
     )
-    if manners.keeps_case:
-        manager.http_protocol_options.CopyFrom(http1_options(keeps_case=True))
+    if manners.keeps_case or manners.http10:
+        http1 = http1_options(keeps_case=manners.keeps_case, http10=manners.http10)
+        manager.http_protocol_options.CopyFrom(http1)
+    if manners.patience != USUAL_PATIENCE:
+        _wait(manager, manners.patience)
     if isinstance(table, str):
         manager.rds.CopyFrom(pb.Rds(route_config_name=table, config_source=ads()))
     else:
@@ -107,6 +110,28 @@ def http_manager(
     return Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=packed(manager)
     )
+
+
+def _wait(manager: _Manager, patience: Patience) -> None:
+    """Hold clients to time limits and to limits of HTTP/2."""
+    for field, value in (
+        (manager.stream_idle_timeout, patience.stream_idle),
+        (manager.request_timeout, patience.request),
+        (manager.request_headers_timeout, patience.request_headers),
+        (manager.drain_timeout, patience.drain),
+        (manager.common_http_protocol_options.idle_timeout, patience.idle),
+        (manager.common_http_protocol_options.max_connection_duration, patience.connection),
+        (manager.common_http_protocol_options.max_stream_duration, patience.stream),
+    ):
+        if value is not None:
+            field.CopyFrom(duration(value))
+    for number, limit in (
+        (manager.http2_protocol_options.max_concurrent_streams, patience.streams),
+        (manager.http2_protocol_options.initial_stream_window_size, patience.stream_window),
+        (manager.http2_protocol_options.initial_connection_window_size, patience.connection_window),
+    ):
+        if limit is not None:
+            number.value = limit
 
 
 def _told(parts: tuple[CertPart, ...]) -> _Manager.SetCurrentClientCertDetails:

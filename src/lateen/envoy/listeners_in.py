@@ -42,7 +42,7 @@ from lateen.envoy.sniffing import (
 )
 from lateen.envoy.tls import ALPN_HTTP, ALPN_TCP, mesh_server
 from lateen.envoy.watch import Reporter, watch_of
-from lateen.envoy.wire import ZERO, made_by, socket_address, u32
+from lateen.envoy.wire import ZERO, made_by, maybe_u32, socket_address, u32
 from lateen.ir.plan import Inbound, InboundPort, Mtls, Speech
 
 _MESH = (ALPN_HTTP, ALPN_TCP)
@@ -250,4 +250,5 @@ def emit_inbound(inbound: Inbound, reporter: Reporter) -> Listener:
         continue_on_listener_filters_timeout=True,
         filter_chains=[_itself(reporter), *chains],
         access_log=closed_logs(reporter.telemetry.server.logs),
+        per_connection_buffer_limit_bytes=maybe_u32(reporter.manners.patience.buffer),
     )

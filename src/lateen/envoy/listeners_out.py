@@ -32,7 +32,7 @@ from lateen.envoy.sniffing import (
     waited,
 )
 from lateen.envoy.watch import Reporter, Watch, watch_of
-from lateen.envoy.wire import FALSE, TRUE, made_by, socket_address, u32
+from lateen.envoy.wire import FALSE, TRUE, made_by, maybe_u32, socket_address, u32
 from lateen.ir.backends import Backend, BackendId, MeshMtls, Outside, Tunnel, Wire
 from lateen.ir.manners import Manners
 from lateen.ir.plan import HttpOut, Outbound, ProxyPlan, SniffOut, SniOut, TcpOut
@@ -254,6 +254,7 @@ def emit_outbound(listener: ListenerOut, reporter: Reporter) -> Listener:
         metadata=made_by(first.origin),
         listener_filters_timeout=waited(listener.wait, OUTBOUND_WAIT),
         continue_on_listener_filters_timeout=True,
+        per_connection_buffer_limit_bytes=maybe_u32(reporter.manners.patience.buffer),
     )
     with_sni = any(isinstance(part, SniOut) and not part.within for part in listener.parts)
     inspectors: dict[str, ListenerFilter] = {}

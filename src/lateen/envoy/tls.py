@@ -168,6 +168,9 @@ def _client_check(client: ClientCheck) -> CommonTlsContext.CombinedCertificateVa
     return CommonTlsContext.CombinedCertificateValidationContext(
         default_validation_context=CertificateValidationContext(
             match_typed_subject_alt_names=wanted,
+            trust_chain_verification=CertificateValidationContext.VERIFY_TRUST_CHAIN
+            if client.verified
+            else CertificateValidationContext.ACCEPT_UNTRUSTED,
             verify_certificate_spki=client.spki,
             verify_certificate_hash=client.hashes,
         ),

@@ -39,13 +39,36 @@ USUALLY_TOLD = (CertPart.SUBJECT, CertPart.DNS, CertPart.URI)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long clients' connections and requests may take, in seconds (0: without end; None: Envoy's own).
+
+    `streams` and the windows (bytes) are HTTP/2's; `buffer` is how much of a connection is kept at most.
+    """
+
+    idle: float | None = None
+    connection: float | None = None
+    drain: float | None = None
+    request: float | None = None
+    request_headers: float | None = None
+    stream_idle: float = 0.0
+    stream: float | None = None
+    streams: int | None = None
+    stream_window: int | None = None
+    connection_window: int | None = None
+    buffer: int | None = None
+
+
+USUAL_PATIENCE = Patience()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
     """One proxy's ways with HTTP.
 
     `trusted_proxies`: how many in front of it are believed what they say of the client in
     `x-forwarded-for`; with `proxy_protocol` its connections begin with a PROXY header. `certificate` is
     about what it takes in, and `cert_parts` are told if it tells at all. `server` is the header of
-    that name, "" for the app's own. `keeps_case`: header names of HTTP/1.1 as they were written.
+    that name, "" for the app's own. `keeps_case`: header names of HTTP/1.1 as they were written. `http10`: that version is answered, too.
     """
 
     trusted_proxies: int = 0
@@ -59,6 +82,8 @@ class Manners:
     forwarded_host: bool = False
     forwarded_port: bool = False
     keeps_case: bool = False
+    http10: bool = False
+    patience: Patience = USUAL_PATIENCE
 
 
 USUAL_MANNERS = Manners()

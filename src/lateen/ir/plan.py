@@ -199,11 +199,13 @@ class RootSecret:
 class ClientCheck:
     """What a gateway asks of its clients' certificates; `root` is a RootSecret's name.
 
-    With `root` empty they are the mesh's own. A client without one is refused if `required`.
+    With `root` empty they are the mesh's own. A client without one is refused if `required`; whoever
+    signed it will do unless it is `verified`.
     """
 
     root: str = ""
     required: bool = True
+    verified: bool = True
     names: tuple[str, ...] = ()
     spki: tuple[str, ...] = ()
     hashes: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lateen.api.objects import Obj
 from lateen.base import layout
-from lateen.envoy.bootstrap import Figures, emit_bootstrap
+from lateen.envoy.bootstrap import Figures, Wishes, emit_bootstrap
 from lateen.envoy.patching_bootstrap import patched_bootstrap
 from lateen.ir.plan import Proxy
 from lateen.node.protocol import ProxyRun
@@ -82,5 +82,5 @@ class Bootstraps:
                 app_port=port,
                 app_path=path,
             ),
-            metadata=dict(start.metadata),
+            wishes=Wishes(metadata=dict(start.metadata), runtime=dict(start.runtime)),
         )

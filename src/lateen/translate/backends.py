@@ -29,7 +29,7 @@ from lateen.ir.backends import (
 from lateen.ir.plan import Mtls, Role
 from lateen.ir.routes import SourceHash
 from lateen.translate.certfiles import pair_name, root_name
-from lateen.translate.destinations import Destinations, Effective
+from lateen.translate.destinations import NOTHING, Destinations, Effective
 from lateen.translate.faults import no_upgrade, not_carried
 from lateen.translate.localities import (
     NODE,
@@ -72,6 +72,7 @@ class Client:
     world: World
     mtls: MtlsIndex
     wide: MeshWide = NOTHING_SAID
+    default: Effective = NOTHING
     viewer: Viewer = field(default_factory=Viewer)
     role: Role = Role.SIDECAR
 
@@ -207,7 +208,7 @@ def _backend(
     problems: list[Problem],
 ) -> Backend:
     """`known` are all endpoints, ready or not, so that identities do not come and go with them."""
-    policy = rules.effective(port.number, id.subset)
+    policy = rules.effective(port.number, id.subset).over(client.default)
     role = client.role
     said = policy.balance.value if policy.balance else None
     balance = balance_of(said)

@@ -47,7 +47,7 @@ def credentials_of(
 ) -> Credentials | None:
     """The credentials of a server that ends TLS; None, with a problem, where some are missing."""
     if tls.mode == "ISTIO_MUTUAL":
-        return Credentials(client=ClientCheck(names=tls.subject_alt_names))
+        return Credentials(client=ClientCheck(names=tls.subject_alt_names, verified=_verified(tls)))
     namespace = workload.namespace
     names = tls.credential_names or ((tls.credential_name,) if tls.credential_name else ())
     if not names:
@@ -67,10 +67,15 @@ def credentials_of(
     return Credentials(secrets=found, root=root, client=_client(tls, root))
 
 
+def _verified(tls: ServerTLSSettings) -> bool:
+    return not tls.insecure_skip_verify
+
+
 def _client(tls: ServerTLSSettings, root: RootSecret) -> ClientCheck:
     return ClientCheck(
         root=root.name,
         required=tls.mode == "MUTUAL",
+        verified=_verified(tls),
         names=tls.subject_alt_names,
         spki=tls.verify_certificate_spki,
         hashes=tls.verify_certificate_hash,

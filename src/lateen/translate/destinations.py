@@ -13,8 +13,8 @@ before one for all of its namespace.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
 
 from lateen.api.destinationrule import (
     ClientTLSSettings,
@@ -29,6 +29,7 @@ from lateen.api.destinationrule import (
     TrafficPolicy,
     TunnelSettings,
 )
+from lateen.api.meshconfig import DefaultTrafficPolicy
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
 from lateen.translate.faults import overruled
@@ -39,12 +40,28 @@ V = TypeVar("V")
 W = TypeVar("W")
 
 
+class Place(Protocol):
+    """What knows where its fields stand."""
+
+    def origin(self, path: str = "", /) -> Origin:
+        """The place of a field."""
+        ...
+
+
+class OfTheMesh:
+    """The mesh's settings, as what stands behind every DestinationRule."""
+
+    def origin(self, path: str = "", /) -> Origin:
+        """Told in words: no rule is at fault for them."""
+        return Origin(field=f"by the mesh's {path}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class From(Generic[V]):
     """A setting, and the rule and field path where it stands."""
 
     value: V
-    rule: Owned[DestinationRule]
+    rule: Place
     path: str
 
     @property
@@ -71,6 +88,10 @@ class Effective:
     proxy_protocol: ProxyProtocol | None = None
     budget: RetryBudget | None = None
 
+    def over(self, base: Effective) -> Effective:
+        """The same, with the limits and the outlier detection of another where it has none."""
+        return replace(self, pool=self.pool or base.pool, outlier=self.outlier or base.outlier)
+
     @property
     def origins(self) -> tuple[Origin, ...]:
         """Where its parts were set."""
@@ -79,6 +100,18 @@ class Effective:
 
 
 NOTHING = Effective()
+_MESH = OfTheMesh()
+
+
+def mesh_effective(policy: DefaultTrafficPolicy | None) -> Effective:
+    """What `defaultTrafficPolicy` of the mesh's settings says."""
+    if policy is None:
+        return NOTHING
+    whole = From(value=policy, rule=_MESH, path="defaultTrafficPolicy")
+    return Effective(
+        pool=whole.part(policy.connection_pool, "connectionPool"),
+        outlier=whole.part(policy.outlier_detection, "outlierDetection"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,7 +165,7 @@ def _bind(listener: IstioIngressListener | None, workload: Workload) -> str:
 def _limits(
     index: Index, workload: Workload, sidecar: Owned[Sidecar] | None, declared: _Declared
 ) -> Limits:
-    """The server's side of a connection pool: the Sidecar's for the port or for all, else a rule's."""
+    """The server's side of a connection pool: the Sidecar's for the port or for all, else a rule's, else the mesh's."""
     spec = sidecar.typed.spec if sidecar else None
     pool = declared.listener.connection_pool if declared.listener else None
     pool = pool or (spec.inbound_connection_pool if spec else None)
@@ -173,6 +173,8 @@ def _limits(
         rules = index.destinations.find(declared.service, workload.namespace, workload.labels)
         said = rules.effective(declared.number).pool
         pool = said.value if said else None
+    default = index.world.mesh.default_traffic_policy
+    pool = pool or (default.connection_pool if default else None)
     return limits_of(pool, mesh=index.wide)
 
 

@@ -25,18 +25,20 @@ from lateen.api.proxydefaults import ProxyDefaults
 from lateen.world.model import ROOT_NAMESPACE, Owned, Workload, World
 
 NOTHING_SAID = ProxyDefaults()
+_JOINED = ("proxy_metadata", "runtime_values")  # entry by entry
 _OF_THE_PROXY = "ISTIO_META_"
 DRAIN_SECONDS = 45  # Istio's default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyStart:
-    """Threads, environment, what the proxy says of itself, and seconds for draining."""
+    """Threads, environment, what the proxy says of itself, seconds for draining, Envoy's own settings."""
 
     concurrency: int = 1
     env: tuple[tuple[str, str], ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
     drain: int = DRAIN_SECONDS
+    runtime: tuple[tuple[str, str], ...] = ()
 
 
 def proxy_start(world: World, workload: Workload) -> ProxyStart:
@@ -53,6 +55,7 @@ def proxy_start(world: World, workload: Workload) -> ProxyStart:
         env=tuple(sorted(env.items())),
         metadata=tuple(sorted(metadata.items())),
         drain=max(round(drain.seconds), 1) if drain else DRAIN_SECONDS,
+        runtime=tuple(sorted(said.runtime_values.items())),
     )
 
 
@@ -69,8 +72,9 @@ def _over(base: ProxyDefaults, closer: ProxyDefaults) -> ProxyDefaults:
     if base is NOTHING_SAID:
         return closer
     said = _said(closer)
-    if "proxy_metadata" in said:
-        said["proxy_metadata"] = base.proxy_metadata | closer.proxy_metadata
+    for joined in _JOINED:
+        if joined in said:
+            said[joined] = getattr(base, joined) | said[joined]
     if base.proxy_headers and closer.proxy_headers:
         said["proxy_headers"] = replace(base.proxy_headers, **_said(closer.proxy_headers))
     return replace(base, **said)

@@ -15,7 +15,12 @@ from lateen.ir.plan import Role
 from lateen.ir.routes import VirtualHost
 from lateen.translate.backends import Client
 from lateen.translate.claims import MeshRules, mesh_rules, visible
-from lateen.translate.destinations import DestinationIndex, Destinations, destination_index
+from lateen.translate.destinations import (
+    DestinationIndex,
+    Destinations,
+    destination_index,
+    mesh_effective,
+)
 from lateen.translate.hosts import resolve
 from lateen.translate.localities import NODE, Viewer, placed_labels
 from lateen.translate.meshwide import NOTHING_SAID, MeshWide, mesh_wide
@@ -132,7 +137,12 @@ class Sight:
         index, key = self.index, (self.viewer, role)
         if key not in index.clients:
             index.clients[key] = Client(
-                world=index.world, mtls=index.mtls, wide=index.wide, viewer=self.viewer, role=role
+                world=index.world,
+                mtls=index.mtls,
+                wide=index.wide,
+                default=mesh_effective(index.world.mesh.default_traffic_policy),
+                viewer=self.viewer,
+                role=role,
             )
         return index.clients[key]
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from lateen.explain.differing.changes import Change
 from lateen.explain.differing.effects import Area
-from lateen.ir.manners import Manners
+from lateen.ir.manners import Manners, Patience
 from lateen.ir.plain import plain
 
 # What a caller is known by: policies, or apps, go by it.
@@ -29,6 +29,7 @@ _HEADERS = {
     "forwarded_host": "adds x-forwarded-host",
     "forwarded_port": "adds x-forwarded-port",
     "keeps_case": "keeps the case of header names",
+    "http10": "answers HTTP/1.0",
 }
 
 
@@ -46,6 +47,22 @@ def changed_manners(name: str, old: Manners, new: Manners) -> Iterator[Change]:
                     before=_said(before[field]),
                     after=_said(after[field]),
                 )
+    yield from _patience(name, old.patience, new.patience)
+
+
+def _patience(name: str, old: Patience, new: Patience) -> Iterator[Change]:
+    """What clients' connections and requests are held to."""
+    after = asdict(new)
+    for field, was in asdict(old).items():
+        if was != after[field]:
+            yield Change(
+                area=Area.RESILIENCE,
+                sources=("every caller",),
+                targets=(name,),
+                requests=(f"limit of {field.replace('_', ' ')}",),
+                before=_said(was),
+                after=_said(after[field]),
+            )
 
 
 def _said(value: object) -> str:
@@ -54,6 +71,8 @@ def _said(value: object) -> str:
             return "yes" if wish else "no"
         case list() as parts:
             return ", ".join(parts) or "nothing"
+        case None:
+            return "Envoy's own"
         case "":
             return "the app's own"
         case other:
