@@ -200,6 +200,27 @@ def test_counters_are_exact(load: Mapping[str, Any], own: Asked, real: Asked, te
     assert real.value(text) == pytest.approx(wanted, abs=1e-9)
 
 
+def test_bytes_of_a_connection_are_counted_while_it_is_open(
+    mesh: Mesh, load: Mapping[str, Any], own: Asked, real: Asked
+) -> None:
+    got, sent = (f"sum(istio_tcp_{what}_bytes_total{{{API}}})" for what in ("received", "sent"))
+    before = own.value(got), own.value(sent)
+    mesh.inside(
+        "import builtins, socket; peer = builtins.held = socket.create_connection(('api', 9000))\n"
+        "peer.sendall(b'y' * 5000)"
+    )
+    for asked in (own, real):
+        assert eventually(partial(_has, asked, got, before[0] + 5000), every=0.3), asked.base
+    mesh.inside(
+        "import builtins; peer = builtins.held; peer.sendall(b'y' * 3000 + b'.')\n"
+        "while peer.recv(65536): pass"
+    )
+    for asked in (own, real):
+        assert eventually(partial(_has, asked, got, before[0] + 8001), every=0.3), asked.base
+        assert eventually(partial(_has, asked, sent, before[1] + 4000), every=0.3), asked.base
+        assert asked.value(f"max(resets(istio_tcp_received_bytes_total{{{API}}}[5m]))") == 0
+
+
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.95])
 def test_quantiles_are_within_five_percent(
     load: Mapping[str, Any], own: Asked, real: Asked, share: float

@@ -150,6 +150,21 @@ def test_the_sum_of_a_histogram_is_the_one_that_was_counted() -> None:
     assert told == {"sum": 40, "count": 8}
 
 
+def test_bytes_of_open_connections_are_added_to_those_of_the_ended() -> None:
+    page = """
+# TYPE envoy_istio_tcp_sent_bytes_total counter
+envoy_istio_tcp_sent_bytes_total{reporter="source",source_workload="web"} 100
+# TYPE envoy_istio_tcp_sent_bytes_live gauge
+envoy_istio_tcp_sent_bytes_live{reporter="source",source_workload="web",lateen_connection="7"} 20
+envoy_istio_tcp_sent_bytes_live{reporter="source",source_workload="web",lateen_connection="9"} 3
+"""
+    (family,) = istio_families(parse_families(page), lambda _: {}, {})
+    (sample,) = family.samples
+    assert (family.name, family.type) == ("istio_tcp_sent_bytes_total", "counter")
+    assert (sample.name, sample.value) == ("istio_tcp_sent_bytes_total", 123)
+    assert "lateen_connection" not in dict(sample.labels)
+
+
 def test_labels_that_follow_from_others_are_added() -> None:
     labels = standard(
         'envoy_istio_requests_total{reporter="source",source_workload="web",source_app="-",'

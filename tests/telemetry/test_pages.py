@@ -61,6 +61,15 @@ def test_lines_that_become_one_series_are_added_up(history: History) -> None:
     assert list(read(page, 'hits{v="1"} 5\nhits{v="2"} 2\n').values()) == [7.0]
 
 
+def test_bytes_between_two_places_do_not_fall(history: History) -> None:
+    def moved(_: Sample) -> Labels:
+        return (("__name__", "istio_tcp_sent_bytes_total"),)
+
+    page = Page(history, history.shelf("a"), moved, added=True)
+    looks = ('a{v="1"} 5\nb{c="7"} 4\n', 'a{v="1"} 5\nb{c="7"} 0\n', 'a{v="1"} 9\nb{c="7"} 0\n')
+    assert [next(iter(read(page, text).values())) for text in looks] == [9.0, 9.0, 9.0]
+
+
 def test_a_page_that_is_too_large_is_not_taken(history: History) -> None:
     page = Page(history, history.shelf("a"), labelled(()), most=2)
     with pytest.raises(TooLarge, match="3 series"):

@@ -4,7 +4,10 @@ In: Watch.                  Out: AccessLogs.
 Before: watch.py, logs.py   After: http.py
 
 Metrics come out as `envoy_istio_requests_total`; who reads :15090 strips `envoy_`. A histogram of Envoy knows its
-values by bucket only, and its sum is up to 5 % off; so what sums are made of is counted beside it. TCP bytes are counted when a connection ends: Envoy's periodic figures are running totals that would be summed.
+values by bucket only, and its sum is up to 5 % off; so what sums are made of is counted beside it.
+
+TCP bytes are counted when a connection ends. Of an open one Envoy tells the total so far, which a counter would add up
+each time; so it is a gauge of that connection alone, 0 once it has ended, and who reads the page adds up gauges and counter.
 """
 
 from __future__ import annotations
@@ -19,9 +22,12 @@ from lateen.envoy.pb.envoy.config.accesslog.v3.accesslog_pb2 import (
     AccessLog,
     AccessLogFilter,
     AndFilter,
+    ComparisonFilter,
+    DurationFilter,
     LogTypeFilter,
     MetadataFilter,
 )
+from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import RuntimeUInt32
 from lateen.envoy.pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from lateen.envoy.pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
 from lateen.envoy.pb.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
@@ -30,11 +36,9 @@ from lateen.envoy.pb.envoy.type.v3.scope_pb2 import Scope
 from lateen.envoy.watch import Watch
 from lateen.envoy.wire import FALSE, packed, u32
 
-_SCOPE = Scope(
-    max_counters=u32(4000),
-    max_histograms=u32(4000),
-    enable_eviction=True,
-)
+_SCOPE = Scope(max_counters=u32(4000), max_histograms=u32(1500))
+# Two gauges a connection; those that ended are forgotten within two of the bootstrap's evictions.
+_LIVE_SCOPE = Scope(max_gauges=u32(2000), enable_eviction=True)
 
 
 # Told per request by Envoy alone; who reads the page makes other labels of these, and must have them.
@@ -78,12 +82,11 @@ def _stat(name: str, tags: Mapping[str, str]) -> Config.Stat:
     return Config.Stat(name=name, tags=made)
 
 
-def _stats(config: Config, *types: AccessLogType.ValueType) -> AccessLog:
-    config.stats_scope.CopyFrom(_SCOPE)
+def _stats(config: Config, *types: AccessLogType.ValueType, scope: Scope = _SCOPE) -> AccessLog:
+    config.stats_scope.CopyFrom(scope)
     made = AccessLog(name="envoy.access_loggers.stats", typed_config=packed(config))
     if types:
-        only = AccessLogFilter(log_type_filter=LogTypeFilter(types=types))
-        made.filter.CopyFrom(only)
+        made.filter.CopyFrom(_types(*types))
     return made
 
 
@@ -152,13 +155,56 @@ def _decision(tags: Mapping[str, str]) -> Config.Counter:
 
 def _at_end(line: AccessLog) -> AccessLog:
     """Only once the connection has ended, besides what the line's own filter says."""
-    only = AccessLogFilter(log_type_filter=LogTypeFilter(types=[AccessLogType.TcpConnectionEnd]))
+    only = _types(AccessLogType.TcpConnectionEnd)
     if line.HasField("filter"):
         only = AccessLogFilter(and_filter=AndFilter(filters=[line.filter, only]))
     made = AccessLog()
     made.CopyFrom(line)
     made.filter.CopyFrom(only)
     return made
+
+
+_BYTES = {
+    "istio_tcp_received_bytes_total": "%BYTES_RECEIVED%",
+    "istio_tcp_sent_bytes_total": "%BYTES_SENT%",
+}
+_ZERO = "%RESPONSE_CODE%"  # of a connection; a gauge cannot be set to a fixed 0
+
+
+def _live(watch: Watch, tags: Mapping[str, str]) -> Iterator[AccessLog]:
+    """The bytes so far of connections that stay open."""
+    config = Config()
+    for name, value in _BYTES.items():
+        wanted = _wanted(watch, name, tags)
+        if wanted is None:
+            continue
+        own = {**wanted, names.CONNECTION: "%CONNECTION_ID%"}
+        stat = _stat(name.removesuffix("_total") + names.LIVE, own)
+        for when, what in (
+            (AccessLogType.TcpPeriodic, value),
+            (AccessLogType.TcpConnectionEnd, _ZERO),
+        ):
+            one = Config.Gauge(stat=stat, value_format=what, set=Config.Gauge.Set(log_type=when))
+            config.gauges.append(one)
+    if config.gauges:
+        made = _stats(config, scope=_LIVE_SCOPE)
+        made.filter.or_filter.filters.extend([_types(AccessLogType.TcpPeriodic), _long_ended()])
+        yield made
+
+
+def _types(*types: AccessLogType.ValueType) -> AccessLogFilter:
+    return AccessLogFilter(log_type_filter=LogTypeFilter(types=types))
+
+
+def _long_ended() -> AccessLogFilter:
+    """The end of a connection that was told of while it was open; others have no gauge to set."""
+    milliseconds = RuntimeUInt32(
+        default_value=int(names.LIVE_AFTER * 1000), runtime_key="lateen.live_after"
+    )
+    comparison = ComparisonFilter(op=ComparisonFilter.GE, value=milliseconds)
+    lasted = AccessLogFilter(duration_filter=DurationFilter(comparison=comparison))
+    ended = _types(AccessLogType.TcpConnectionEnd)
+    return AccessLogFilter(and_filter=AndFilter(filters=[ended, lasted]))
 
 
 def tcp_logs(watch: Watch, *, judged: bool = False) -> list[AccessLog]:
@@ -168,14 +214,14 @@ def tcp_logs(watch: Watch, *, judged: bool = False) -> list[AccessLog]:
     """
     tags = watch.tags
     full = {**tags, "request_protocol": "tcp", "response_flags": "%RESPONSE_FLAGS%"}
+    moved = {**full, "response_flags": "-"}  # how it ends is not known while bytes are counted
     opened = Config(counters=_counters(watch, [("istio_tcp_connections_opened_total", tags, "")]))
     closed = Config(
         counters=_counters(
             watch,
             [
                 ("istio_tcp_connections_closed_total", full, ""),
-                ("istio_tcp_received_bytes_total", full, "%BYTES_RECEIVED%"),
-                ("istio_tcp_sent_bytes_total", full, "%BYTES_SENT%"),
+                *((name, moved, value) for name, value in _BYTES.items()),
             ],
         )
     )
@@ -187,4 +233,5 @@ def tcp_logs(watch: Watch, *, judged: bool = False) -> list[AccessLog]:
         *lines,
         _stats(opened, AccessLogType.TcpUpstreamConnected),
         _stats(closed, AccessLogType.TcpConnectionEnd),
+        *_live(watch, moved),
     ]

@@ -218,6 +218,7 @@ def common(*, xds_socket: str, admin_socket: str, token: str) -> Json:
         "overload_manager": {"resource_monitors": [connections]},
         "layered_runtime": {"layers": _LAYERS},
         "stats_flush_interval": "1s",
+        "stats_eviction_interval": "60s",  # of connections that ended; see access.py
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
     }
 

@@ -152,7 +152,9 @@ def _by_otlp(watch: Watch) -> bool:
 
 
 # Each access log takes what it is for: lines and most figures the end of a connection.
-_WHEN_CONNECTED = tcp_proxy_pb2.TcpProxy.TcpAccessLogOptions(flush_access_log_on_connected=True)
+_WHEN = tcp_proxy_pb2.TcpProxy.TcpAccessLogOptions(
+    flush_access_log_on_connected=True, access_log_flush_interval=duration(names.LIVE_AFTER)
+)
 
 
 def tcp_proxy(
@@ -177,7 +179,7 @@ def tcp_proxy(
     proxy = tcp_proxy_pb2.TcpProxy(
         stat_prefix=stat,
         access_log=tcp_logs(watch, judged=judged),
-        access_log_options=_WHEN_CONNECTED,
+        access_log_options=_WHEN,
         idle_timeout=maybe_duration(idle_timeout),
         upstream_connect_mode=connect,
         max_early_data_bytes=early,

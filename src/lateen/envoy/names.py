@@ -18,6 +18,13 @@ MERGED_STATS_PORT = 15020
 FIGURES, APP_FIGURES = "figures", "app-figures"  # clusters: the observer, the pod's own app
 FIGURES_OF = "x-lateen-pod"
 REMOVED_LABELS = "lateen_removed"  # of a metric: labels that whoever reads it leaves out
+LIVE, CONNECTION = (
+    "_live",
+    "lateen_connection",
+)  # bytes of connections that are open, each by itself
+LIVE_AFTER = (
+    5.0  # seconds between two looks at an open connection, and before the first; as Istio's
+)
 EXACT_SUM = "_exact"  # what a histogram's sum is counted under besides, whose own is not exact
 
 PASSTHROUGH = "PassthroughCluster"

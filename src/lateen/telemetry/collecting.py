@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from lateen.base.clock import Clock
 from lateen.base.errors import Unreachable
-from lateen.telemetry import counters, istio
+from lateen.telemetry import counters
 from lateen.telemetry.admin import ask_admin
 from lateen.telemetry.counters import ProxyCounters
 from lateen.telemetry.federating import (
@@ -26,13 +26,13 @@ from lateen.telemetry.federating import (
     up_family,
 )
 from lateen.telemetry.istio import PeerOf, istio_families
+from lateen.telemetry.podpages import ISTIO_PAGE
 from lateen.telemetry.promtext import Family, parse_families
 from lateen.telemetry.traffic import edges
 
 AT_ONCE = 8
 PATIENCE = 2.0  # seconds for one proxy's page
 FRESH = 1.0  # seconds in which a second asker gets the same answer
-ISTIO_PAGE = f"/stats/prometheus?usedonly&filter={quote(istio.FILTER, safe='')}"
 COUNTERS_PAGE = f"/stats?usedonly&filter={quote(counters.FILTER, safe='')}"
 
 Ask = Callable[[Path, str], Awaitable[str]]

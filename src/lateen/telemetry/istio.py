@@ -5,7 +5,8 @@ Before: telemetry/promtext.py            After: telemetry/federating.py, telemet
 
 Envoy prefixes every name with `envoy_`. At the destination, who the peer is stands in its certificate's
 subject (`source_subject`), and whether it had one in `tls_version`; both become Istio's labels. A histogram's
-`_sum` is what was counted beside it, for Envoy's own is made up of the middles of buckets.
+`_sum` is what was counted beside it, for Envoy's own is made up of the middles of buckets. The bytes of connections that are
+open are added to those of the ones that ended.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from lateen.envoy.names import EXACT_SUM, REMOVED_LABELS
+from lateen.envoy.names import CONNECTION, EXACT_SUM, LIVE, REMOVED_LABELS
 from lateen.telemetry.promtext import Family, Labels, Sample
 
 PeerOf = Callable[[str], Mapping[str, str]]
@@ -49,13 +50,13 @@ def istio_families(
     for family in families:
         if not is_istio(family.name):
             continue
-        name = family.name.removeprefix("envoy_").removesuffix(EXACT_SUM)
+        name = _family_name(family.name)
         made = (istio_sample(sample, peer_of, target) for sample in family.samples)
         samples = [sample for sample in made if sample is not None]
         before = found.get(name, Family(name=name, type=family.type, samples=()))
         found[name] = Family(
             name=name,
-            type="histogram" if family.name.endswith(EXACT_SUM) else family.type,
+            type=_type_of(family),
             samples=_added([*before.samples, *samples]),
             help=before.help or family.help,
         )
@@ -71,12 +72,24 @@ def renamed(name: str) -> str:
     """Istio's name of a line of Envoy's; "" for a histogram's own sum, in whose place is what was counted exactly."""
     if name.endswith(EXACT_SUM):
         return f"{name.removeprefix('envoy_').removesuffix(EXACT_SUM)}_sum"
-    return "" if name.endswith("_sum") else name.removeprefix("envoy_")
+    return "" if name.endswith("_sum") else _family_name(name)
+
+
+def _family_name(name: str) -> str:
+    if name.endswith(LIVE):
+        return f"{name.removeprefix('envoy_').removesuffix(LIVE)}_total"
+    return name.removeprefix("envoy_").removesuffix(EXACT_SUM)
+
+
+def _type_of(family: Family) -> str:
+    if family.name.endswith(EXACT_SUM):
+        return "histogram"
+    return "counter" if family.name.endswith(LIVE) else family.type
 
 
 def told_name(name: str) -> str:
     """Istio's name of a metric of Envoy's; "" for one that is part of another."""
-    return "" if name.endswith(EXACT_SUM) else name.removeprefix("envoy_")
+    return "" if name.endswith((EXACT_SUM, LIVE)) else name.removeprefix("envoy_")
 
 
 def _added(samples: Iterable[Sample]) -> tuple[Sample, ...]:
@@ -95,6 +108,7 @@ def istio_sample(sample: Sample, peer_of: PeerOf, target: Mapping[str, str]) -> 
     if not name:
         return None
     labels = _istio_labels(dict(sample.labels), peer_of)
+    labels.pop(CONNECTION, None)
     if sample.name.startswith(_STANDARD):
         labels = _completed(labels)
     for removed in labels.pop(REMOVED_LABELS, "").split(","):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from lateen.telemetry.history.series import NAME
 from lateen.telemetry.history.store import MOST_OF_ONE, History, Series, Shelf
 from lateen.telemetry.promtext import Labels, Sample, parse_sample
+from lateen.telemetry.steady import MOVED, Steady
 
 _TYPE = re.compile(r"# TYPE (\S+) (\w+)\s*")
 _HELP = re.compile(r"# HELP (\S+) (.*)")
@@ -61,6 +62,8 @@ class Page:
         self._added, self._most, self._rename = added, most, rename
         self._metadata = metadata or Metadata()
         self._known: dict[str, Series | None] = {}
+        self._rising: set[Series] = set()
+        self._steady: Steady[Series] = Steady()
 
     def read(self, text: str) -> Values:
         """The values of a page; raises TooLarge when it has more series than are taken of one target."""
@@ -85,8 +88,9 @@ class Page:
                 if self._added and series in found and not math.isnan(value):
                     value += found[series]
                 found[series] = value
+        found |= self._steady.held({s: found[s] for s in self._rising if s in found})
         if len(known) > 2 * seen + 1000:
-            self._known = {}  # most of it is of series that ended
+            self._known, self._rising = {}, set()  # most of it is of series that ended
         return list(found.items())
 
     def _hold_to_bound(self, text: str) -> None:
@@ -111,6 +115,8 @@ class Page:
             return None
         labels = self._convert(sample)
         series = None if labels is None else self._history.series(self._shelf, labels)
+        if self._added and series is not None and dict(series.labels)[NAME] in MOVED:
+            self._rising.add(series)
         # A line with a time of its own is another one each time.
         if "}" not in where or where.endswith("}"):
             self._known[where] = series

@@ -9,8 +9,8 @@ scrapes a pod, on 15090 or 15020, is led here by the pod's Envoy.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,10 +21,13 @@ from lateen.base.errors import Unreachable
 from lateen.envoy.names import FIGURES_OF
 from lateen.telemetry.istio import FILTER, PeerOf, is_istio, istio_families
 from lateen.telemetry.meters import gauge
-from lateen.telemetry.promtext import Family, parse_families, write_families
+from lateen.telemetry.promtext import Family, Labels, parse_families, write_families
+from lateen.telemetry.steady import MOVED, Steady
 
 ENVOY_PAGE = "/stats/prometheus?usedonly"
-ISTIO_PAGE = f"/stats/prometheus?usedonly&filter={quote(FILTER, safe='')}"
+# Not `usedonly`: what Envoy evicts is not used for a moment each time it looks what is.
+ISTIO_PAGE = f"/stats/prometheus?filter={quote(FILTER, safe='')}"
+_MOST_PODS = 1000  # whose last page is known
 _ISTIO, _OWN, _APP = "istio", "own", "app"
 PREFIX = "/prometheus/pods/{namespace}/{pod}"
 _TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
@@ -50,12 +53,26 @@ def build_family() -> Family:
     return gauge("istio_build", "What runs.", 1, labels)
 
 
-def own_page(text: str, peer_of: PeerOf) -> str:
-    """Envoy's page with Istio's metrics under their own names; whose they are, whoever scrapes knows."""
-    families = parse_families(text)
-    theirs = istio_families(families, peer_of, {})
-    rest = (family for family in families if not is_istio(family.name))
+Rising = Steady[tuple[str, Labels]]
+
+
+def own_page(istio: str, envoy: str, peer_of: PeerOf, steady: Rising) -> str:
+    """Istio's metrics under their own names, and Envoy's beside them; whose they are, whoever scrapes knows."""
+    theirs = _steadied(istio_families(parse_families(istio), peer_of, {}), steady)
+    rest = (family for family in parse_families(envoy) if not is_istio(family.name))
     return write_families((build_family(), *theirs, *rest))
+
+
+def _steadied(families: Sequence[Family], steady: Rising) -> Iterator[Family]:
+    """The same, where bytes of connections that just ended are in neither of two places."""
+    moved = [sample for family in families if family.name in MOVED for sample in family.samples]
+    held = steady.held({(sample.name, sample.labels): sample.value for sample in moved})
+    for family in families:
+        if family.name in MOVED:
+            samples = tuple(replace(s, value=held[s.name, s.labels]) for s in family.samples)
+            yield replace(family, samples=samples)
+        else:
+            yield family
 
 
 class PodPages:
@@ -63,6 +80,7 @@ class PodPages:
 
     def __init__(self, sockets: Sockets, peer_of: PeerOf, ask: Ask) -> None:
         self._sockets, self._peer_of, self._ask = sockets, peer_of, ask
+        self._rising: dict[tuple[Path, str], Rising] = {}
 
     def routes(self) -> tuple[web.RouteDef, ...]:
         """For whoever scrapes from outside the mesh."""
@@ -103,8 +121,16 @@ class PodPages:
         if part == _APP:
             text = await self._ask(sockets.app, sockets.app_path) if sockets.app_path else ""
             return text if not text or text.endswith("\n") else f"{text}\n"
-        text = await self._ask(sockets.admin, ISTIO_PAGE if part == _ISTIO else ENVOY_PAGE)
-        return own_page(text, self._peer_of)
+        istio = await self._ask(sockets.admin, ISTIO_PAGE)
+        envoy = await self._ask(sockets.admin, ENVOY_PAGE) if part == _OWN else ""
+        return own_page(istio, envoy, self._peer_of, self._steady(sockets.admin, part))
+
+    def _steady(self, admin: Path, part: str) -> Rising:
+        known = self._rising.pop((admin, part), None) or Steady()
+        self._rising[admin, part] = known  # now the youngest
+        while len(self._rising) > _MOST_PODS:
+            del self._rising[next(iter(self._rising))]
+        return known
 
 
 def _named(request: web.Request) -> tuple[str, str]:
