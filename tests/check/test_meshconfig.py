@@ -100,6 +100,13 @@ def test_a_default_policy_is_checked_as_a_rules_is() -> None:
     assert "101" in message
 
 
+def test_an_app_that_is_not_to_wait_for_its_proxy_waits_all_the_same() -> None:
+    assert said("defaultConfig: {holdApplicationUntilProxyStarts: true}\n") == []
+    ((level, message),) = said("defaultConfig: {holdApplicationUntilProxyStarts: false}\n")
+    assert level is Level.WARNING
+    assert message.startswith("defaultConfig.holdApplicationUntilProxyStarts: ")
+
+
 def test_a_setting_without_effect_is_named() -> None:
     ((level, message),) = said("proxyHttpPort: 15007\n")
     assert level is Level.WARNING

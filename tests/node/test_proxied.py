@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
 http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
 """
+_ENDS = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\ntime.sleep(60)\n"
 _READY = Probe(http_get=HTTPGetAction(port=8080))
 
 
@@ -166,3 +168,19 @@ time.sleep(60)
     ends = [r.status.container_statuses for r in sandbox.history if r.uid == leaving.uid]
     for app_status, proxy in ends:
         assert proxy.state.terminated is None or app_status.state.terminated is not None
+
+
+@pytest.mark.parametrize(("grace", "least", "most"), [(10, 1.5, 4.0), (0, 0.0, 1.4)])
+def test_a_proxy_stays_for_what_is_in_flight_as_long_as_the_grace_allows(
+    sandbox: Sandbox, grace: int, least: float, most: float
+) -> None:
+    number = 20 + grace
+    bootstrap = passing(sandbox.run / "p" / f"s{number}")
+    staying = pod(
+        number, "", containers=(app(_ENDS),), proxy=ProxyRun(bootstrap=bootstrap, last_seconds=1.5)
+    )
+    sandbox.put(staying)
+    sandbox.until_ready(staying.uid)
+    before = time.monotonic()
+    sandbox.drop(staying.uid, grace=grace)
+    assert least <= time.monotonic() - before <= most

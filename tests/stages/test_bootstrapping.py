@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import msgspec
+import pytest
 from tests.stages.shop import RUN, SHOP, Round, names, pod
 
 from lateen.base import layout
@@ -50,7 +53,7 @@ SETTINGS = """---
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
-data: {mesh: "defaultConfig: {concurrency: 4, proxyMetadata: {A: mesh, B: mesh}, drainDuration: 10s, runtimeValues: {a.b: x}}"}
+data: {mesh: "defaultConfig: {concurrency: 4, proxyMetadata: {A: mesh, B: mesh}, drainDuration: 10s, terminationDrainDuration: 7s, runtimeValues: {a.b: x}}"}
 ---
 apiVersion: networking.istio.io/v1beta1
 kind: ProxyConfig
@@ -70,10 +73,36 @@ def test_a_proxy_is_started_as_the_closest_settings_say_field_by_field() -> None
     assert isinstance(run, ProxyRun)
     assert run.concurrency == 2
     assert dict(run.env) == {"A": "mesh", "B": "namespace", "ISTIO_META_TEAM": "red"}
-    assert run.drain_seconds == 10
+    assert (run.drain_seconds, run.last_seconds) == (10, 7.0)
     assert json.loads(run.bootstrap)["node"]["metadata"]["TEAM"] == "red"
     last = json.loads(run.bootstrap)["layered_runtime"]["layers"][-1]
     assert last["static_layer"] == {"a.b": "x"}
+
+
+@pytest.mark.parametrize(
+    ("mesh", "annotation", "page"),
+    [
+        ("", "", "/merged"),
+        ("enablePrometheusMerge: false", "", "/own"),
+        ("enablePrometheusMerge: false", "true", "/merged"),
+        ("", "false", "/own"),
+    ],
+)
+def test_port_15020_has_the_apps_figures_unless_it_is_said_not_to(
+    mesh: str, annotation: str, page: str
+) -> None:
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+    web = pod("web-0")
+    if annotation:
+        said = {"prometheus.istio.io/merge-metrics": annotation}
+        meta = msgspec.structs.replace(web.meta, annotations=said)
+        web = dataclasses.replace(web, typed=msgspec.structs.replace(web.typed, metadata=meta))
+    world = Round().step(f"{SHOP}---\n{config}data: {{mesh: '{mesh}'}}\n")
+    run = Bootstraps(run_dir=RUN, mint=Minted()).proxy_run(web, world)
+    assert isinstance(run, ProxyRun)
+    listeners = json.loads(run.bootstrap)["static_resources"]["listeners"]
+    (merged,) = (each for each in listeners if each["name"] == "merged-stats")
+    assert f'"prefix_rewrite": "{page}"' in json.dumps(merged)
 
 
 def test_what_a_gone_pod_had_is_forgotten() -> None:

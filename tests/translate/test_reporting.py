@@ -186,3 +186,20 @@ def test_traces_may_be_fewer_where_nobody_says_how_many(
 ) -> None:
     told = Telemetry(client=Reports(tracing=client), server=Reports(tracing=server))
     assert told.traced_as_fits is fits
+
+
+def test_a_pods_own_settings_of_traces_come_before_the_meshs() -> None:
+    mesh = f"{PROVIDERS}defaultConfig: {{tracing: {{sampling: 10}}}}\n"
+    assert told(mesh=mesh)[0] == both(Reports(tracing=Tracing(percent=10.0)))
+    config = (
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n"
+    )
+    own = POD.replace(
+        "labels: {app: web}}",
+        "labels: {app: web}, annotations: {proxy.istio.io/config: '{tracing: {sampling: 70}}'}}",
+    )
+    world = world_of(
+        objects_in(f"{own}{config}data: {{mesh: 'defaultConfig: {{tracing: {{sampling: 10}}}}'}}\n")
+    )
+    made = plan_for(world, proxies(world)[0])[0].telemetry
+    assert made.client.tracing == Tracing(percent=70.0)

@@ -7,6 +7,7 @@ Before: api/shape.py, api/tree.py                  After: check/meshconfig.py, w
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -127,7 +128,7 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     dns_refresh_rate: Duration | None = None
     enable_auto_mtls: bool | None = None
     enable_envoy_access_log_service: NotYet = None
-    enable_prometheus_merge: NotYet = None
+    enable_prometheus_merge: bool | None = None
     enable_tracing: bool | None = None
     h2_upgrade_policy: str = ""
     inbound_traffic_policy: InboundTrafficPolicy | None = None
@@ -172,6 +173,7 @@ def read_mesh_config(text: str) -> tuple[MeshConfig, tuple[Fault, ...]]:
     return _read(text, KEY, MeshConfig)
 
 
+@lru_cache(maxsize=256)
 def read_proxy_annotation(text: str) -> tuple[ProxyDefaults, tuple[Fault, ...]]:
     """Read the annotation `proxy.istio.io/config` of a pod, likewise."""
     return _read(text, ANNOTATION, ProxyDefaults)

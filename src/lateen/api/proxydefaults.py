@@ -51,7 +51,7 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     """What holds for proxies where nothing closer says otherwise.
 
     `concurrency` 0 means all of the machine's cores; of `proxy_metadata` what begins with ISTIO_META_ is
-    said of the proxy.
+    said of the proxy. Apps always start once the proxy is ready, so that need not be asked for.
     """
 
     proxy_metadata: dict[str, str] = msgspec.field(default_factory=dict)
@@ -67,7 +67,7 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     mesh_id: Informative = None
     drain_duration: Duration | None = None
     parent_shutdown_duration: NotYet = None
-    termination_drain_duration: NotYet = None
+    termination_drain_duration: Duration | None = None
     zipkin_address: NotYet = None
     statsd_udp_address: NotYet = None
     proxy_admin_port: NotYet = None
@@ -90,7 +90,7 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     gateway_topology: Topology | None = None
     readiness_probe: NotYet = None
     proxy_stats_matcher: NotYet = None
-    hold_application_until_proxy_starts: NotYet = None
+    hold_application_until_proxy_starts: bool | None = None
     ca_certificates_pem: NotYet = None
     private_key_provider: NotYet = None
     proxy_headers: ProxyHeaders | None = None

@@ -32,14 +32,14 @@ from lateen.api.meshconfig import (
     read_mesh_config,
     read_proxy_annotation,
 )
-from lateen.api.proxydefaults import ANNOTATION
+from lateen.api.proxydefaults import ANNOTATION, ProxyDefaults
 from lateen.api.shape import Fault, FaultKind
 from lateen.base.problem import Problem
 from lateen.check.at import At
 from lateen.check.destinationrule import check_outliers, check_pool
 from lateen.check.hosts import fqdn_fault
 from lateen.check.localities import locality_faults
-from lateen.check.proxydefaults import proxy_faults
+from lateen.check.proxydefaults import proxy_faults, proxy_notes
 
 STREAMS = ("/dev/stdout", "/dev/stderr")
 _INBOUND = ("PASSTHROUGH", "LOCALHOST")
@@ -67,8 +67,14 @@ def check_proxy_annotation(annotations: Mapping[str, str], at: At) -> Iterator[P
         here = at.key("annotations", ANNOTATION)
         config, faults = read_proxy_annotation(annotations[ANNOTATION])
         yield from _told(faults, here)
-        for words in proxy_faults(config):
-            yield here.error(words)
+        yield from _proxy(config, "", here)
+
+
+def _proxy(config: ProxyDefaults, path: str, at: At) -> Iterator[Problem]:
+    for words in proxy_faults(config):
+        yield at.error(f"{path}{words}")
+    for words in proxy_notes(config):
+        yield at.warning(f"{path}{words}", code=NOT_YET_HONOURED)
 
 
 def _told(faults: Iterable[Fault], here: At) -> Iterator[Problem]:
@@ -106,8 +112,7 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
     if retries and retries.attempts < 0:
         yield at.error("defaultHttpRetryPolicy.attempts cannot be negative")
     if mesh.default_config:
-        for words in proxy_faults(mesh.default_config):
-            yield at.error(f"defaultConfig.{words}")
+        yield from _proxy(mesh.default_config, "defaultConfig.", at)
     yield from _default_policy(mesh, at)
     yield from _told_of(mesh, at)
     reads = mesh.path_normalization

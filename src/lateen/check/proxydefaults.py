@@ -1,6 +1,6 @@
 """Check how proxies are to be run: the mesh's `defaultConfig`, or a pod's annotation.
 
-In: ProxyDefaults.                Out: faults, each with the path of its field.
+In: ProxyDefaults.                Out: faults and notes, each with the path of its field.
 Before: api/proxydefaults.py      After: check/meshconfig.py
 """
 
@@ -11,6 +11,12 @@ from collections.abc import Iterator
 from lateen.api.connectionsettings import PROFILES, ConnectionSettings
 from lateen.api.proxydefaults import ProxyDefaults, metadata_faults
 from lateen.api.proxyheaders import FORWARDS
+
+
+def proxy_notes(config: ProxyDefaults) -> Iterator[str]:
+    """What is asked for and cannot be had, as `FIELD: words`."""
+    if config.hold_application_until_proxy_starts is False:
+        yield "holdApplicationUntilProxyStarts: apps always start once their proxy is ready"
 
 
 def proxy_faults(config: ProxyDefaults) -> Iterator[str]:

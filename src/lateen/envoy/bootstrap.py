@@ -48,12 +48,16 @@ _COME_BACK = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Where a pod's figures are: the observer's socket, and the app's page if it has one (else port 0)."""
+    """Where a pod's figures are: the observer's socket, and the app's page if it has one (else port 0).
+
+    `merged`: port 15020 has the app's as well.
+    """
 
     socket: str
     app_socket: str = ""
     app_port: int = 0
     app_path: str = "/metrics"
+    merged: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +142,7 @@ def _figures(proxy: Proxy, figures: Figures) -> tuple[list[Json], list[Json]]:
     who = f"{proxy.namespace}/{proxy.pod}"
     own, merged = (
         _page("/stats/prometheus", page, cluster=names.FIGURES, who=who)
-        for page in ("/own", "/merged")
+        for page in ("/own", "/merged" if figures.merged else "/own")
     )
     ready = _page("/healthz/ready", "/ready")
     clusters = [pipe_cluster(names.FIGURES, figures.socket)]

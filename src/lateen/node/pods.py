@@ -178,8 +178,8 @@ class Pod:
             await proxies.fail_health_checks(self._admin)
         before = self._services.clock.monotonic()
         await self._stop_apps(grace)
-        left = grace - (self._services.clock.monotonic() - before)
-        await self._stop_helpers(max(left, min(grace, _LEAST_GRACE_SECONDS)))
+        gone = self._services.clock.monotonic() - before
+        await self._stop_helpers(max(grace - gone, min(grace, _LEAST_GRACE_SECONDS)), gone)
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._tear_down()
@@ -266,12 +266,16 @@ class Pod:
                 return False
         return not self.dropped
 
-    async def _stop_helpers(self, grace: float) -> None:
+    async def _stop_helpers(self, grace: float, gone: float = 0.0) -> None:
+        """`gone`: the seconds since the pod began to end."""
+        before = self._services.clock.monotonic()
         for init in reversed(self._inits):
             if init.name in self._facts.sidecars:
                 await init.stop(grace)
         if self._proxy is not None:
-            await self._services.clock.sleep(_PROXY_PAUSE_SECONDS)
+            gone += self._services.clock.monotonic() - before
+            wished = self.run.proxy.last_seconds if self.run.proxy else 0.0
+            await self._services.clock.sleep(max(_PROXY_PAUSE_SECONDS, min(wished - gone, grace)))
             await self._proxy.stop(PROXY_GRACE_SECONDS)
 
     def _proxy_container(self, place: Place, proxy: ProxyRun) -> Container:

@@ -97,12 +97,16 @@ class ContainerRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class ProxyRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The pod's Envoy. `bootstrap` is its JSON configuration; it holds the pod's xDS token."""
+    """The pod's Envoy. `bootstrap` is its JSON configuration; it holds the pod's xDS token.
+
+    `last_seconds`: it stays at least so long from when the pod begins to end, for what is in flight.
+    """
 
     bootstrap: str
     concurrency: int = 1
     env: tuple[tuple[str, str], ...] = ()
     drain_seconds: int = 45
+    last_seconds: float = 0.0
     intercept: bool = True  # False for a gateway: nothing to redirect
 
 

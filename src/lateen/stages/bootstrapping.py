@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lateen.api.meshconfig import MeshConfig
 from lateen.api.objects import Obj
 from lateen.base import layout
 from lateen.envoy.bootstrap import Figures, Wishes, emit_bootstrap
@@ -22,7 +23,14 @@ from lateen.telemetry.annotated import wants_scraping
 from lateen.translate.proxyconfigs import ProxyStart, proxy_start
 from lateen.world.model import Injection, World
 
+_MERGE = "prometheus.istio.io/merge-metrics"
 PLANNED_SOON = Waiting(reason="ContainerCreating", message="its proxy is being planned")
+
+
+def merges(mesh: MeshConfig, obj: Obj) -> bool:
+    """Whether a pod's page of figures has its app's beside its proxy's; the pod's own word comes first."""
+    said = obj.meta.annotations.get(_MERGE)
+    return mesh.enable_prometheus_merge is not False if said is None else said != "false"
 
 
 @dataclass(kw_only=True)
@@ -50,12 +58,13 @@ class Bootstraps:
         made = self._made.get(obj.meta.uid)
         if made is None or replace(made[0], locality=proxy.locality) != proxy:
             start = proxy_start(planned.world, workload)
-            bootstrap = self._bootstrap(proxy, obj, start)
+            bootstrap = self._bootstrap(proxy, obj, start, merges(planned.world.mesh, obj))
             run = ProxyRun(
                 bootstrap=patched_bootstrap(bootstrap, planned.plans[proxy.id].patches),
                 concurrency=start.concurrency,
                 env=start.env,
                 drain_seconds=start.drain,
+                last_seconds=start.last,
                 intercept=workload.injection is Injection.SIDECAR,
             )
             made = self._made[obj.meta.uid] = (proxy, run)
@@ -66,7 +75,7 @@ class Bootstraps:
         for gone in self._made.keys() - {w.uid for w in world.workloads.values()}:
             del self._made[gone]
 
-    def _bootstrap(self, proxy: Proxy, obj: Obj, start: ProxyStart) -> str:
+    def _bootstrap(self, proxy: Proxy, obj: Obj, start: ProxyStart, merged: bool) -> str:
         slot = slot_of(obj.meta.uid)
         port, path = wants_scraping(obj.meta.annotations) or (0, "")
         return emit_bootstrap(
@@ -81,6 +90,7 @@ class Bootstraps:
                 app_socket=str(layout.app_metrics_socket(self.run_dir, slot)),
                 app_port=port,
                 app_path=path,
+                merged=merged,
             ),
             wishes=Wishes(metadata=dict(start.metadata), runtime=dict(start.runtime)),
         )

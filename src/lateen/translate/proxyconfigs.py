@@ -32,12 +32,16 @@ DRAIN_SECONDS = 45  # Istio's default
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyStart:
-    """Threads, environment, what the proxy says of itself, seconds for draining, Envoy's own settings."""
+    """Threads, environment, what the proxy says of itself, seconds for draining, Envoy's own settings.
+
+    `last`: seconds it stays from when the pod begins to end.
+    """
 
     concurrency: int = 1
     env: tuple[tuple[str, str], ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
     drain: int = DRAIN_SECONDS
+    last: float = 0.0
     runtime: tuple[tuple[str, str], ...] = ()
 
 
@@ -45,6 +49,7 @@ def proxy_start(world: World, workload: Workload) -> ProxyStart:
     """How the proxy of a workload is started."""
     said = settings_of(world, workload)
     env, drain = said.proxy_metadata, said.drain_duration
+    last = said.termination_drain_duration
     metadata = {
         key.removeprefix(_OF_THE_PROXY): text
         for key, text in env.items()
@@ -55,6 +60,7 @@ def proxy_start(world: World, workload: Workload) -> ProxyStart:
         env=tuple(sorted(env.items())),
         metadata=tuple(sorted(metadata.items())),
         drain=max(round(drain.seconds), 1) if drain else DRAIN_SECONDS,
+        last=last.seconds if last else 0.0,
         runtime=tuple(sorted(said.runtime_values.items())),
     )
 

@@ -36,6 +36,7 @@ from lateen.translate.providers import (
     collector_named,
     sink_named,
 )
+from lateen.translate.proxyconfigs import settings_of
 from lateen.translate.selecting import attached
 from lateen.translate.views import Sight
 from lateen.world.model import ROOT_NAMESPACE, Owned, Workload
@@ -104,7 +105,7 @@ def telemetry_of(sight: Sight, workload: Workload) -> tuple[ir.Telemetry, tuple[
     client, server = (
         ir.Reports(
             logs=_logs(sight, layers, side, problems),
-            tracing=_tracing(sight, layers, side, problems),
+            tracing=_tracing(sight, workload, layers, side, problems),
             metrics=metrics_of(
                 (each for layer in layers for each in layer.metrics()), side, problems
             ),
@@ -116,9 +117,13 @@ def telemetry_of(sight: Sight, workload: Workload) -> tuple[ir.Telemetry, tuple[
 
 
 def _tracing(
-    sight: Sight, layers: tuple[Layer, ...], side: str, problems: list[Problem]
+    sight: Sight,
+    workload: Workload,
+    layers: tuple[Layer, ...],
+    side: str,
+    problems: list[Problem],
 ) -> ir.Tracing | None:
-    made = _by_settings(sight)
+    made = _by_settings(sight, workload)
     provider, told = next(iter(_default_tracing(sight.index.world.mesh)), ""), BUILT_IN
     for layer in layers:
         for said, origin in layer.tracing(side):
@@ -138,11 +143,11 @@ def _default_tracing(mesh: MeshConfig) -> tuple[str, ...]:
     return mesh.default_providers.tracing if mesh.default_providers else ()
 
 
-def _by_settings(sight: Sight) -> ir.Tracing | None:
-    """What the mesh's settings say by themselves."""
-    mesh = sight.index.world.mesh
-    said = (mesh.default_config and mesh.default_config.tracing) or TracingDefaults()
-    if mesh.enable_tracing is False:
+def _by_settings(sight: Sight, workload: Workload) -> ir.Tracing | None:
+    """What the mesh's settings, or those of the pod's own proxy, say by themselves."""
+    world = sight.index.world
+    said = settings_of(world, workload).tracing or TracingDefaults()
+    if world.mesh.enable_tracing is False:
         return None
     made = ir.Tracing(
         percent=said.sampling,
