@@ -3,15 +3,19 @@
 In: --requests, --strict.    Out: latencies and CPU: direct, by hand-written mTLS, by lateen's, and their ratios.
 Before: -        After: docs/benchmarks.md
 
-All of it is on the loopback, one request at a time on a connection that stays open, the ways in turn, so
-that whatever else the machine does meets them alike. CPU is that of the two Envoys, all their threads; it
-is steadier than the clock. lateen's are measured as they are, and without what is told of requests by
-default: traces of all of them, access logs (metrics stay).
+All of it is on the loopback, one request at a time on a connection that stays open, the ways in turn, so that whatever
+else the machine does meets them alike: first a request by each, which finds the caches full of others' work as a request
+that comes singly does, then a few dozen by each, as under load. CPU is that of the two Envoys, all their
+threads; it is steadier than the clock. lateen's are measured as they are at so many requests a second, when the
+observer has told the first of them to trace a share (the same call to the same socket, with the share that it would
+reckon), with traces of all, as below 100 a second, and without what is told of requests by default: traces, access
+logs (metrics stay).
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import socket
 import socketserver
@@ -38,12 +42,19 @@ from lateen.ir.backends import Backend, BackendId, Endpoint, EndpointSet, InMesh
 from lateen.ir.plan import HttpOut, Inbound, InboundPort, Mtls, ProxyPlan, Speech
 from lateen.ir.routes import RouteTable, VirtualHost
 from lateen.ir.telemetry import AccessLog, Reports, Telemetry
+from lateen.stages.tracing import PATH
+from lateen.telemetry.admin import tell_admin
+from lateen.telemetry.traces.shares import Shares
 
 Json = dict[str, Any]
 CALLER, CALLEE = "spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/api"
 ASKED = b"GET / HTTP/1.1\r\nhost: web\r\n\r\n"
 SAID = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 WARM_UP = 300  # requests of each way that are not counted
+TURNS = {
+    "singly": 1,
+    "one after another": 25,
+}  # requests of one way until it is the next one's turn
 _TYPE = "type.googleapis.com/envoy.extensions."
 
 
@@ -251,26 +262,37 @@ def children() -> frozenset[int]:
     return frozenset(found)
 
 
-def measure(ways: Mapping[str, Way], requests: int) -> dict[str, Took]:
+def measure(ways: Mapping[str, Way], requests: int, turn: int) -> dict[str, Took]:
     """Ask by all ways in turn."""
     took: dict[str, list[float]] = {name: [] for name in ways}
     before: dict[str, float] = {}
     with ExitStack() as stack:
         clients = {n: stack.enter_context(closing(Client(w.port))) for n, w in ways.items()}
-        for number in range(-WARM_UP, requests):
+        for number in range(-WARM_UP // turn, requests // turn):
             if number == 0:
                 before = {name: way.cpu() for name, way in ways.items()}
             for name, client in clients.items():
-                micros = client.ask()
+                micros = [client.ask() for _ in range(turn)]
                 if number >= 0:
-                    took[name].append(micros)
+                    took[name] += micros
         return {
-            name: Took(micros=sorted(took[name]), cpu=(way.cpu() - before[name]) / requests)
+            name: Took(micros=sorted(took[name]), cpu=(way.cpu() - before[name]) / len(took[name]))
             for name, way in ways.items()
         }
 
 
-def show(took: Mapping[str, Took]) -> tuple[Figure, ...]:
+def told(way: Way, folder: Path) -> int:
+    """Tell the first proxy of a way what the observer would of as many requests a second as it can do; the percentage."""
+    shares = Shares()
+    with closing(Client(way.port)) as client:
+        micros = statistics.median(client.ask() for _ in range(WARM_UP))
+    shares.count(("shop", "web-1"), int(1e6 / micros))
+    (share,) = shares.changes({("shop", "web-1")}).values()
+    asyncio.run(tell_admin(folder / "admin.sock", f"{PATH}{share}"))
+    return share
+
+
+def show(took: Mapping[str, Took], how: str) -> tuple[Figure, ...]:
     """Print the table."""
     for name, each in took.items():
         print(
@@ -286,7 +308,7 @@ def show(took: Mapping[str, Took]) -> tuple[Figure, ...]:
             added = [way.part(share) - direct.part(share) for way in (hand, each)]
             ratio = added[1] / added[0]
             print(f"  {word} {added[1]:4.0f} us against {added[0]:4.0f} us: ratio {ratio:.2f}")
-            what = f"added by a hop, {word}, {name}"
+            what = f"added by a hop, {word}, {name}, {how}"
             figures.append(Figure(what=what, measured=ratio, aim=1.1, unit="x"))
         print(
             f"  CPU {each.cpu:4.0f} us against {hand.cpu:4.0f} us: ratio {each.cpu / hand.cpu:.2f}"
@@ -311,6 +333,7 @@ def main() -> int:
         for name, folder, telemetry in (
             ("two Envoys, mTLS by hand", "hand", None),
             ("two of lateen", "lateen", AS_IT_IS),
+            ("two of lateen, all traced", "traced", AS_IT_IS),
             ("two of lateen, no traces", "untraced", UNTRACED),
             ("two of lateen, no traces, no log", "silent", SILENT),
         ):
@@ -322,8 +345,12 @@ def main() -> int:
                 else pair_of_lateen(home / folder, authority, int(port), telemetry)
             )
             ways[name] = Way(port=stack.enter_context(pair), envoys=children() - before)
-        took = measure(ways, given.requests)
-    figures = show(took)
+        share = told(ways["two of lateen"], home / "lateen" / "caller")
+        print(f"of the requests by two of lateen {share} % are traced")
+        figures: tuple[Figure, ...] = ()
+        for how, turn in TURNS.items():
+            print(f"requests that come {how}")
+            figures += show(measure(ways, given.requests, turn), how)
     late = missed(figures) if given.strict else ()
     for figure in late:
         print(f"aim missed: {figure}")
