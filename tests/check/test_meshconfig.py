@@ -107,6 +107,30 @@ def test_an_app_that_is_not_to_wait_for_its_proxy_waits_all_the_same() -> None:
     assert message.startswith("defaultConfig.holdApplicationUntilProxyStarts: ")
 
 
+@pytest.mark.parametrize(
+    ("usual", "other"),
+    [
+        ("proxyListenPort: 15001", "proxyListenPort: 16001"),
+        ("proxyInboundListenPort: 15006", "proxyInboundListenPort: 16006"),
+        ("defaultConfig: {statusPort: 15020}", "defaultConfig: {statusPort: 8020}"),
+        ("defaultConfig: {proxyAdminPort: 15000}", "defaultConfig: {proxyAdminPort: 9901}"),
+        (
+            "defaultConfig: {interceptionMode: REDIRECT}",
+            "defaultConfig: {interceptionMode: TPROXY}",
+        ),
+        (
+            "outboundTrafficPolicy: {mode: ALLOW_ANY}",
+            "outboundTrafficPolicy: {mode: ALLOW_ANY_DYNAMIC_DNS}",
+        ),
+    ],
+)
+def test_what_is_done_anyway_is_taken_in_silence(usual: str, other: str) -> None:
+    assert said(f"{usual}\n") == []
+    ((level, message),) = said(f"{other}\n")
+    assert level is Level.WARNING
+    assert message.startswith(other.partition(": ")[0].partition(".")[0])
+
+
 def test_a_setting_without_effect_is_named() -> None:
     ((level, message),) = said("proxyHttpPort: 15007\n")
     assert level is Level.WARNING

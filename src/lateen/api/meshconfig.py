@@ -33,7 +33,10 @@ NAMESPACE, NAME, KEY = "istio-system", "istio", "mesh"
 
 
 class OutboundTrafficPolicy(Api, frozen=True, kw_only=True):
-    """What becomes of traffic to unknown hosts: ALLOW_ANY or REGISTRY_ONLY."""
+    """What becomes of traffic to unknown hosts: ALLOW_ANY or REGISTRY_ONLY.
+
+    ALLOW_ANY_DYNAMIC_DNS, where proxies look names up anew, is as ALLOW_ANY here: to the address dialled.
+    """
 
     mode: str = "ALLOW_ANY"
     tls: NotYet = None
@@ -142,8 +145,8 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     outbound_cluster_stat_name: str = ""
     protocol_detection_timeout: Duration | None = None
     proxy_http_port: NotYet = None
-    proxy_inbound_listen_port: NotYet = None
-    proxy_listen_port: NotYet = None
+    proxy_inbound_listen_port: int = 0
+    proxy_listen_port: int = 0
     hbone_idle_timeout: Informative = None  # of meshes without sidecars
     service_scope_configs: Informative = None  # of several clusters
     service_settings: Informative = None  # of several clusters

@@ -68,14 +68,14 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     drain_duration: Duration | None = None
     parent_shutdown_duration: NotYet = None
     termination_drain_duration: Duration | None = None
-    zipkin_address: NotYet = None
+    zipkin_address: str = ""
     statsd_udp_address: NotYet = None
-    proxy_admin_port: NotYet = None
+    proxy_admin_port: int = 0
     custom_config_file: NotYet = None
     stat_name_length: NotYet = None
     concurrency: int | None = None
     proxy_bootstrap_template_path: NotYet = None
-    interception_mode: NotYet = None
+    interception_mode: str = ""
     tracing: TracingDefaults | None = None
     envoy_access_log_service: NotYet = None
     envoy_metrics_service: NotYet = None
@@ -85,11 +85,11 @@ class ProxyDefaults(Api, frozen=True, kw_only=True):
     stats_compression: NotYet = None
     connection_settings: ConnectionSettings | None = None
     runtime_values: dict[str, str] = msgspec.field(default_factory=dict)
-    status_port: NotYet = None
-    extra_stat_tags: NotYet = None
+    status_port: int = 0
+    extra_stat_tags: Informative = None  # further labels need no leave
     gateway_topology: Topology | None = None
     readiness_probe: NotYet = None
-    proxy_stats_matcher: NotYet = None
+    proxy_stats_matcher: Informative = None  # nothing of Envoy's figures is left out
     hold_application_until_proxy_starts: bool | None = None
     ca_certificates_pem: NotYet = None
     private_key_provider: NotYet = None

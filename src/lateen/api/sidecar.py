@@ -7,7 +7,7 @@ Before: api/meta.py       After: check/sidecar.py, translate/scope.py, translate
 from __future__ import annotations
 
 from lateen.api.destinationrule import ConnectionPoolSettings
-from lateen.api.fields import Api, Informative, Labels, NotYet
+from lateen.api.fields import Api, Informative, Labels
 from lateen.api.meta import ObjectMeta
 from lateen.api.virtualservice import Destination
 
@@ -28,13 +28,14 @@ class IstioIngressListener(Api, frozen=True, kw_only=True):
 
     `default_endpoint`: `127.0.0.1:PORT`, `0.0.0.0:PORT` (the pod's own address) or a Unix socket;
     without it, the port that was asked for. `capture_mode` NONE: the proxy itself listens at `bind`.
+    `tls` has no effect in Istio either, unless its pilot is started with ENABLE_TLS_ON_SIDECAR_INGRESS.
     """
 
     port: SidecarPort
     bind: str = ""
     capture_mode: str = "DEFAULT"
     default_endpoint: str = ""
-    tls: NotYet = None
+    tls: Informative = None
     connection_pool: ConnectionPoolSettings | None = None
 
 

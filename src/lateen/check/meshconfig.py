@@ -47,6 +47,7 @@ _UPGRADES = ("", "DO_NOT_UPGRADE", "UPGRADE")
 _Collector = OpenTelemetryTracingProvider | ZipkinTracingProvider | EnvoyOpenTelemetryLogProvider
 _CONTROLLER = ("", "OFF", "DEFAULT", "STRICT")
 _VERSIONS = ("TLS_AUTO", "TLSV1_2", "TLSV1_3")
+_BY_NAME = "ALLOW_ANY_DYNAMIC_DNS"
 _MODES = ("ALLOW_ANY", "REGISTRY_ONLY")
 
 
@@ -106,8 +107,12 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
     if mesh.locality_lb_setting:
         for words in locality_faults(mesh.locality_lb_setting):
             yield at.error(f"localityLbSetting: {words}")
+    yield from _listening(mesh, at)
     policy, retries = mesh.outbound_traffic_policy, mesh.default_http_retry_policy
-    if policy and policy.mode not in _MODES:
+    if policy and policy.mode == _BY_NAME:
+        words = "outboundTrafficPolicy.mode: as ALLOW_ANY, to the address that was dialled"
+        yield at.warning(words, code=NOT_YET_HONOURED)
+    elif policy and policy.mode not in _MODES:
         yield at.error(f"outboundTrafficPolicy.mode: wanted one of {', '.join(_MODES)}")
     if retries and retries.attempts < 0:
         yield at.error("defaultHttpRetryPolicy.attempts cannot be negative")
@@ -124,6 +129,17 @@ def _values(mesh: MeshConfig, at: At) -> Iterator[Problem]:
         yield at.error(f"extensionProviders: two of them are called {name!r}")
     for index, provider in enumerate(mesh.extension_providers):
         yield from _provider(provider, f"extensionProviders[{index}]", at)
+
+
+def _listening(mesh: MeshConfig, at: At) -> Iterator[Problem]:
+    """Where proxies take what is redirected to them: Istio's own ports, and no others."""
+    for field, said, port in (
+        ("proxyListenPort", mesh.proxy_listen_port, 15001),
+        ("proxyInboundListenPort", mesh.proxy_inbound_listen_port, 15006),
+    ):
+        if said not in (0, port):
+            words = f"{field}: proxies listen at {port}, of a pod's own network"
+            yield at.warning(words, code=NOT_YET_HONOURED)
 
 
 def _default_policy(mesh: MeshConfig, at: At) -> Iterator[Problem]:

@@ -12,11 +12,19 @@ from lateen.api.connectionsettings import PROFILES, ConnectionSettings
 from lateen.api.proxydefaults import ProxyDefaults, metadata_faults
 from lateen.api.proxyheaders import FORWARDS
 
+_STATUS_PORT, _ADMIN_PORT = 15020, 15000  # Istio's
+
 
 def proxy_notes(config: ProxyDefaults) -> Iterator[str]:
     """What is asked for and cannot be had, as `FIELD: words`."""
     if config.hold_application_until_proxy_starts is False:
         yield "holdApplicationUntilProxyStarts: apps always start once their proxy is ready"
+    if config.interception_mode not in ("", "REDIRECT"):
+        yield "interceptionMode: connections are redirected, as by REDIRECT"
+    if config.status_port not in (0, _STATUS_PORT):
+        yield f"statusPort: health and figures are at port {_STATUS_PORT}"
+    if config.proxy_admin_port not in (0, _ADMIN_PORT):
+        yield "proxyAdminPort: Envoy's admin interface is at no port that an app could reach"
 
 
 def proxy_faults(config: ProxyDefaults) -> Iterator[str]:

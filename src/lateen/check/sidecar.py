@@ -85,6 +85,12 @@ def _ingress(listener: IstioIngressListener, at: At) -> Iterator[Problem]:
     elif listener.capture_mode == "NONE":
         words = "without a defaultEndpoint the proxy would send this port's requests to itself"
         yield at.key("defaultEndpoint").warning(words, "defaultEndpoint: 127.0.0.1:PORT")
+    if listener.tls:
+        words = (
+            "no effect, as in Istio unless ENABLE_TLS_ON_SIDECAR_INGRESS is set: the port has the mesh's"
+            " mTLS; TLS of one's own ends at a gateway"
+        )
+        yield at.key("tls").warning(words, "a Gateway with this tls", NOT_YET_HONOURED)
     if pool := listener.connection_pool:
         yield from check_pool(pool, at.key("connectionPool"))
         if pool.http and listener.port.protocol.lower() not in HTTP:

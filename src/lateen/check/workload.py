@@ -17,6 +17,7 @@ from lateen.api.workload import Deployment, DeploymentStrategy, ReplicaSet
 from lateen.base.problem import Problem
 from lateen.check.at import At, between, one_of
 from lateen.check.ephemerals import forbid_ephemerals
+from lateen.check.injected import check_injected
 from lateen.check.meshconfig import check_proxy_annotation
 from lateen.check.pod import check_pod_spec
 
@@ -29,6 +30,7 @@ def check_pod(pod: Pod, at: At) -> Iterator[Problem]:
     """Every fault of the object, taken alone."""
     yield from check_pod_spec(pod.spec, at.key("spec"))
     yield from check_proxy_annotation(pod.metadata.annotations, at.key("metadata"))
+    yield from check_injected(pod.metadata.annotations, at.key("metadata"))
 
 
 def check_deployment(deployment: Deployment, at: At) -> Iterator[Problem]:
@@ -79,6 +81,7 @@ def check_selector_and_template(
     yield from check_pod_template(template.spec, at.key("template", "spec"))
     metadata = at.key("template", "metadata")
     yield from check_proxy_annotation(template.metadata.annotations, metadata)
+    yield from check_injected(template.metadata.annotations, metadata)
 
 
 def check_pod_template(spec: PodSpec, at: At) -> Iterator[Problem]:

@@ -146,7 +146,8 @@ def _default_tracing(mesh: MeshConfig) -> tuple[str, ...]:
 def _by_settings(sight: Sight, workload: Workload) -> ir.Tracing | None:
     """What the mesh's settings, or those of the pod's own proxy, say by themselves."""
     world = sight.index.world
-    said = settings_of(world, workload).tracing or TracingDefaults()
+    settings = settings_of(world, workload)
+    said = settings.tracing or TracingDefaults()
     if world.mesh.enable_tracing is False:
         return None
     made = ir.Tracing(
@@ -155,7 +156,8 @@ def _by_settings(sight: Sight, workload: Workload) -> ir.Tracing | None:
         own_tags=said.enable_istio_tags is not False,
         path_length=said.max_path_tag_length or ir.PATH_LENGTH,
     )
-    host, _, port = (said.zipkin.address if said.zipkin else "").rpartition(":")
+    zipkin = said.zipkin.address if said.zipkin else settings.zipkin_address
+    host, _, port = zipkin.rpartition(":")
     backend = backend_named(sight, _full(host), int(port)) if port.isdecimal() else ""
     if isinstance(backend, str):
         return made
