@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lateen.api.kinds import register
 from lateen.apiserver.app import make_app

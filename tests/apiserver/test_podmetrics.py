@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lateen.apiserver.app import make_app
 from lateen.apiserver.deps import ApiDeps, ContainerUse, PodUse

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lateen.app.keeping import PAUSE, PAUSE_MAX, STEADY, TRIES, Child, Kept, keep, last_line
 from lateen.base.errors import EnvironmentFault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lateen.app.seen import Seen
 from lateen.base.origin import ObjectKey, Origin

@@ -50,7 +50,7 @@ def image_with(tmp_path: Path, *programs: str) -> Built:
         (str(tmp_path / "root"), ASIDE, False),
     )
     return Built(
-        **{f: getattr(IMAGE, f) for f in IMAGE.__dataclass_fields__ if f != "mounts"}, mounts=mounts
+        **{f: getattr(IMAGE, f) for f in IMAGE.__struct_fields__ if f != "mounts"}, mounts=mounts
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from lateen.base.locality import Locality, locality_of, parse_locality
 from lateen.cluster.controlling import Controllers

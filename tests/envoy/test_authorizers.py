@@ -7,13 +7,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from msgspec.structs import replace
 
 from lateen.envoy.pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from lateen.envoy.pb.envoy.service.auth.v3 import external_auth_pb2 as auth_pb

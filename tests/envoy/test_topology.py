@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import socket
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lateen.ir.manners import AT_THE_EDGE, Patience
 from lateen.translate.manners import AT_AN_EDGE

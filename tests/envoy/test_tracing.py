@@ -7,12 +7,13 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lateen.envoy import names
 from lateen.envoy.filters.kind import HttpSite, Side

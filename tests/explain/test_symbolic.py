@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lateen.explain.ir_match import matches
 from lateen.explain.request import Answered, Denied, Request, Unverified, Way

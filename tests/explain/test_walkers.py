@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lateen.envoy.emit import emit
 from lateen.explain.request import Answered, Denied, Forwarded, Lost, Redirected, Request, Way

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lateen.base.errors import BuildFailed
 from lateen.base.problem import Level
@@ -172,7 +172,7 @@ def test_a_build_that_failed_is_tried_again_when_its_source_changes(
 def test_what_a_build_leaves_out_of_its_dockerfile_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warned = dataclasses.replace(a_build("one"), warnings=("web/Dockerfile:3: not carried out: x",))
+    warned = replace(a_build("one"), warnings=("web/Dockerfile:3: not carried out: x",))
 
     async def scene(mesh: Mesh) -> None:
         (problem,) = mesh.building.problems()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from lateen.base.origin import ObjectKey, Origin, Place
 from lateen.base.problem import Level
@@ -191,7 +192,7 @@ def test_an_ack_that_comes_late_does_not_make_a_newer_edit_good() -> None:
     first = mesh.planned["web"][ROUTES]["80"]
     mesh.edit("b", bad=True)
     mesh.plan()
-    mesh.say("web", replace(first, origins=()))
+    mesh.say("web", structs.replace(first, origins=()))
     mesh.runs["web", "80"] = first
     mesh.run()
     mesh.answer("web")

@@ -6,13 +6,13 @@ import asyncio
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.ca.verifying import verify
 
 from lateen.base.clock import FakeClock

@@ -5,17 +5,18 @@ Defaults are left out (Istio's retries are called by name); a value of a union i
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import yaml
+from msgspec import NODEFAULT, Struct
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
 from lateen.ir.backends import BackendId, Endpoint, EndpointSet, MeshMtls, OriginateTls, Remote
 from lateen.ir.match import ANY_REQUEST, Exact, Prefix, Regex, Suffix
+from lateen.ir.plain import defaults_of
 from lateen.ir.plan import HttpOut, ProxyPlan, SniffOut, SniOut, TcpOut, TlsSecret
 from lateen.ir.routes import Forward, Redirect, Respond, VirtualHost
 from lateen.translate.actions import DEFAULT_RETRIES
@@ -85,7 +86,7 @@ def plain(value: Any) -> Any:
         return f"{type(value).__name__} {value.text}"
     if isinstance(value, tuple):
         return [plain(v) for v in value]
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
         return _fields(value)
     return value
 
@@ -99,23 +100,15 @@ def _endpoint(endpoint: Endpoint) -> str:
     return f"{endpoint.address}:{endpoint.port} {how} {where}".strip()
 
 
-def _fields(value: Any) -> Any:
-    name = type(value).__name__
+def _fields(value: Struct) -> Any:
+    name, defaults = type(value).__name__, defaults_of(type(value))
     inner = {
-        f.name: plain(getattr(value, f.name))
-        for f in fields(value)
-        if getattr(value, f.name) not in (_default(f), "")
+        field: plain(held)
+        for field in value.__struct_fields__
+        if (held := getattr(value, field)) not in (defaults.get(field, NODEFAULT), "")
     }
     if "domains" in inner:
         inner["domains"] = " ".join(inner["domains"])
     if isinstance(value, _NAMED):
         return {name: inner}
     return inner or name
-
-
-def _default(field: Field[Any]) -> Any:
-    if field.default is not MISSING:
-        return field.default
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return MISSING

@@ -12,10 +12,11 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.codes import (
     BAD_FIELD,
@@ -62,8 +63,7 @@ _SERVERS_OWN = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Partial:
+class Partial(Struct, frozen=True, kw_only=True):
     """What is left of an object with faults: for checking only, never to be stored.
 
     `gaps` are the paths whose values were missing or wrong; what stands there now is a stand-in.
@@ -75,8 +75,7 @@ class Partial:
     unread: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decoded:
+class Decoded(Struct, frozen=True, kw_only=True):
     """The objects that are sound so far, those that are not, and what is wrong."""
 
     objects: tuple[Obj, ...] = ()
@@ -169,8 +168,7 @@ def decode_tree(
     return Decoded(problems=tuple(problems), partial=(part,))
 
 
-@dataclass(frozen=True, slots=True)
-class _Speaker:
+class _Speaker(Struct, frozen=True):
     """Makes the problems of one object."""
 
     key: ObjectKey | None

@@ -9,10 +9,10 @@ Source: apiextensions.k8s.io/v1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from lateen.api.fields import Api, Informative
 from lateen.api.meta import ObjectMeta
@@ -114,8 +114,7 @@ class CustomResource(Api, frozen=True, kw_only=True):
     metadata: ObjectMeta
 
 
-@dataclass(frozen=True, kw_only=True)
-class CustomVersion:
+class CustomVersion(Struct, frozen=True, kw_only=True):
     """What objects of one version are like."""
 
     schema: Schema
@@ -125,8 +124,7 @@ class CustomVersion:
     warning: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Custom:
+class Custom(Struct, frozen=True, kw_only=True):
     """What a defined kind has: its versions by name, and how it is called beside its plural."""
 
     versions: Mapping[str, CustomVersion] = field(default_factory=dict)

@@ -7,8 +7,9 @@ Before: -            After: check/tokens.py, explain/tokens.py
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _BY_TYPE = {
     "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
@@ -18,8 +19,7 @@ _BY_TYPE = {
 _BY_CURVE = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class Key(Struct, frozen=True, kw_only=True):
     """One key; `algorithms` are those it may be used with, `key` is the one the library takes."""
 
     kid: str

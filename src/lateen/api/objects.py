@@ -7,19 +7,18 @@ Before: api/kinds.py      After: api/decode.py, store/, world/, check/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from lateen.api.fields import Api
 from lateen.api.meta import ObjectMeta
 from lateen.base.origin import ObjectKey, Origin, Place
 
 
-@dataclass(frozen=True, kw_only=True)
-class FieldPlaces:
+class FieldPlaces(Struct, frozen=True, kw_only=True):
     """The file an object came from and the (line, column) of each field path, both from 1.
 
     Paths are written as `spec.http[0].route[1].weight`; keys with dots or slashes as `["a.b/c"]`.
@@ -40,8 +39,7 @@ class FieldPlaces:
             path = path[:cut] if cut > 0 else ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Obj:
+class Obj(Struct, frozen=True, kw_only=True, dict=True):
     """An object as the stages see it.
 
     `raw` is the JSON tree as stored (with defaults); `typed` its struct; `revision` the store's

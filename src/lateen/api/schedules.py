@@ -8,11 +8,11 @@ Source: batch/v1 CronJobSpec.schedule; github.com/robfig/cron, whose standard pa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+from msgspec import Struct
 
 from lateen.api.fields import Duration
 
@@ -33,15 +33,13 @@ class BadSchedule(ValueError):
     """A schedule or time zone that cannot be read; says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Every:
+class Every(Struct, frozen=True, kw_only=True):
     """`@every 90s`: counted from the moment before."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cron:
+class Cron(Struct, frozen=True, kw_only=True):
     """Five fields, read in a time zone."""
 
     fields: str

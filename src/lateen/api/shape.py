@@ -35,8 +35,7 @@ class FaultKind(StrEnum):
     NOT_YET = "not-yet"  # fits, and has no effect here
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """One fault at a field path."""
 
     path: str
@@ -46,8 +45,7 @@ class Fault:
     edits: tuple[Edit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shaped:
+class Shaped(Struct, frozen=True, kw_only=True):
     """A tree that converts to its struct, and what was wrong with the one it came from."""
 
     raw: dict[str, Any]

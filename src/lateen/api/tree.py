@@ -14,10 +14,10 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from lateen.api.codes import NOT_YAML
 from lateen.api.paths import child, element
@@ -44,8 +44,7 @@ _STR_TAG = "tag:yaml.org,2002:str"
 _CORE_TAG = "tag:yaml.org,2002:"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Document:
+class Document(Struct, frozen=True, kw_only=True):
     """One document: its tree, (line, column) by path, and the faults of its text by path."""
 
     value: Any

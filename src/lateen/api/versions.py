@@ -12,10 +12,10 @@ Source: k8s.io/api autoscaling/v1, pkg/apis/autoscaling/v1/conversion.go.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.autoscaling import ScaleTargetRef
 from lateen.api.fields import Api
@@ -57,8 +57,7 @@ class OldAutoscaler(Api, frozen=True, kw_only=True):
     status: OldAutoscalerStatus = OldAutoscalerStatus()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class Form(Struct, frozen=True, kw_only=True):
     """What a kind is in a version that is not the stored one."""
 
     struct: type[Api]

@@ -13,7 +13,6 @@ import hashlib
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from msgspec import Struct
 
 from lateen.base.clock import Clock
 from lateen.base.errors import EnvironmentFault
@@ -37,8 +37,7 @@ SHORTEST, USUAL, LONGEST = 600, 3600, 2**32  # seconds a token may live
 _OWN = "kubernetes.io"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class Bound(Struct, frozen=True, kw_only=True):
     """An object whose end ends the token, too: a Pod, a Secret or a Node."""
 
     kind: str
@@ -46,8 +45,7 @@ class Bound:
     uid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class Claims(Struct, frozen=True, kw_only=True):
     """What a token says: the account, for whom it is, and what it is bound to."""
 
     namespace: str

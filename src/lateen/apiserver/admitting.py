@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.decode import Decoded, decode_tree
 from lateen.api.objects import Obj
@@ -45,8 +46,7 @@ class Validation(StrEnum):
     IGNORE = "Ignore"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class Admitted(Struct, frozen=True, kw_only=True):
     """`raw` may be stored; `expect` and `uid` are what the client insists on, None and "" for any."""
 
     raw: dict[str, Any]

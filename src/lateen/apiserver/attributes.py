@@ -9,7 +9,8 @@ Source: `k8s.io/apiserver/pkg/endpoints/request.RequestInfoFactory`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _VERBS = {
     "POST": "create",
@@ -25,8 +26,7 @@ _BY_NAME = "metadata.name="
 _OF_NAMESPACES = ("status", "finalize")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attributes:
+class Attributes(Struct, frozen=True, kw_only=True):
     """A verb on a resource (`resource` set), or on a path that is none.
 
     `namespace` is "" for a cluster-scoped resource or all namespaces; `name` is "" for a collection.

@@ -12,9 +12,9 @@ Source: Kubernetes "Authenticating".
 from __future__ import annotations
 
 from asyncio import BaseTransport
-from dataclasses import dataclass
 
 from aiohttp import web
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.apiserver.access import bearer_of, is_local_socket, same_token
@@ -33,8 +33,7 @@ from lateen.base.origin import ObjectKey
 _EXTRA = "authentication.kubernetes.io"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authenticator:
+class Authenticator(Struct, frozen=True, kw_only=True):
     """Knows every way in. `admin_token` "" lets no such token in."""
 
     store: Objects

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.kinds import NETWORKING, SECURITY
 from lateen.apiserver.ages import age_of
@@ -22,8 +23,7 @@ Tree = Mapping[str, Any]
 NONE = "<none>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """One column; `priority` above 0 means: only with `-o wide`."""
 
     name: str

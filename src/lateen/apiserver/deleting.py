@@ -9,10 +9,10 @@ Source: Kubernetes API concepts, "Resource deletion"; meta/v1 DeleteOptions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.apiserver.deps import Deletion, Objects
@@ -33,8 +33,7 @@ _CASCADES = ("Foreground", "Orphan")  # those that look at what is owned
 _FOREGROUND = "foregroundDeletion"  # the finalizer under which an owner waits for what it owns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteOptions:
+class DeleteOptions(Struct, frozen=True, kw_only=True):
     """`grace` in seconds, None for the object's own; `uid` and `revision` are preconditions."""
 
     grace: int | None

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
@@ -82,8 +83,7 @@ class Objects(Protocol):
         """Every change after `since`; raises Expired."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRequest:
+class LogRequest(Struct, frozen=True, kw_only=True):
     """One question for a container's log; times in seconds, None means no limit."""
 
     namespace: str
@@ -101,8 +101,7 @@ class LogRequest:
 ReadLog = Callable[[LogRequest, Callable[[], bool]], AsyncIterator[bytes]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecRequest:
+class ExecRequest(Struct, frozen=True, kw_only=True):
     """Run a command in a container of the pod with this uid."""
 
     uid: str
@@ -112,8 +111,7 @@ class ExecRequest:
     tty: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttachRequest:
+class AttachRequest(Struct, frozen=True, kw_only=True):
     """Read, and with `stdin` write to, what a container's first process does."""
 
     uid: str
@@ -121,8 +119,7 @@ class AttachRequest:
     stdin: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForwardRequest:
+class ForwardRequest(Struct, frozen=True, kw_only=True):
     """Connect to a TCP port of the pod; with an `address` to that, as the pod's apps do."""
 
     uid: str
@@ -147,8 +144,7 @@ class PodStream(Protocol):
 OpenPodStream = Callable[[ExecRequest | AttachRequest | ForwardRequest], Awaitable[PodStream]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerUse:
+class ContainerUse(Struct, frozen=True, kw_only=True):
     """What a container uses: cores, and bytes of memory."""
 
     name: str
@@ -156,8 +152,7 @@ class ContainerUse:
     memory: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodUse:
+class PodUse(Struct, frozen=True, kw_only=True):
     """What a pod's containers used in the last `window` seconds, up to `at`."""
 
     at: datetime
@@ -174,8 +169,7 @@ class Deletion(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class Sources(Struct, frozen=True, kw_only=True):
     """What should run from now on: absolute paths (`-` means `stdin`), and the default namespace.
 
     `beside`: on top of what runs already. `wait`: seconds for the proxies to acknowledge; None: do not.
@@ -189,8 +183,7 @@ class Sources:
     wait: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiDeps:
+class ApiDeps(Struct, frozen=True, kw_only=True):
     """The rest of lateen, as functions. What they return is plain JSON-able data.
 
     `delete`       as Deletion says.

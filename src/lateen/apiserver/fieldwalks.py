@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from lateen.apiserver.fieldsets import FieldSet, Path, keyed, member
 from lateen.apiserver.fieldsets import field as named
 from lateen.apiserver.listtypes import Atomic, Elements, FieldPath, Keyed, Merging
@@ -22,8 +24,7 @@ Tree = dict[str, Any]
 _ALWAYS_THERE = frozenset({"f:metadata", "f:spec", "f:status", "f:strategy", "f:template"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """From an older object to a newer one."""
 
     added: FieldSet
@@ -31,8 +32,7 @@ class Difference:
     modified: FieldSet
 
 
-@dataclass(frozen=True, slots=True)
-class _Absent:
+class _Absent(Struct, frozen=True):
     """There is no value."""
 
 

@@ -10,10 +10,10 @@ groups and all else it names.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+from msgspec import Struct
 
 from lateen.apiserver.access import is_local_socket, is_loopback_host, is_pods_socket
 from lateen.apiserver.attributes import Attributes, attributes_of
@@ -34,8 +34,7 @@ _EXTRA = "Impersonate-Extra-"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
+class Guard(Struct, frozen=True, kw_only=True):
     """Authentication and authorization over one store."""
 
     authenticator: Authenticator

@@ -16,11 +16,11 @@ import http.client
 import secrets
 import socket
 import ssl
-from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
+from msgspec import Struct
 
 from lateen.api.service import EndpointSlice, Service
 from lateen.api.webhooks import WebhookService
@@ -38,8 +38,7 @@ class HookFailed(Exception):
     """The webhook could not be asked; the text says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
+class Pod(Struct, frozen=True, kw_only=True):
     """Where one pod answers for a Service."""
 
     uid: str

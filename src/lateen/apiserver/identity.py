@@ -9,7 +9,8 @@ Source: Kubernetes "Authenticating", `k8s.io/apiserver/pkg/authentication/user`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
@@ -18,8 +19,7 @@ SERVICE_ACCOUNTS = "system:serviceaccounts"
 _ACCOUNT = "system:serviceaccount:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+class User(Struct, frozen=True, kw_only=True):
     """A name, the groups it is in, and what the way it proved itself adds."""
 
     name: str

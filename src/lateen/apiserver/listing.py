@@ -14,10 +14,10 @@ import binascii
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.apiserver.faults import ApiFault, expired, invalid_option
@@ -30,8 +30,7 @@ _EXACT, _NOT_OLDER = "Exact", "NotOlderThan"
 Place = tuple[str, str, str]  # group, kind, namespace ("" for all)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListOptions:
+class ListOptions(Struct, frozen=True, kw_only=True):
     """`revision` 0 means any, None the newest; `exact` wants that one and no newer one."""
 
     revision: int | None
@@ -55,8 +54,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(Struct, frozen=True, kw_only=True):
     """Some objects of a list, and the list's metadata."""
 
     objects: tuple[Obj, ...]

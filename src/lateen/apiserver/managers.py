@@ -9,8 +9,9 @@ Source: k8s.io/apimachinery util/managedfields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.apiserver.faults import ApiFault
 from lateen.apiserver.fieldsets import FieldSet, fields_from, fields_tree
@@ -22,8 +23,7 @@ ANCIENT = "ancient-changes"
 LONGEST_NAME = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manager:
+class Manager(Struct, frozen=True, kw_only=True):
     """Who writes: an applier is the same in every version, an updater is not (`version`)."""
 
     name: str
@@ -32,8 +32,7 @@ class Manager:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Managed:
+class Managed(Struct, frozen=True, kw_only=True):
     """What a manager has set, in which version, and when last (RFC 3339, "" unknown)."""
 
     fields: FieldSet

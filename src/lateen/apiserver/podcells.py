@@ -9,17 +9,17 @@ Source: kubernetes pkg/printers/internalversion printPod.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.apiserver.ages import age_of, parse_time
 
 Tree = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodSummary:
+class PodSummary(Struct, frozen=True, kw_only=True):
     """A pod in one line; `last_restart` is None when no container was ever restarted."""
 
     ready: int

@@ -6,14 +6,13 @@ Before: api/authentication.py, api/authorization.py        After: apiserver/aski
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.api.authentication import AUTHENTICATION
 from lateen.api.authorization import AUTHORIZATION
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """One such kind: it is created, and the answer is its status."""
 
     group: str

@@ -9,7 +9,8 @@ Source: Kubernetes "Using RBAC Authorization", `plugin/pkg/auth/authorizer/rbac`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.api.rbac import (
@@ -30,16 +31,14 @@ from lateen.base.origin import ObjectKey
 _ALL = "*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """Whether it is allowed, by which binding, or what stood in the way."""
 
     allowed: bool
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """A rule a user has, and the binding it comes from."""
 
     rule: PolicyRule

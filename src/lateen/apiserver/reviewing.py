@@ -9,8 +9,10 @@ This is Kubernetes' admission: what one object alone cannot tell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.codes import BAD_FIELD
 from lateen.api.kinds import Kind
@@ -35,8 +37,7 @@ from lateen.check.newcomers import secured, welcome
 from lateen.check.rules import broken_rules
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reviewed:
+class Reviewed(Struct, frozen=True, kw_only=True):
     """The tree that may be stored, and what its author should know."""
 
     raw: dict[str, Any]

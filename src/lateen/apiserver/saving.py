@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from aiohttp import web
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.decode import decode_tree
 from lateen.api.objects import Obj
@@ -55,8 +56,7 @@ from lateen.check.statuses import status_faults
 SOURCE = "api"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """Who writes and with which options; `manager` is the field manager's name."""
 
     user: User

@@ -10,10 +10,10 @@ import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from msgspec import Struct
 
 from lateen.base.errors import EnvironmentFault
 
@@ -21,8 +21,7 @@ LOOPBACK = "127.0.0.1"
 CLOSE_PATIENCE = 1.0  # seconds an open request may go on once the server closes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsListener:
+class TlsListener(Struct, frozen=True, kw_only=True):
     """Where kubectl connects; `port` 0 takes a free one. PEM texts; `client_ca` verifies clients.
 
     `pods` is a further Unix socket, to which the node agent leads what pods say to the API.

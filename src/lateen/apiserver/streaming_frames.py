@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 LARGEST = 4 * 1024 * 1024  # bytes of one frame's content that are taken
 _LARGEST_HEADERS = 64 * 1024  # bytes, unpacked
@@ -55,8 +56,7 @@ class BadFrame(ValueError):
     """What came is no SPDY frame, or too large a one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SynStream:
+class SynStream(Struct, frozen=True, kw_only=True):
     """A new stream with its headers (names in lower case); `fin`: its opener sends nothing more."""
 
     stream: int
@@ -64,8 +64,7 @@ class SynStream:
     fin: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
+class Data(Struct, frozen=True, kw_only=True):
     """A piece of a stream."""
 
     stream: int
@@ -73,22 +72,19 @@ class Data:
     fin: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reset:
+class Reset(Struct, frozen=True, kw_only=True):
     """A stream that is given up."""
 
     stream: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ping:
+class Ping(Struct, frozen=True, kw_only=True):
     """To be sent back as it came."""
 
     id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoAway:
+class GoAway(Struct, frozen=True, kw_only=True):
     """The other end opens no more streams."""
 
 

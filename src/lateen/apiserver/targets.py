@@ -8,14 +8,13 @@ Source: Kubernetes API concepts, "Resource URIs".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.api.kinds import Kind, registry
 from lateen.base.origin import ObjectKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """`namespace` is "" for all namespaces or a cluster-scoped kind; `name` is "" for a collection."""
 
     kind: Kind

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, assert_never
 
 from aiohttp import web
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.apiserver.deps import Change, Changes, Objects
@@ -37,8 +38,7 @@ Encode = Callable[[str, Obj, int], bytes]
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """What one watcher may see: turns changes of the store into events for its selectors."""
 
     target: Target

@@ -17,11 +17,11 @@ import binascii
 import ssl
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from lateen.api.cel import BadRule
 from lateen.api.cellibrary import authorizing

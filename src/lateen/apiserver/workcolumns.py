@@ -9,8 +9,9 @@ Source: kubernetes pkg/printers/internalversion.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from lateen.api.kinds import KINDS, KUBERNETES_NETWORKING, Form, Kind
 from lateen.apiserver.ages import age_of, human, parse_time

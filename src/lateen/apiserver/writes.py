@@ -7,8 +7,9 @@ Before: apiserver/targets.py, apiserver/rbac.py, check/policies.py        After:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.apiserver.attributes import Attributes
@@ -19,8 +20,7 @@ from lateen.apiserver.targets import Target
 from lateen.check.policies import Judging
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(Struct, frozen=True, kw_only=True):
     """One write: `operation` is CREATE, UPDATE or DELETE; `raw` is None for a deletion."""
 
     operation: str
@@ -44,7 +44,7 @@ def judging_of(store: Objects, write: Write) -> Judging:
 
     def authorize(asked: Mapping[str, str]) -> tuple[bool, str]:
         user = _asked_for(asked.get("user", "")) or write.user
-        named = {k: v for k, v in asked.items() if k in Attributes.__dataclass_fields__}
+        named = {k: v for k, v in asked.items() if k in Attributes.__struct_fields__}
         decision = decide(store, user, Attributes(**named))
         return decision.allowed, decision.reason
 

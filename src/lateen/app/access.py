@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_urlsafe
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from msgspec import Struct
 
 from lateen.app.settings import write_private
 from lateen.base.clock import Clock
@@ -45,8 +45,7 @@ _NAMES = ("localhost", *API_NAMES)
 _ADDRESSES = tuple(map(ipaddress.ip_address, ("127.0.0.1", API, HOST)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class Access(Struct, frozen=True, kw_only=True):
     """PEM texts of the API's own certificate (which is its own CA) and key, and the tokens."""
 
     certificate: str

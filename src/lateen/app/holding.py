@@ -7,16 +7,16 @@ Before: stages/programming.py       After: apiserver/lookingroutes.py, by app/co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.base.origin import ObjectKey
 from lateen.ir.plan import ProxyPlan
 from lateen.stages.programming import Programming
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(Struct, frozen=True, kw_only=True):
     """Looks from both ends: an object's proxies, and a proxy's objects."""
 
     programming: Programming

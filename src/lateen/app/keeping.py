@@ -14,8 +14,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.base.clock import Clock
 from lateen.base.errors import EnvironmentFault
@@ -60,8 +61,7 @@ class Child:
             await self.process.wait()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """What to keep: `name` as a person says it; `worked` tells whether it ever did its work.
 
     One that is not `vital` is started again for ever: the rest works without it.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from lateen.apiserver.accounttokens import AccountKey
 from lateen.apiserver.app import make_app
@@ -30,8 +31,7 @@ Listener = Callable[[Store, ApiDeps], AbstractAsyncContextManager[str]]
 MakeConsole = Callable[[int, str, Path], Listener]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(Struct, frozen=True, kw_only=True):
     """Where they answer. A control plane that comes back takes the same ports.
 
     `authority` is the PEM by which a client, in a pod too, knows the API.

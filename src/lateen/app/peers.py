@@ -7,7 +7,8 @@ Before: ca/subject.py        After: app/measuring.py, app/observedmetrics.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+
+from msgspec.structs import asdict
 
 from lateen.ca.subject import subject_of
 

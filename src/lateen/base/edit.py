@@ -8,35 +8,31 @@ A path is that of the object's field, as in an Origin; what surrounds it (commen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rename:
+class Rename(Struct, frozen=True, kw_only=True):
     """Give the mapping entry at `path` another key; its value stays."""
 
     path: str
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewrite:
+class Rewrite(Struct, frozen=True, kw_only=True):
     """Write `text`, as it stands in YAML, in place of the scalar at `path`."""
 
     path: str
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class Quote(Struct, frozen=True, kw_only=True):
     """Put the scalar at `path` into quotes, as it is written; with `off`, take its quotes away."""
 
     path: str
     off: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrap:
+class Wrap(Struct, frozen=True, kw_only=True):
     """Give the entry at `path` the key `key`, and put its scalar into a mapping: `percent: 5` as `percentage: {value: 5}`."""
 
     path: str
@@ -44,8 +40,7 @@ class Wrap:
     inner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Insert:
+class Insert(Struct, frozen=True, kw_only=True):
     """Put the entry `key: value` first into the mapping at `path`; `value` is JSON, which is YAML, too."""
 
     path: str

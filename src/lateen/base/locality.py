@@ -7,15 +7,15 @@ Before: -        After: cluster/nodes.py, world/workloads.py, ir/backends.py, en
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 REGION = "topology.kubernetes.io/region"
 ZONE = "topology.kubernetes.io/zone"
 SUBZONE = "topology.istio.io/subzone"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Locality:
+class Locality(Struct, frozen=True, kw_only=True, order=True):
     """A place; all empty when nobody said where. Its text is `region/zone/subzone`, as Istio's."""
 
     region: str = ""

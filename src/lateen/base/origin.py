@@ -6,11 +6,11 @@ Before: -       After: base/problem.py, api/decode.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class ObjectKey:
+class ObjectKey(Struct, frozen=True, kw_only=True, order=True):
     """The name of one object in the store, as Kubernetes names it.
 
     `group` is "" for the core group; `namespace` is "" for a cluster-scoped kind. The version is not
@@ -28,8 +28,7 @@ class ObjectKey:
         return f"{self.kind} {where}{self.name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """A position in a file. Lines and columns count from 1; 0 means unknown."""
 
     file: str
@@ -40,8 +39,7 @@ class Place:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """What made a value: `VirtualService shop/reviews spec.http[0].route[1], istio/reviews.yaml:14`.
 
     `key` is None for what lateen itself adds (defaults, the probe listener, BlackHoleCluster); then

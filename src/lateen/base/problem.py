@@ -6,9 +6,10 @@ Before: base/origin.py      After: check/, translate/, xds/ledger.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.base.edit import Edit
 from lateen.base.origin import Origin
@@ -22,8 +23,7 @@ class Level(StrEnum):
     INFO = "Info"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """A fault in one object, said so that its author can mend it.
 
     `code` is Istio's own (IST0101 ...) where Istio has that check, else LAT....; `message` says

@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.errors import BuildFailed
 from lateen.build.built import ASIDE, Built
@@ -45,8 +45,7 @@ _HOSTS_OWN = frozenset(["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32",
 _VOLATILE = frozenset(["proc", "sys", "dev", "tmp", "run"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Recipe:
+class _Recipe(Struct, frozen=True, kw_only=True):
     """All that decides what comes out."""
 
     source: Source
@@ -87,7 +86,7 @@ async def build(
     built = _load(cache, recipe, started)
     if built is None:
         raise BuildFailed(f"the build of {source.image} vanished from {cache}")
-    return dataclasses.replace(built, cached=False)
+    return replace(built, cached=False)
 
 
 def cores_gate() -> asyncio.Semaphore:
@@ -134,7 +133,7 @@ def _load(cache: Path, recipe: _Recipe, started: float) -> Built | None:
         # A layer or a toolchain was cleared away: the image has to be made again.
         shutil.rmtree(file.parent, ignore_errors=True)
         return None
-    return dataclasses.replace(
+    return replace(
         kept,
         image=recipe.source.image,
         seconds=time.monotonic() - started,

@@ -10,8 +10,9 @@ import os
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.build.dockerfile import BASE_PATH
 from lateen.build.plan import without_launcher
@@ -21,8 +22,7 @@ ASIDE = "/.image"
 _REFERENCE = re.compile(r"\$\$|\$\(([-._A-Za-z][-._A-Za-z0-9]*)\)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class Built(Struct, frozen=True, kw_only=True):
     """One built image.
 
     `mounts` are (host path, path in the container, read-only), outer folders first; a path may be a

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.origin import Place
 from lateen.build.steps import (
@@ -27,8 +29,7 @@ from lateen.build.steps import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """Where a command stands: folder, environment, line, and what the stage's base brings."""
 
     cwd: str
@@ -42,8 +43,7 @@ class Setting:
         return replace(known, compiler=True) if compiler else known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+class Effect(Struct, frozen=True, kw_only=True):
     """What a command does. All empty: known, and nothing to do here."""
 
     steps: tuple[Step, ...] = ()

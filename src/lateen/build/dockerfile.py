@@ -10,7 +10,10 @@ import json
 import platform
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.errors import BuildFailed
 from lateen.base.origin import Place
@@ -19,8 +22,7 @@ from lateen.build.words import expand, pairs_of, words_of
 BASE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
+class Copy(Struct, frozen=True, kw_only=True):
     """COPY or a local ADD. `stage` is the name or number of `--from`, or ""."""
 
     sources: tuple[str, ...]
@@ -31,8 +33,7 @@ class Copy:
     is_add: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """RUN: one shell text, or a list of words. `env` holds ENV and ARG as they stand at this line.
 
     `binds` are its `--mount=type=bind`, as the COPY that shows the command the same files.
@@ -45,16 +46,14 @@ class Run:
     binds: tuple[Copy, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workdir:
+class Workdir(Struct, frozen=True, kw_only=True):
     """WORKDIR, absolute or relative to the one before."""
 
     path: str
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """ENTRYPOINT or CMD; a shell form is already wrapped into the shell."""
 
     entrypoint: bool
@@ -65,8 +64,7 @@ class Command:
 Instruction = Copy | Run | Workdir | Command
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(Struct, frozen=True, kw_only=True):
     """From one FROM to the next. `env` is what its processes get; `ports` what it exposes."""
 
     base: str
@@ -78,8 +76,7 @@ class Stage:
     user: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dockerfile:
+class Dockerfile(Struct, frozen=True, kw_only=True):
     """At least one stage; the last one is the image."""
 
     stages: tuple[Stage, ...]

@@ -7,8 +7,9 @@ Before: -       After: build/builder.py
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.base.errors import BuildFailed
 
@@ -25,16 +26,14 @@ _GROUPS = (".", "services", "apps", "src")
 _PROJECT_MARKS = ("lateen.yaml", ".git")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSource:
+class ImageSource(Struct, frozen=True, kw_only=True):
     """What lateen.yaml says of an image. `dockerfile` is relative to `build`."""
 
     build: Path
     dockerfile: str = "Dockerfile"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """A folder to build an image from; `dockerfile` is None where its language files must do."""
 
     image: str

@@ -6,8 +6,9 @@ Before: -       After: build/commands.py, build/plan.py, build/carry.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lateen.base.origin import Place
 
@@ -21,8 +22,7 @@ class Tool(StrEnum):
     NODE = "node"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Need(Struct, frozen=True, kw_only=True):
     """A toolchain, at least of this version; `()` for any. `compiler`: a JDK, not only a JRE."""
 
     tool: Tool
@@ -30,8 +30,7 @@ class Need:
     compiler: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyIn:
+class CopyIn(Struct, frozen=True, kw_only=True):
     """Copy from the build folder, or from another stage's files, into this stage's files."""
 
     sources: tuple[str, ...]
@@ -41,16 +40,14 @@ class CopyIn:
     chmod: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MakeFolders:
+class MakeFolders(Struct, frozen=True, kw_only=True):
     """Make folders, absolute paths of the image."""
 
     paths: tuple[str, ...]
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileCommand:
+class FileCommand(Struct, frozen=True, kw_only=True):
     """chmod, cp, mv, rm, touch or ln on the stage's own files."""
 
     argv: tuple[str, ...]
@@ -58,8 +55,7 @@ class FileCommand:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipCall:
+class PipCall(Struct, frozen=True, kw_only=True):
     """One `pip install`: its arguments, read in the files of `stage` at `cwd`."""
 
     args: tuple[str, ...]
@@ -68,8 +64,7 @@ class PipCall:
     env: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PythonPackages:
+class PythonPackages(Struct, frozen=True, kw_only=True):
     """Make the stage's Python environment: all its installs so far, in order."""
 
     calls: tuple[PipCall, ...]
@@ -77,8 +72,7 @@ class PythonPackages:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UvSync:
+class UvSync(Struct, frozen=True, kw_only=True):
     """`uv sync`: the environment that a project's uv.lock tells."""
 
     args: tuple[str, ...]
@@ -88,16 +82,14 @@ class UvSync:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdoptPackages:
+class AdoptPackages(Struct, frozen=True, kw_only=True):
     """Take over the Python environment of another stage."""
 
     stage: int
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodePackages:
+class NodePackages(Struct, frozen=True, kw_only=True):
     """npm, yarn or pnpm fills node_modules in `cwd`."""
 
     argv: tuple[str, ...]
@@ -107,8 +99,7 @@ class NodePackages:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunTool:
+class RunTool(Struct, frozen=True, kw_only=True):
     """Run a compiler or builder in the stage's files at `cwd`."""
 
     argv: tuple[str, ...]
@@ -130,8 +121,7 @@ Step = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagePlan:
+class StagePlan(Struct, frozen=True, kw_only=True):
     """One stage: its number in the Dockerfile, the stage it starts from, and its steps."""
 
     number: int
@@ -139,8 +129,7 @@ class StagePlan:
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageConfig:
+class ImageConfig(Struct, frozen=True, kw_only=True):
     """How the image starts. `needs` are the toolchains its processes use."""
 
     entrypoint: tuple[str, ...]
@@ -152,8 +141,7 @@ class ImageConfig:
     needs: tuple[Need, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildPlan:
+class BuildPlan(Struct, frozen=True, kw_only=True):
     """The stages the image is made of, in order, the last being the image; and what was left out."""
 
     stages: tuple[StagePlan, ...]

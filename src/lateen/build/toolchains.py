@@ -10,8 +10,9 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.base.errors import BuildFailed
 from lateen.build.bases import version_of
@@ -27,8 +28,7 @@ _OLDEST_NODE = (18,)
 _ALWAYS_SEEN = ("/usr", "/bin", "/lib", "/lib64", "/sbin")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toolchain:
+class Toolchain(Struct, frozen=True, kw_only=True):
     """One toolchain: its main program, what to put on the PATH, and what to show a process of it."""
 
     tool: Tool

@@ -12,8 +12,9 @@ import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 # Made by tools, large, and made again by the build; a COPY that names one of them takes it along.
 MADE = frozenset(
@@ -34,8 +35,7 @@ MADE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(Struct, frozen=True):
     """Which paths of a build folder do not belong to it: `.dockerignore`, and what tools made."""
 
     rules: tuple[tuple[re.Pattern[str], bool], ...]  # pattern, and whether it takes paths in again

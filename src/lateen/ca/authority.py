@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from pathlib import Path
@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.clock import Clock
 from lateen.base.errors import EnvironmentFault
@@ -78,8 +80,7 @@ class Leaf:
     serial: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """How a leaf is made. `rsa_bits` is 0 for an elliptic curve key (P-256)."""
 
     lifetime: timedelta = LEAF_LIFE

@@ -16,8 +16,11 @@ import hashlib
 import hmac
 import random
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from lateen.base.clock import Clock
 from lateen.ca.authority import USUAL, Authority, Leaf, Terms, renew_at
@@ -25,8 +28,7 @@ from lateen.ca.material import Material, pem_of
 from lateen.ca.subject import Subject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True):
     """A leaf and the version under which a proxy gets it."""
 
     leaf: Leaf

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -30,8 +31,7 @@ _ATTRIBUTE = re.compile(r"([A-Za-z][\w.-]*)=((?:\\[0-9A-Fa-f]{2}|\\.|[^\\,+])*)"
 _ESCAPE = re.compile(rb"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(Struct, frozen=True, kw_only=True):
     """The pod and workload behind a certificate; "" means not known.
 
     `service` is the canonical service, `version` the label of that name.
@@ -46,7 +46,7 @@ class Subject:
     service: str = ""
 
 
-_REST = tuple(f.name for f in fields(Subject) if f.name not in _PLAIN)
+_REST = tuple(name for name in Subject.__struct_fields__ if name not in _PLAIN)
 
 
 def name_of(subject: Subject) -> x509.Name:

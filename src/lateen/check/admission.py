@@ -7,7 +7,8 @@ Before: check/objects.py, check/together.py           After: app/, stages/, apis
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.codes import NOT_AN_OBJECT
 from lateen.api.decode import Decoded
@@ -19,8 +20,7 @@ from lateen.check.objects import check_object, check_partial, follows
 from lateen.check.together import check_together, refuses
 
 
-@dataclass(frozen=True, kw_only=True)
-class Admission:
+class Admission(Struct, frozen=True, kw_only=True):
     """The objects that may be stored, and every problem found, in the order of files and lines.
 
     `refused` are the objects that were meant but may not be stored, and `unreadable` the files part

@@ -9,7 +9,8 @@ What `lateen up` refuses or warns of, and advice: what runs, and runs badly.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lateen.api.codes import NOT_CARRIED_OUT, NOT_YET_HONOURED, UNKNOWN_KIND
 from lateen.api.decode import Decoded, Partial

@@ -7,7 +7,8 @@ Before: api/objects.py   After: every other file of check/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.codes import BAD_FIELD, FIELD_WARNING
 from lateen.api.objects import Obj
@@ -17,8 +18,7 @@ from lateen.base.problem import Level, Problem
 MAX_INT32 = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(Struct, frozen=True):
     """A place inside one object: `At(obj).key("spec").key("http").item(0)`."""
 
     obj: Obj

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.batch import Job
 from lateen.api.config import ConfigMap, Secret, ServiceAccount
@@ -30,8 +31,7 @@ CLUSTER_DOMAIN = "svc.cluster.local"
 _MANY = 500  # names to compare a misspelt one with
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class Workload(Struct, frozen=True, kw_only=True):
     """Pods of one template: where they are, their labels, and who they run as."""
 
     namespace: str
@@ -60,8 +60,7 @@ EGRESS_WORKLOAD = Workload(
 _ALWAYS = frozenset({80, 443, 15021})  # ports of its Service, besides those of its Gateways
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provided:
+class Provided(Struct, frozen=True, kw_only=True):
     """A host that is there: its ports (None: any), and its Service if it is one."""
 
     ports: frozenset[int] | None
@@ -69,8 +68,7 @@ class Provided:
     service: Service | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inventory:
+class Inventory(Struct, frozen=True, kw_only=True):
     """Everything others may refer to."""
 
     hosts: Mapping[str, Provided]

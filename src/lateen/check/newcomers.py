@@ -11,8 +11,9 @@ VerticalPodAutoscaler.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from lateen.api.limits import LimitRange, ResourceQuota
 from lateen.api.objects import Obj
@@ -38,8 +39,7 @@ class Neighbours(Protocol):
         """Objects sorted by key; None means any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
+class Newcomer(Struct, frozen=True, kw_only=True):
     """The tree to store; `refusal` says why it may not be, "" if it may."""
 
     raw: dict[str, Any]

@@ -7,7 +7,8 @@ Before: every kind's check                After: check/admission.py, apiserver/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lateen.api.admissionpolicy import (
     ValidatingAdmissionPolicy,

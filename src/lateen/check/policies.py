@@ -10,8 +10,9 @@ Source: k8s.io/apiserver pkg/admission/plugin/policy/validating; the sentences a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from lateen.api.admissionpolicy import (
     BindingSpec,
@@ -50,8 +51,7 @@ class Objects(Protocol):
         """Objects sorted by key; None means any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judging:
+class Judging(Struct, frozen=True, kw_only=True):
     """One write. `user` is its writer as a UserInfo; `authorize` answers the expressions' `authorizer`."""
 
     operation: str
@@ -104,8 +104,7 @@ class Judging:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """`refusal` "" lets the write through; `reason` is one of Kubernetes' status reasons."""
 
     refusal: str = ""
@@ -114,8 +113,7 @@ class Verdict:
     notes: tuple[str, ...] = ()  # for the audit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Failure:
+class _Failure(Struct, frozen=True, kw_only=True):
     message: str
     reason: str = "Invalid"
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.cel import BadRule, rule_of
 from lateen.api.definition import Schema
@@ -58,8 +59,7 @@ _RESERVED = frozenset(
 _NOTHING = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class Broken(Struct, frozen=True, kw_only=True):
     """A rule that does not hold, and where."""
 
     path: str

@@ -8,8 +8,10 @@ Source: Istio's `istioctl analyze` (`--suppress`, `--failure-threshold`, galley.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
@@ -23,8 +25,7 @@ class BadSuppression(ValueError):
     """A `--suppress` of another form than `CODE` or `CODE=KIND NAME[.NAMESPACE]`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
+class Suppression(Struct, frozen=True, kw_only=True):
     """Leave out a code, of all objects or of those whose `KIND NAME.NAMESPACE` fits a pattern."""
 
     code: str

@@ -10,8 +10,9 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.api.decode import Decoded
 from lateen.api.objects import Obj
@@ -31,8 +32,7 @@ FOUND, WRONG_USAGE = 1, 2
 MOST_ROUNDS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What was asked for on the command line."""
 
     form: str = "text"
@@ -46,8 +46,7 @@ class Wish:
     mesh: str = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
+class Looked(Struct, frozen=True, kw_only=True):
     """What was looked at, what is wrong with it, and in words what it was."""
 
     objects: tuple[Obj, ...]

@@ -11,9 +11,11 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.objects import Obj
 from lateen.base.errors import LateenError
@@ -29,8 +31,7 @@ from lateen.stages.drafts import Draft, draft_from, draft_of_objects
 RUNNING = "mesh:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """What is asked for. A side is a path, `REVISION:PATH`, or `mesh:NAME`; `form` text, json or markdown.
 
     `mesh` is the running mesh that is meant by `mesh:` alone.

@@ -7,7 +7,8 @@ Before: explain/journey.py, explain/dumps.py        After: cli/commands/knowing.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.cli.reading import read_draft, running_draft
 from lateen.explain.asking import Ask
@@ -20,8 +21,7 @@ from lateen.explain.whynot import why_not
 from lateen.stages.drafts import Draft, ingress_of, named_workload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """What is asked: one request, from a workload (`source`) or by a gateway (`via`).
 
     `paths` are files, none for the running mesh `name`; `dump` is a file with an Envoy's config_dump.

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from lateen.explain.ways import Journey
     from lateen.stages.rehearsing import Rehearsal
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """What became of one request."""
 
     journey: Journey

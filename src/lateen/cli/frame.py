@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
 
+from msgspec import Struct
+
 READY, SYNCED, STARTING = "Ready", "Proxy synced", "Starting"
 _ON_THE_WAY = ("Pending", "ContainerCreating", "PodInitializing", "Running")
 _ACKNOWLEDGED = ("programmed", "syncing")  # a proxy that syncs anew goes on with what it had
@@ -22,8 +24,7 @@ _LEAST_MESSAGE = 12  # columns; with fewer a message says nothing
 Style = Literal["plain", "good", "bad", "waiting", "heading"]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line, cut to the width, and the part of it (from, to) that is coloured."""
 
     text: str

@@ -7,14 +7,14 @@ Before: cli/finding.py     After: apiserver/client.py
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from lateen.cli.finding import client_of, find_pod
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """Which lines. `tail` is how many of the last ones, None for all."""
 
     container: str = ""

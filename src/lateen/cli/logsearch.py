@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
+
+from msgspec import Struct
 
 from lateen.cli.finding import client_of, matching_pods, observer_of, status_of
 from lateen.cli.traces import started
@@ -20,8 +21,7 @@ _LIMIT = 1000
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What is looked for; `tail` is how many of the last lines, below 0 for the most there may be."""
 
     selector: str = ""

@@ -7,8 +7,9 @@ Before: cli/finding.py, api/decode.py         After: cli/analyze.py, cli/reading
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from lateen.api.decode import decode_tree
 from lateen.api.kinds import Kind, registry

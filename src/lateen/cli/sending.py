@@ -16,10 +16,12 @@ import ssl
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.apiserver.client import Client
 from lateen.base.errors import LateenError
@@ -32,8 +34,7 @@ _LOG_SECONDS = 3.0  # the proxies write within half a second
 _SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class Live(Struct, frozen=True, kw_only=True):
     """What came back; `hops` are the pods whose proxies wrote of it, in order, each with why it decided.
 
     `status` is 0 where nothing came back, and `error` says why.
@@ -52,8 +53,7 @@ class Live:
         return tuple(f"{hop['namespace']}/{hop['pod']}" for hop in self.hops)
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """The way into one running mesh."""
 
     client: Client

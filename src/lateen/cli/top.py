@@ -10,10 +10,11 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -35,8 +36,7 @@ _TIMES = 'istio_request_duration_milliseconds_bucket{{reporter="destination"}}[{
 _TCP = 'istio_tcp_connections_opened_total{{reporter="destination"}}[{window}]'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class Load(Struct, frozen=True, kw_only=True):
     """One row. Rates are a second, times milliseconds; None where nothing was timed."""
 
     namespace: str

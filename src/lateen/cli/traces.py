@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from lateen.api.fields import DURATION_FORM, Duration
 from lateen.base.errors import LateenError, NotFound
@@ -23,8 +24,7 @@ _TOLD = ("http.status_code", "response_flags", "upstream_cluster")
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What is looked for; milliseconds, 0 for any."""
 
     service: str = ""

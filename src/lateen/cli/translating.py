@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.decode import decode_tree
 from lateen.api.objects import Obj
@@ -23,8 +24,7 @@ from lateen.stages.drafts import Draft, named_workload
 _DESCRIBED = "described"  # the name of the pod that a described proxy belongs to
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
+class Description(Struct, frozen=True, kw_only=True):
     """A proxy that no file has a workload for: what would select it, and where it would stand."""
 
     labels: Mapping[str, str]
@@ -34,8 +34,7 @@ class Description:
     account: str = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Translation:
+class Translation(Struct, frozen=True, kw_only=True):
     """What is asked for: one proxy (`KIND/NAME[.NAMESPACE]` or a description), which stage, which parts."""
 
     paths: tuple[str, ...]
@@ -60,7 +59,10 @@ def run_translate(asked: Translation) -> int:
     else:
         tree = plain(plan)
         if asked.parts:
-            tree = {part: tree.get(part, []) for part in _known(asked.parts, _plan_parts())}
+            tree = {
+                part: tree.get(part, [])
+                for part in _known(asked.parts, ProxyPlan.__struct_fields__)
+            }
     _print(tree, as_json=asked.as_json)
     return 1 if draft.refused else 0
 
@@ -98,10 +100,6 @@ def _meant(draft: Draft, asked: Translation) -> ProxyPlan:
     if plan is None:
         raise NotFound(f"{workload.namespace}/{workload.name} has no proxy: it is not injected")
     return plan
-
-
-def _plan_parts() -> tuple[str, ...]:
-    return tuple(field.name for field in fields(ProxyPlan))
 
 
 def _known(parts: Sequence[str], all_parts: Mapping[str, object] | Sequence[str]) -> Sequence[str]:

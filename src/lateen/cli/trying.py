@@ -10,18 +10,18 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from msgspec import Struct
 
 from lateen.base.problem import Problem
 from lateen.explain.telling import told
 from lateen.stages.rehearsing import Report, Result, rehearse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Trial(Struct, frozen=True, kw_only=True):
     """What to play and how to tell of it; `least` is the coverage (percent) below which it fails."""
 
     paths: tuple[str, ...]

@@ -7,8 +7,9 @@ Before: api/objects.py        After: every controller, cluster/performing.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
@@ -23,8 +24,7 @@ CONTROLLER_MANAGER, SCHEDULER, KUBELET, OWN = (
 PROVIDED = "lateen"  # the source of objects lateen provides of its own accord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutObject:
+class PutObject(Struct, frozen=True, kw_only=True):
     """Create or replace an object; an empty `source` leaves its owner as it is.
 
     `manager` is who managedFields name for it, "" for nobody; `subresource` as if it came by that.
@@ -36,30 +36,26 @@ class PutObject:
     subresource: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutStatus:
+class PutStatus(Struct, frozen=True, kw_only=True):
     """Replace an object's status."""
 
     key: ObjectKey
     status: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteObject:
+class DeleteObject(Struct, frozen=True, kw_only=True):
     """Delete an object, as a user would."""
 
     key: ObjectKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookAgain:
+class LookAgain(Struct, frozen=True, kw_only=True):
     """Nothing to do now, but time alone will change that, after so many seconds."""
 
     after: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tell:
+class Tell(Struct, frozen=True, kw_only=True):
     """Say what happened to an object: it becomes an Event. `warning` makes it one of that type.
 
     `once`: what has been said and is still known is not said again.

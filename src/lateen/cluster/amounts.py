@@ -8,7 +8,8 @@ Source: kubernetes pkg/scheduler/framework/plugins/noderesources, component-help
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lateen.api.node import Node
 from lateen.api.pod import Container, PodSpec
@@ -16,8 +17,7 @@ from lateen.api.quantity import Quantity, milli, whole
 from lateen.cluster.fitting import Against
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amounts:
+class Amounts(Struct, frozen=True, kw_only=True):
     """Thousandths of a core, bytes, pods, and of what else nodes may have, by its name."""
 
     cpu: int = 0

@@ -10,11 +10,11 @@ have goes, and a field they never had (an address, a revision annotation) stays.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.codes import UNKNOWN_KIND
 from lateen.api.decode import restore
@@ -59,14 +59,12 @@ _FIRST = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Postponed:
+class _Postponed(Struct, frozen=True, kw_only=True):
     raw: dict[str, Any]
     places: FieldPlaces | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Struct, frozen=True, kw_only=True):
     """What became of the objects; `later` wait for one on its way out to be gone; of `refused` ones what
     was there stays."""
 

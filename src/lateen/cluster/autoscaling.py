@@ -9,10 +9,10 @@ Source: kubernetes pkg/controller/podautoscaler/horizontal.go.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.autoscaling import (
     ContainerResourceStatus,
@@ -55,16 +55,14 @@ _STEADY = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """What to do now, and what to remember until the next step."""
 
     actions: tuple[Action, ...]
     past: Past
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wishes:
+class _Wishes(Struct, frozen=True, kw_only=True):
     """The largest wish, what was measured, and why a metric could not be read."""
 
     replicas: int | None

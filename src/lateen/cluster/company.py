@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.fields import Labels
 from lateen.api.meta import LabelSelector, LabelSelectorRequirement
@@ -30,8 +30,7 @@ Neighbour = tuple[Obj, Node]
 _NONE = PodAffinity()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Company:
+class Company(Struct, frozen=True, kw_only=True):
     """Where pods are that matter to one pod."""
 
     beside: tuple[PodAffinityTerm, ...]

@@ -7,8 +7,10 @@ Before: every controller of cluster/        After: cluster/controlling.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.meshconfig import NAMESPACE, mesh_config_in
 from lateen.api.objects import Obj
@@ -49,8 +51,7 @@ Inputs = tuple[tuple[Obj, ...], ...]
 BOUNDS = ("ResourceQuota", "LimitRange", "PriorityClass")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PerObject:
+class PerObject(Struct, frozen=True, kw_only=True):
     """A controller that looks at one object of `kind` at a time, and at what belongs to it."""
 
     kind: str
@@ -59,8 +60,7 @@ class PerObject:
     reconcile: Callable[[Obj, Inputs, datetime], tuple[Action, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
+class Whole(Struct, frozen=True, kw_only=True):
     """A controller that looks at everything of the kinds it reads (none named: at all kinds)."""
 
     reads: frozenset[str]

@@ -14,6 +14,8 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.errors import Expired
@@ -33,8 +35,7 @@ log = logging.getLogger(__name__)
 _MOST_ROUNDS = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rest:
+class _Rest(Struct, frozen=True, kw_only=True):
     """What a controller had looked at when it wanted nothing, and when it wants to look again."""
 
     subject: Obj

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.node import Node
 from lateen.api.objects import Obj
@@ -40,8 +41,7 @@ _TOLERATED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Daemon:
+class _Daemon(Struct, frozen=True, kw_only=True):
     """A DaemonSet with its pods by node; `nodes` are those that should have one.
 
     `kept` are those it would not come to any more, but where it may go on.

@@ -8,10 +8,11 @@ Source: kubernetes pkg/controller/deployment.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.cluster.actions import CONTROLLERS, Action, DeleteObject, LookAgain, PutObject, Tell
@@ -28,8 +29,7 @@ _SELF = "deployment-controller"
 _NOT_COPIED = (REVISION, "kubectl.kubernetes.io/last-applied-configuration")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rollout:
+class _Rollout(Struct, frozen=True, kw_only=True):
     """A Deployment with its ReplicaSet of the current template and the others, by age."""
 
     deployment: Obj

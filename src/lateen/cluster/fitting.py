@@ -8,7 +8,8 @@ Source: kubernetes pkg/scheduler/framework/plugins: nodeunschedulable, tainttole
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.fields import Labels
 from lateen.api.node import Node
@@ -19,8 +20,7 @@ UNSCHEDULABLE = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule
 _NAME = "metadata.name"
 
 
-@dataclass(frozen=True, slots=True)
-class Against:
+class Against(Struct, frozen=True):
     """Why a node does not do, in the scheduler's words; `hopeless` if no pod's end would change it."""
 
     words: str

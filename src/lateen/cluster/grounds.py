@@ -8,7 +8,9 @@ After: cluster/scoring.py, cluster/preempting.py, cluster/scheduling.py
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lateen.api.node import Node
 from lateen.api.objects import Obj
@@ -21,8 +23,7 @@ from lateen.cluster.spreading import Kin, kin_of, spread_of
 _USUAL = Amounts(cpu=100, memory=200 * 1024**2)  # of a pod that asks for nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settler:
+class Settler(Struct, frozen=True, kw_only=True):
     """A pod on a node, with what it holds and how important it is."""
 
     obj: Obj
@@ -37,8 +38,7 @@ class Settler:
         return Amounts(cpu=cpu, memory=memory, pods=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Ground(Struct, frozen=True, kw_only=True):
     """Nodes by name, and who is on each; all is as it will be when those on their way are there.
 
     What is asked again and again is counted along: what is held of each node, what is weighed of it, pods

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 RATIO = 1.05
 HALF_LIFE = 24 * 3600.0  # seconds
 _LEAST = 1e-4  # a weight that is as good as none
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Histogram:
+class Histogram(Struct, frozen=True, kw_only=True):
     """Weights by bucket; the first bucket ends at `first`, in the unit of the samples.
 
     Weights are as of `since`, seconds since the epoch: a later sample is entered with a larger one.

@@ -9,15 +9,15 @@ A pod that came by the API or from a controller has its priority in its spec; on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.check.priorities import class_of
 from lateen.cluster.pods import pod_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Importance:
+class Importance(Struct, frozen=True, kw_only=True):
     """A pod's priority, and whether others are never to end for it."""
 
     value: int = 0

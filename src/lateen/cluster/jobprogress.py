@@ -8,8 +8,9 @@ Source: kubernetes pkg/controller/job (job_controller.go, indexed_job_utils.go).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from lateen.api.meta import Condition
 from lateen.api.objects import Obj
@@ -29,8 +30,7 @@ from lateen.cluster.statuses import moment
 FAILING = {"FailureTarget": "Failed", "SuccessCriteriaMet": "Complete"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """The Job's end: `target` is a key of FAILING."""
 
     target: str
@@ -46,8 +46,7 @@ class Verdict:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True):
     """A Job in numbers; `fresh` are pods that have ended and are counted in them for the first time.
 
     `completions` is 0 for a Job without; `completed` and `given_up` are indexes of an Indexed Job.

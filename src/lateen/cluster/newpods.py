@@ -10,8 +10,9 @@ is wanted again at the next look, so that it comes when a quota has room again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from lateen.api.defaults import with_defaults
 from lateen.api.kinds import kind_of

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.node import Node
 from lateen.api.objects import Obj
@@ -32,8 +33,7 @@ _MOST_PODS = 250
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(Struct, frozen=True, kw_only=True):
     """Cores, memory in bytes, Go's name of the architecture, the kernel's version.
 
     `nodes` are the places of the nodes it is to be; each has an equal share of it.

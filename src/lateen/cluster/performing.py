@@ -7,8 +7,9 @@ Before: cluster/actions.py, cluster/deletion.py        After: cluster/controllin
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
@@ -29,8 +30,7 @@ from lateen.cluster.newpods import let_in
 from lateen.store.interface import Event, EventType, Store, Writer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class Changed(Struct, frozen=True, kw_only=True):
     """Kinds with the namespaces they changed in; `deleted` if something went for good.
 
     `released` are objects that were only waiting for their finalizers, and have none any more.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.cluster.budgets import budget_of, selects
@@ -21,8 +22,7 @@ _HOPELESS = "Preemption is not helpful for scheduling"
 _NOBODY = "No preemption victims found for incoming pod"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Victims:
+class Victims(Struct, frozen=True, kw_only=True):
     """Who is to go from which node; `broken` of them against a PodDisruptionBudget."""
 
     node: str

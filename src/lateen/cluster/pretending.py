@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.decode import restore
 from lateen.api.objects import Obj
@@ -44,8 +45,7 @@ _READ = frozenset(kind for controller in CONTROLLERS for kind in controller.read
 _MADE_NAMES = frozenset({"ReplicaSet", "DaemonSet", "Job"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pretended:
+class Pretended(Struct, frozen=True, kw_only=True):
     """All objects there would be, by key, and what is to be said of those that were given."""
 
     objects: tuple[Obj, ...]

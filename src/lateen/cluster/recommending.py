@@ -12,11 +12,12 @@ been seen: after a minute a pod must be far off to be touched, after a day not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lateen.api.meta import Condition
 from lateen.api.objects import Obj
@@ -45,8 +46,7 @@ _LEAST = {"cpu": 0.025, "memory": 250.0 * 1024**2}  # of a pod, shared by its co
 _BUMP, _BUMP_LEAST = 1.2, 100.0 * 1024**2  # of memory after an OOM kill
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """What is known of the containers of one name."""
 
     cpu: Histogram

@@ -10,8 +10,9 @@ for what they make, and what may never change stays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.codes import BAD_FIELD, NOT_ADMITTED
 from lateen.api.kinds import kind_of
@@ -28,8 +29,7 @@ _OWNER = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     """The tree that may be stored, None if none may, and what to say of it."""
 
     tree: dict[str, Any] | None

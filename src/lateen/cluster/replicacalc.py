@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+
+from msgspec import Struct
 
 from lateen.api.autoscaling import MetricTarget
 from lateen.api.objects import Obj
@@ -32,8 +33,7 @@ class NoWish(LateenError):
     """Why nothing can be said."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """The replicas wanted; what was measured, per cent of the requests and each pod's average."""
 
     replicas: int
@@ -41,8 +41,7 @@ class Wish:
     average: Fraction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """A resource of all containers of a pod, or of one of them, and how much of it there should be."""
 
     resource: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from lateen.api.meta import Condition
 from lateen.api.objects import Obj
@@ -32,8 +33,7 @@ _DIFFERENCE = 0.1
 _SELF = "vpa-updater"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Off:
+class _Off(Struct, frozen=True, kw_only=True):
     """How far a pod is from its recommendation."""
 
     outside: bool = False

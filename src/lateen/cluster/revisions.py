@@ -8,11 +8,11 @@ Source: kubernetes pkg/controller/history.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.fields import dec_hook
 from lateen.api.objects import Obj
@@ -27,8 +27,7 @@ REVISION_LABEL = "controller-revision-hash"
 _HASH = "controller.kubernetes.io/hash"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class History(Struct, frozen=True, kw_only=True):
     """The newest revision of a set, the one of its template now; `actions` write it down."""
 
     name: str

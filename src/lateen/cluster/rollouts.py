@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.fields import IntOrString
 from lateen.api.workload import DeploymentSpec, RollingUpdate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(Struct, frozen=True, kw_only=True):
     """A ReplicaSet: the replicas it wants and how many of them are available."""
 
     name: str
@@ -24,8 +24,7 @@ class Counts:
     available: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """Replicas wanted; how many more may exist, how many fewer may be available, meanwhile."""
 
     replicas: int

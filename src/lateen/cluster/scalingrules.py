@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from lateen.api.autoscaling import AutoscalerSpec, ScalingPolicy, ScalingRules
 
@@ -28,8 +29,7 @@ _DOWN = ScalingRules(
 _LONGEST = timedelta(hours=1)  # the longest stabilisation window and period there is
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(Struct, frozen=True, kw_only=True):
     """What was wished for and when; by how much was scaled and when (negative: down)."""
 
     wishes: tuple[tuple[datetime, int], ...] = ()
@@ -46,8 +46,7 @@ class Past:
         return Past(wishes=self.wishes, changes=(*kept, (now, by)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
+class Allowed(Struct, frozen=True, kw_only=True):
     """The replicas that may be; why they are not the wish, as the conditions say it."""
 
     replicas: int

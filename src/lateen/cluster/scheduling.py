@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.meta import Condition
 from lateen.api.objects import Obj
@@ -37,8 +38,7 @@ _SELF = "default-scheduler"
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Scene(Struct, frozen=True, kw_only=True):
     """What the scheduler looks at."""
 
     pods: Sequence[Obj]

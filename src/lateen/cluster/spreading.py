@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.node import Node
 from lateen.api.objects import Obj
@@ -32,8 +33,7 @@ Kin = Mapping[tuple[str, str], int]  # pods by their owner and node
 _DEFAULTS = ((HOSTNAME, 3), (ZONE, 5))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Count:
+class _Count(Struct, frozen=True, kw_only=True):
     """How many pods each value of one label has that a constraint is about."""
 
     key: str
@@ -50,8 +50,7 @@ class _Count:
         return self.pods.get(value, 0) * math.log(len(self.pods) + 2) + self.most - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class Spread(Struct, frozen=True, kw_only=True):
     """The constraints of one pod, counted out."""
 
     hard: tuple[_Count, ...]

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from lateen.api.fields import IntOrString
 from lateen.api.objects import Obj
@@ -36,8 +37,7 @@ from lateen.cluster.statuses import say
 _SELF = "statefulset-controller"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Set:
+class _Set(Struct, frozen=True, kw_only=True):
     """A StatefulSet with its pods by number: those it wants, and those beyond, the highest first."""
 
     owner: Obj

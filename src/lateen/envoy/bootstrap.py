@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from lateen.envoy import names
 from lateen.ir.plan import Proxy
@@ -46,8 +47,7 @@ _LAYERS = [{"name": "lateen", "static_layer": _RUNTIME}, {"name": "observer", "a
 _COME_BACK = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class Figures(Struct, frozen=True, kw_only=True):
     """Where a pod's figures are: the observer's socket, and the app's page if it has one (else port 0).
 
     `merged`: port 15020 has the app's as well.
@@ -60,8 +60,7 @@ class Figures:
     merged: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(Struct, frozen=True, kw_only=True):
     """What users say of a proxy: about itself, and settings of Envoy's runtime, which come before lateen's."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)

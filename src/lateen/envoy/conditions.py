@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import assert_never
 
 from google.protobuf.wrappers_pb2 import UInt32Value
+from msgspec import Struct
 
 from lateen.envoy.matchers import claim_matcher, header_matcher, present, regex, text_matcher
 from lateen.envoy.pb.envoy.config.core.v3.address_pb2 import CidrRange
@@ -48,8 +48,7 @@ _ANY_PERMISSION = Permission(any=True)
 _ANY_PRINCIPAL = Principal(any=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
+class Judge(Struct, frozen=True, kw_only=True):
     """Where a policy stands: on HTTP or raw connections, at a gateway's port or (0) in a sidecar."""
 
     verdict: Verdict

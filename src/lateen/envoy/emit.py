@@ -10,11 +10,12 @@ bootstrap. So equal plans give equal bytes, and parts that are equal are made on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass, replace
 from operator import attrgetter
 from typing import TypeVar, TypeVarTuple
 
 from google.protobuf.message import Message
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.origin import ObjectKey, Origin
 from lateen.envoy import names
@@ -74,8 +75,9 @@ def origins_in(value: object) -> frozenset[ObjectKey]:
         return frozenset() if value.key is None else frozenset((value.key,))
     if isinstance(value, tuple):
         return frozenset().union(*map(origins_in, value))
-    if is_dataclass(value):
-        return frozenset().union(*(origins_in(getattr(value, f.name)) for f in fields(value)))
+    if isinstance(value, Struct):
+        parts = (getattr(value, name) for name in value.__struct_fields__)
+        return frozenset().union(*map(origins_in, parts))
     return frozenset()
 
 

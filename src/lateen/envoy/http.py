@@ -6,7 +6,7 @@ Before: filters/, access.py, tracing.py           After: listeners_out.py, liste
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lateen.envoy import filters, names
 from lateen.envoy.access import http_logs, tcp_logs

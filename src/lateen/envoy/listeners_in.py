@@ -11,8 +11,10 @@ app's); under STRICT there is no chain for plaintext, and such connections are c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
@@ -48,8 +50,7 @@ from lateen.ir.plan import Inbound, InboundPort, Mtls, Speech
 _MESH = (ALPN_HTTP, ALPN_TCP)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Site:
+class _Site(Struct, frozen=True, kw_only=True):
     """One port, or (with number None) all that are not listed."""
 
     number: int | None
@@ -60,8 +61,7 @@ class _Site:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
+class _Kind(Struct, frozen=True, kw_only=True):
     """One chain of a port: what it takes, whether TLS ends here, whether HTTP is spoken."""
 
     suffix: str

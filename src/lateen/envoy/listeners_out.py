@@ -7,8 +7,9 @@ Before: ir/plan.py, http.py         After: emit.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names
@@ -40,8 +41,7 @@ from lateen.ir.policy import Authorization, Paths
 from lateen.ir.routes import Split
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TcpTarget:
+class TcpTarget(Struct, frozen=True, kw_only=True):
     """What a listener must know of a backend it sends raw TCP to."""
 
     id: BackendId
@@ -72,8 +72,7 @@ def asks(backend: Backend) -> bool:
     return isinstance(backend.discovery, Outside) and backend.discovery.asked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Elsewhere:
+class Elsewhere(Struct, frozen=True, kw_only=True):
     """Where connections go that nobody claims: nowhere, to the address dialled, or to a proxy."""
 
     allow_any: bool
@@ -88,8 +87,7 @@ def elsewhere_of(plan: ProxyPlan, backends: Mapping[BackendId, Backend]) -> Else
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenerOut:
+class ListenerOut(Struct, frozen=True, kw_only=True):
     """All that one outbound listener does; equal values make equal bytes."""
 
     name: str

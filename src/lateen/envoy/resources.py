@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lateen.base.origin import ObjectKey
 
@@ -41,8 +42,7 @@ _SHORT = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
+class Resource(Struct, frozen=True, kw_only=True):
     """One resource: its name, the digest of its bytes, and the objects that made it.
 
     `body` is the serialised message itself, not wrapped in an Any; it must have been serialised with

@@ -9,7 +9,8 @@ The peer's labels at the destination are in its certificate's subject, which it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.envoy import names
 from lateen.ir.manners import USUAL_MANNERS, Manners
@@ -17,8 +18,7 @@ from lateen.ir.plan import Proxy
 from lateen.ir.telemetry import USUAL, Reports, Telemetry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reporter:
+class Reporter(Struct, frozen=True, kw_only=True):
     """A proxy, what it is to tell, and its ways with HTTP."""
 
     proxy: Proxy
@@ -26,8 +26,7 @@ class Reporter:
     manners: Manners = USUAL_MANNERS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(Struct, frozen=True, kw_only=True):
     """What one place in a proxy tells: Istio's labels (as access log formats), and to whom.
 
     `traced_as_fits`: as of its Telemetry.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from lateen.base.errors import LateenError
 from lateen.explain.tokens import token_of
@@ -18,8 +19,7 @@ from lateen.explain.tokens import token_of
 _PORTS = {"http": 80, "https": 443, "tcp": 0, "tls": 443, "grpc": 80}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Struct, frozen=True, kw_only=True):
     """What is sent: `tls` if the client speaks TLS itself, `raw` if what it says is not HTTP.
 
     `host` and `port` are dialled, `authority` is asked for; header names are in lower case. `trusted`

@@ -6,8 +6,9 @@ Before: request.py                             After: walk_ir.py, walk_envoy.py
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
+
+from msgspec.structs import replace
 
 from lateen.explain.request import Request
 

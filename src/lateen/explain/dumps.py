@@ -10,10 +10,10 @@ not have is carried as a TypedStruct, so that the walker can name it; fields it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import json_format
+from msgspec import Struct
 
 from lateen.api.envoywords import knows, message_class, read_tolerantly
 from lateen.base.errors import LateenError
@@ -50,8 +50,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dump:
+class Dump(Struct, frozen=True, kw_only=True):
     """What one Envoy runs. `node` is its id; `unread` are parts that do not have the form of a dump's."""
 
     resources: Resources

@@ -9,7 +9,9 @@ Apps are taken to answer 200, and every endpoint to be up. A retry would meet th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.envoy import names
 from lateen.explain.answers import (
@@ -96,8 +98,7 @@ def _request(ask: Ask, way: Way, *, address: str, source: str) -> Request:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Going:
+class _Going(Struct, frozen=True):
     """The way through one mesh."""
 
     mesh: Mesh

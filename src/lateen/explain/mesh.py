@@ -7,8 +7,9 @@ Before: world/, translate/        After: journey.py
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+from msgspec import Struct
 
 from lateen.ir.packets import OPEN, PodFilter
 from lateen.ir.plan import ProxyPlan
@@ -20,8 +21,7 @@ from lateen.world.names import NameRecord, names
 _MOST_ALIASES = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mesh:
+class Mesh(Struct, frozen=True, kw_only=True):
     """One world, with what is asked of it again and again looked up once."""
 
     world: World

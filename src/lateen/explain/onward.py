@@ -6,7 +6,7 @@ Before: request.py           After: journey.py
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lateen.explain.request import Changes, Forwarded, Request
 from lateen.ir.routes import HeaderChanges

@@ -6,8 +6,9 @@ Before: tokens.py, urls.py       After: walk_ir.py
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from lateen.explain.request import UNVERIFIED, Request, Unverified
 from lateen.explain.steps import Part, Step, Walk, end_of

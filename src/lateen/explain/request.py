@@ -7,9 +7,10 @@ Before: -       After: walk_ir.py, walk_envoy.py, cli/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.ir.routes import HeaderChanges
 
@@ -22,8 +23,7 @@ class Way(StrEnum):
     GATEWAY = "gateway"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """An HTTP request as it reaches a proxy. `path` has the query; header names in lower case.
 
     `address` is the address dialled where that decides (a port that declares no protocol); `peer`
@@ -65,8 +65,7 @@ class Request:
         return self.authority.lower().partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tries:
+class Tries(Struct, frozen=True, kw_only=True):
     """Attempts after the first: how many at most, on what, and the longest one may take, in seconds."""
 
     attempts: int
@@ -75,16 +74,14 @@ class Tries:
     each: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What is done to the headers of requests to one cluster, and of their answers, in this order."""
 
     request: tuple[HeaderChanges, ...] = ()
     response: tuple[HeaderChanges, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forwarded:
+class Forwarded(Struct, frozen=True, kw_only=True):
     """Sent on, to one of the clusters by share, with this path and authority.
 
     `mirrors`: clusters that get a copy, with the percent of requests; `aborts`: the percent that is
@@ -109,8 +106,7 @@ class Forwarded:
     authorities: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redirected:
+class Redirected(Struct, frozen=True, kw_only=True):
     """Answered with a redirect."""
 
     route: str
@@ -119,8 +115,7 @@ class Redirected:
     location: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(Struct, frozen=True, kw_only=True):
     """Answered at once."""
 
     route: str
@@ -129,20 +124,17 @@ class Answered:
     body: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Denied:
+class Denied(Struct, frozen=True, kw_only=True):
     """Refused (with 403, or as an authorizer wants) by this rule; `none` if no ALLOW rule matched."""
 
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unverified:
+class Unverified(Struct, frozen=True):
     """Refused with 401 (403 for another's audience): no rule accepts the token it shows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class Lost(Struct, frozen=True, kw_only=True):
     """Nothing takes it: why."""
 
     why: str

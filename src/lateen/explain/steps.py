@@ -10,9 +10,10 @@ only wants to know the end lets the steps go; their words are made when somebody
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
+
+from msgspec import Struct
 
 from lateen.base.origin import Origin
 
@@ -34,8 +35,7 @@ class Part(StrEnum):
     PACKETS = "network policy"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One thing looked at: `held` if it concerned the request. `origin` may be Envoy's text for it."""
 
     part: Part

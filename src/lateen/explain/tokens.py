@@ -12,10 +12,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.jwks import read_keys
 from lateen.explain.request import Request
@@ -24,8 +26,7 @@ _SKEW = 60.0  # seconds that clocks may differ
 Claims = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taker:
+class Taker(Struct, frozen=True, kw_only=True):
     """One issuer's tokens; `jwks` is "" where the keys are not known. See ir/tokens.py."""
 
     issuer: str

@@ -9,10 +9,10 @@ the outcome hangs on something else that is not known, it is Lost, and says so.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from google.protobuf.any_pb2 import Any
+from msgspec.structs import replace
 
 from lateen.api.envoywords import message_class
 from lateen.envoy import names

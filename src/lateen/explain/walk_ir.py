@@ -8,8 +8,9 @@ Before: ir_routes.py, policies.py       After: journey.py
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.envoy import names

@@ -7,7 +7,8 @@ Before: steps.py, request.py       After: journey.py, telling.py, drawing.py
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.base.origin import Origin
 from lateen.explain.asking import Ask
@@ -16,8 +17,7 @@ from lateen.explain.steps import Step
 from lateen.world.model import Workload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """Who answers what. `status` is 0 where no HTTP is spoken; `app` if it is no proxy's own answer."""
 
     status: int
@@ -28,8 +28,7 @@ class Answer:
     location: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class Leg(Struct, frozen=True, kw_only=True):
     """One of the ways on from a hop: the share of its requests (percent), where to, and what comes of it.
 
     `to` is the workload (`shop/reviews-v1`) or the host outside; `mtls` if the mesh encrypts it; `copy`
@@ -48,8 +47,7 @@ class Leg:
     then: Hop | Answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class Hop(Struct, frozen=True, kw_only=True):
     """What one pod's proxy does with a request; `outcome` is None for a pod without one."""
 
     workload: Workload
@@ -60,8 +58,7 @@ class Hop:
     then: tuple[Leg, ...] | Answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journey:
+class Journey(Struct, frozen=True, kw_only=True):
     """The whole way of one request; `source` is None for a client outside."""
 
     ask: Ask
@@ -70,8 +67,7 @@ class Journey:
     then: Hop | Answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(Struct, frozen=True, kw_only=True):
     """One way's end: its share of all requests, the legs that led to it, the last hop, the answer."""
 
     share: float

@@ -8,7 +8,7 @@ Source: Istio MeshConfig, extension providers envoyExtAuthzHttp and envoyExtAuth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.ir.backends import BackendId
 from lateen.ir.match import StringMatch
@@ -16,8 +16,7 @@ from lateen.ir.match import StringMatch
 Names = tuple[StringMatch, ...]  # of headers, in lower case
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(Struct, frozen=True, kw_only=True):
     """At most so many bytes of the body are shown; longer ones are refused unless `partial`."""
 
     most: int
@@ -25,8 +24,7 @@ class Body:
     as_bytes: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Asking(Struct, frozen=True, kw_only=True):
     """What any authorizer is asked with.
 
     `timeout` in seconds; without an answer a request is refused with `status_on_error`, or passes
@@ -41,8 +39,7 @@ class Asking:
     reroute: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAuthorizer:
+class HttpAuthorizer(Struct, frozen=True, kw_only=True):
     """Asked by a request of the same method and path below `prefix`; 200 allows.
 
     `shown` are request headers it is sent, `added` more of our own. Of its answer's headers
@@ -59,8 +56,7 @@ class HttpAuthorizer:
     allowed: Names = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrpcAuthorizer:
+class GrpcAuthorizer(Struct, frozen=True, kw_only=True):
     """Asked by Envoy's gRPC service; it judges raw connections, too."""
 
     asking: Asking

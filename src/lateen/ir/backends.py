@@ -8,15 +8,15 @@ Times are seconds. A limit of None means the default of the emitter: no limit, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class BackendId:
+class BackendId(Struct, frozen=True, kw_only=True, order=True):
     """A host's port, or a subset of it; `host` is its full name (`web.shop.svc.cluster.local`).
 
     `as_it_is`: for the mesh's mTLS of others, which is passed on unopened.
@@ -28,16 +28,14 @@ class BackendId:
     as_it_is: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class InMesh:
+class InMesh(Struct, frozen=True):
     """Pods, found through the endpoint sets that are sent apart.
 
     With Balance.PASSTHROUGH nothing is looked up: the address the client dialled is the endpoint.
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Remote:
+class Remote(Struct, frozen=True, kw_only=True, order=True):
     """A name or address outside and a port; `weight`, `priority` and `share` as of an Endpoint."""
 
     host: str
@@ -48,8 +46,7 @@ class Remote:
     share: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(Struct, frozen=True):
     """Hosts outside, dialled by the border.
 
     `asked`: they are a wildcard's, and the one asked for is looked up by the proxy and dialled by number.
@@ -71,13 +68,11 @@ class Wire(StrEnum):
     TCP = "tcp"
 
 
-@dataclass(frozen=True, slots=True)
-class Plaintext:
+class Plaintext(Struct, frozen=True):
     """No TLS added."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeshMtls:
+class MeshMtls(Struct, frozen=True, kw_only=True):
     """mTLS with the workload's own certificate to one of these SPIFFE identities.
 
     `auto`: only to endpoints that have a proxy (`Endpoint.mtls`); otherwise to all of them.
@@ -88,8 +83,7 @@ class MeshMtls:
     auto: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OriginateTls:
+class OriginateTls(Struct, frozen=True, kw_only=True):
     """TLS as an ordinary client. An empty `sni` sends the request's host.
 
     `secret` is the client's own certificate and `root` what the server is verified against, both by
@@ -117,16 +111,14 @@ class Balance(StrEnum):
     PASSTHROUGH = "passthrough"  # the address the client dialled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hashing:
+class Hashing(Struct, frozen=True, kw_only=True):
     """Endpoints chosen by a hash: on a ring of at least `size` places, or in a Maglev table of `size`."""
 
     maglev: bool = False
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warmup:
+class Warmup(Struct, frozen=True, kw_only=True):
     """A new endpoint's share grows over `window` seconds, from `percent` on."""
 
     window: float
@@ -134,16 +126,14 @@ class Warmup:
     aggression: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tunnel:
+class Tunnel(Struct, frozen=True, kw_only=True):
     """Raw connections go inside CONNECT, or POST, to `host:port`."""
 
     target: str
     post: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keepalive:
+class Keepalive(Struct, frozen=True, kw_only=True):
     """TCP keepalive."""
 
     probes: int | None = None
@@ -151,8 +141,7 @@ class Keepalive:
     interval: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """What a proxy holds itself to towards this backend."""
 
     connect_timeout: float = 10.0
@@ -172,8 +161,7 @@ class Limits:
     keepalive: Keepalive | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ejection:
+class Ejection(Struct, frozen=True, kw_only=True):
     """Outlier detection: after so many errors in a row an endpoint is left out for a while."""
 
     consecutive_5xx: int | None = 5
@@ -188,8 +176,7 @@ class Ejection:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backend:
+class Backend(Struct, frozen=True, kw_only=True):
     """One destination with all that applies on the way to it, fully resolved.
 
     `policies` are where its limits, balance, ejection and security were set, each place once.
@@ -206,15 +193,14 @@ class Backend:
     warmup: Warmup | None = None
     tunnel: Tunnel | None = None
     proxy_protocol: int = 0  # the version of the header sent first, 0 for none
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     ejection: Ejection | None = None
     policies: tuple[Origin, ...] = ()
     stat_name: str = ""  # what it is counted as, if not by its own name
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True, kw_only=True, order=True):
     """One pod's port. `mtls`: a proxy of the mesh stands before it.
 
     `priority` 0 comes first, the next when too many of it are down. `share`: of its whole place, in
@@ -234,8 +220,7 @@ class Endpoint:
     share: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointSet:
+class EndpointSet(Struct, frozen=True, kw_only=True):
     """The endpoints of one backend, sorted, without repeats."""
 
     id: BackendId

@@ -6,13 +6,12 @@ Before: -       After: translate/leaving.py, stages/bordering.py, envoy/border.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.ir.packets import Allow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Door:
+class Door(Struct, frozen=True, kw_only=True, order=True):
     """A port of the host that leads to a gateway's port, or (`gateway` False) to a Service's.
 
     `sockets` are the Unix sockets of that port's listener in each gateway pod
@@ -26,8 +25,7 @@ class Door:
     gateway: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class ByNumber:
+class ByNumber(Struct, frozen=True, kw_only=True, order=True):
     """Addresses that may be dialled as such: those of a network (CIDR), at a port.
 
     With `hosts` (`www.example.com`, `*.example.com`, `*`) only by what says that it is for one of
@@ -39,8 +37,7 @@ class ByNumber:
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
+class Exit(Struct, frozen=True, kw_only=True):
     """The way out of one pod: its own socket (`RUN/p/SLOT/out.sock`), where it asks to CONNECT.
 
     `by_number` (`RUN/p/SLOT/out.raw`) takes what its app sent to an address that no proxy knows: bytes
@@ -59,8 +56,7 @@ class Exit:
     registry: tuple[ByNumber, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BorderPlan:
+class BorderPlan(Struct, frozen=True, kw_only=True):
     """All doors and exits. `own_addresses`: every IPv4 address of the host.
 
     `dns_refresh`: after how many seconds a name outside is looked up anew; None for Envoy's own.

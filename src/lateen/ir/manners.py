@@ -6,8 +6,9 @@ Before: -       After: ir/plan.py, translate/manners.py, envoy/http.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class ClientCert(StrEnum):
@@ -38,8 +39,7 @@ class CertPart(StrEnum):
 USUALLY_TOLD = (CertPart.SUBJECT, CertPart.DNS, CertPart.URI)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(Struct, frozen=True, kw_only=True):
     """How long clients' connections and requests may take, in seconds (0: without end; None: Envoy's own).
 
     `streams` and the windows (bytes) are HTTP/2's; `buffer` is how much of a connection is kept at most.
@@ -61,8 +61,7 @@ class Patience:
 USUAL_PATIENCE = Patience()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
+class Manners(Struct, frozen=True, kw_only=True):
     """One proxy's ways with HTTP.
 
     `trusted_proxies`: how many in front of it are believed what they say of the client in

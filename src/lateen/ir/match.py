@@ -6,47 +6,41 @@ Before: base/origin.py       After: ir/routes.py, ir/policy.py, envoy/, explain/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Exact:
+class Exact(Struct, frozen=True):
     """The whole text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(Struct, frozen=True):
     """The beginning of the text, by characters."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Suffix:
+class Suffix(Struct, frozen=True):
     """The end of the text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Regex:
+class Regex(Struct, frozen=True):
     """An RE2 expression that must match the whole text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(Struct, frozen=True):
     """Any value, even an empty one."""
 
 
 StringMatch = Exact | Prefix | Suffix | Regex | Present
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderMatch:
+class HeaderMatch(Struct, frozen=True, kw_only=True):
     """A condition on one header; `name` in lower case. Inverted: must not match (or be absent)."""
 
     name: str
@@ -54,16 +48,14 @@ class HeaderMatch:
     invert: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryMatch:
+class QueryMatch(Struct, frozen=True, kw_only=True):
     """A condition on one query parameter."""
 
     name: str
     match: StringMatch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimMatch:
+class ClaimMatch(Struct, frozen=True, kw_only=True):
     """A condition on a claim of the request's verified token, by the way to it; lists have it if one of theirs fits."""
 
     claim: tuple[str, ...]
@@ -71,8 +63,7 @@ class ClaimMatch:
     invert: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestMatch:
+class RequestMatch(Struct, frozen=True, kw_only=True):
     """All given conditions hold. `path` is matched without the query; None matches every path."""
 
     path: Exact | Prefix | Regex | None = None

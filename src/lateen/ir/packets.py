@@ -7,15 +7,15 @@ Before: -       After: translate/packets.py, node/guarding.py, stages/bordering.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
+
+from msgspec import Struct
 
 EVERY_PORT = (0, 65535)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class PortRange:
+class PortRange(Struct, frozen=True, kw_only=True, order=True):
     """Ports of one protocol (`TCP`, `UDP`, `SCTP`), both ends included."""
 
     protocol: str
@@ -27,8 +27,7 @@ class PortRange:
         return protocol == self.protocol and self.first <= port <= self.last
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Block:
+class Block(Struct, frozen=True, kw_only=True, order=True):
     """The IPv4 addresses of a network (`10.0.0.0/8`) less those of some networks in it."""
 
     network: str
@@ -44,8 +43,7 @@ class Block:
 EVERYWHERE = Block(network="0.0.0.0/0")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allow:
+class Allow(Struct, frozen=True, kw_only=True):
     """Packets that pass: with one of these at the other end, to one of these ports.
 
     `pods` are addresses of pods, `blocks` networks. Without `ports` every packet passes, whatever its
@@ -64,8 +62,7 @@ class Allow:
         return address in self.pods or any(block.holds(address) for block in self.blocks)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodFilter:
+class PodFilter(Struct, frozen=True, kw_only=True):
     """What passes in each direction; None where no policy is about the pod: everything does.
 
     A connection is judged by who opened it: its answers pass. A pod always reaches itself.

@@ -9,8 +9,9 @@ what is emitted shows what they do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lateen.base.origin import Origin
 
@@ -37,8 +38,7 @@ class Context(StrEnum):
     GATEWAY = "GATEWAY"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
+class Spot(Struct, frozen=True, kw_only=True):
     """Where in a proxy's configuration; "" and 0 stand for any.
 
     `port` is a listener's, a route table's or a cluster's; `filter` a network filter, `sub_filter` an
@@ -66,8 +66,7 @@ class Spot:
     subset: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
+class Patch(Struct, frozen=True, kw_only=True):
     """One change. `value` is JSON of Envoy's message for `apply_to`, "" where nothing is put in."""
 
     apply_to: str

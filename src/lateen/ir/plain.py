@@ -9,10 +9,13 @@ Private keys are never told.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, get_args
+
+from msgspec import NODEFAULT, Struct
 
 from lateen.base.locality import Locality
 from lateen.base.origin import Origin
@@ -52,7 +55,7 @@ def plain(value: Any) -> Any:
             return value.decode(errors="replace")
         case tuple() | list() | frozenset():
             return [plain(each) for each in value]
-        case _ if is_dataclass(value) and not isinstance(value, type):
+        case Struct():
             return _fields(value)
     return value
 
@@ -63,20 +66,20 @@ def _origin(origin: Origin) -> str:
     return f"{who} {origin.field}".rstrip() + place
 
 
-def _fields(value: Any) -> Any:
+def _fields(value: Struct) -> Any:
     if value == ANY_REQUEST:
         return "any request"
     said: dict[str, Any] = {"is": type(value).__name__} if type(value) in _KINDS else {}
-    for each in fields(value):
-        held = getattr(value, each.name)
-        if held != _default(each):
-            said[each.name] = plain(held)
+    defaults = defaults_of(type(value))
+    for name in value.__struct_fields__:
+        held = getattr(value, name)
+        if name not in defaults or held != defaults[name]:
+            said[name] = plain(held)
     return said
 
 
-def _default(field: Field[Any]) -> Any:
-    if field.default is not MISSING:
-        return field.default
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return MISSING
+@cache
+def defaults_of(kind: type[Struct]) -> Mapping[str, Any]:
+    """The fields of a kind of value that need not be given, and what they are then."""
+    pairs = zip(reversed(kind.__struct_fields__), reversed(kind.__struct_defaults__), strict=False)
+    return {name: default for name, default in pairs if default is not NODEFAULT}

@@ -6,8 +6,9 @@ Before: ir/routes.py, ir/policy.py       After: translate/plan.py, envoy/emit.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lateen.base.locality import NOWHERE, Locality
 from lateen.base.origin import Origin
@@ -28,8 +29,7 @@ class Role(StrEnum):
     GATEWAY = "router"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
+class Proxy(Struct, frozen=True, kw_only=True):
     """Which proxy: `id` is `ROLE~IP~POD.NS~NS.svc.cluster.local`, as Istio's node ids."""
 
     id: str
@@ -45,8 +45,7 @@ class Proxy:
     metadata: tuple[tuple[str, str], ...] = ()  # proxyMetadata, in force for it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpOut:
+class HttpOut(Struct, frozen=True, kw_only=True):
     """HTTP on a port of every host: listener `0.0.0.0_PORT`, route table by name.
 
     `own`, here and below: the proxy itself listens at the address; nothing is redirected to it.
@@ -61,8 +60,7 @@ class HttpOut:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TcpOut:
+class TcpOut(Struct, frozen=True, kw_only=True):
     """TCP to one address: listener `ADDRESS_PORT`."""
 
     address: str
@@ -73,8 +71,7 @@ class TcpOut:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SniffOut:
+class SniffOut(Struct, frozen=True, kw_only=True):
     """One address whose port declares no protocol: HTTP is recognised, all else is TCP."""
 
     address: str
@@ -86,8 +83,7 @@ class SniffOut:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SniOut:
+class SniOut(Struct, frozen=True, kw_only=True):
     """TLS left as it is, told apart by SNI.
 
     At any address (listener `0.0.0.0_PORT`) unknown names go where unknown traffic goes; at a
@@ -121,8 +117,7 @@ class Speech(StrEnum):
     UNKNOWN = "unknown"  # recognised at the first bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppAt:
+class AppAt(Struct, frozen=True, kw_only=True):
     """Where an app answers that is not where it was dialled.
 
     `address` "" is the pod's own; a name that begins with `@` is a Unix socket without a file.
@@ -132,8 +127,7 @@ class AppAt:
     port: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboundPort:
+class InboundPort(Struct, frozen=True, kw_only=True):
     """A port of the pod that a Service, a container or a Sidecar declares: cluster `inbound|PORT||`.
 
     With a `bind` the proxy itself listens there as well: listener `BIND_PORT`.
@@ -146,13 +140,12 @@ class InboundPort:
     service: str = ""  # the host of a Service that leads here; for labels only
     app: AppAt | None = None
     bind: str = ""
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     stat_name: str = ""  # what it is counted as, if not by its own name
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inbound:
+class Inbound(Struct, frozen=True, kw_only=True):
     """Everything that comes in to a sidecar; ports not listed get `otherwise`.
 
     `mtls_from` is what says so of mTLS: of single ports, and (0) of all others; none by default.
@@ -167,8 +160,7 @@ class Inbound:
     wait: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSecret:
+class TlsSecret(Struct, frozen=True, kw_only=True):
     """A server certificate of a gateway: PEM, taken from a Secret of type kubernetes.io/tls.
 
     `staple` is an OCSP answer in DER form, to be shown with it.
@@ -183,8 +175,7 @@ class TlsSecret:
         return f"TlsSecret({self.name})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RootSecret:
+class RootSecret(Struct, frozen=True, kw_only=True):
     """The certificates that a gateway's clients are verified against, as PEM.
 
     `revoked`: lists (CRLs) of certificates that are taken back, PEM, one of each authority.
@@ -195,8 +186,7 @@ class RootSecret:
     revoked: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientCheck:
+class ClientCheck(Struct, frozen=True, kw_only=True):
     """What a gateway asks of its clients' certificates; `root` is a RootSecret's name.
 
     With `root` empty they are the mesh's own. A client without one is refused if `required`; whoever
@@ -211,8 +201,7 @@ class ClientCheck:
     hashes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayTls:
+class GatewayTls(Struct, frozen=True, kw_only=True):
     """TLS ended at the gateway for these server names (`*.example.com`, `*`).
 
     `secrets` are the certificates to show, none for the workload's own. Inside is HTTP, routed by
@@ -231,8 +220,7 @@ class GatewayTls:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayPass:
+class GatewayPass(Struct, frozen=True, kw_only=True):
     """TLS left as it is, sent on by server name."""
 
     hosts: tuple[str, ...]
@@ -240,24 +228,21 @@ class GatewayPass:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayTcp:
+class GatewayTcp(Struct, frozen=True, kw_only=True):
     """A port of a gateway that takes raw connections."""
 
     to: tuple[Split, ...]
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayHttp:
+class GatewayHttp(Struct, frozen=True, kw_only=True):
     """A plain HTTP port of a gateway."""
 
     table: str
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayPort:
+class GatewayPort(Struct, frozen=True, kw_only=True):
     """A port of a gateway workload: listener `0.0.0.0_PORT`, or `BIND_PORT`.
 
     Either `http`, or `tcp`, or servers told apart by name: `tls` ended here, or `passed` on.
@@ -273,8 +258,7 @@ class GatewayPort:
     passed: tuple[GatewayPass, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyPlan:
+class ProxyPlan(Struct, frozen=True, kw_only=True):
     """The whole of one proxy's configuration, in the words of traffic.
 
     A sidecar has `outbound` and `inbound`; a gateway has `gateway` (and `authorization` on it).

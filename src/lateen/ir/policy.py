@@ -11,11 +11,12 @@ Source: Istio AuthorizationPolicy, "Authorization Policy evaluation" and "Condit
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from itertools import chain
 from typing import TypeVar, assert_never
+
+from msgspec import Struct
 
 from lateen.base.origin import Origin
 from lateen.ir.authorizers import Authorizer
@@ -78,8 +79,7 @@ Texts = tuple[StringMatch, ...]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityCondition:
+class IdentityCondition(Struct, frozen=True, kw_only=True):
     """One of `any_of` matches (empty: always) and none of `none_of`."""
 
     identity: Identity
@@ -87,8 +87,7 @@ class IdentityCondition:
     none_of: Texts = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressCondition:
+class AddressCondition(Struct, frozen=True, kw_only=True):
     """In the same way on an address of the caller."""
 
     end: End
@@ -96,8 +95,7 @@ class AddressCondition:
     none_of: Networks = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderCondition:
+class HeaderCondition(Struct, frozen=True, kw_only=True):
     """In the same way on a header, in lower case; one that is absent matches nothing."""
 
     header: str
@@ -105,8 +103,7 @@ class HeaderCondition:
     none_of: Texts = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimCondition:
+class ClaimCondition(Struct, frozen=True, kw_only=True):
     """In the same way on a claim of the verified token, by the way to it.
 
     It is a text, or a list of which one text has to match; nothing else matches anything.
@@ -117,24 +114,21 @@ class ClaimCondition:
     none_of: Texts = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """Who a token is about: its issuer and what that one calls it."""
 
     issuer: StringMatch
     subject: StringMatch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubjectCondition:
+class SubjectCondition(Struct, frozen=True, kw_only=True):
     """In the same way on who the verified token is about; without a token it is nobody."""
 
     any_of: tuple[Subject, ...] = ()
     none_of: tuple[Subject, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextCondition:
+class TextCondition(Struct, frozen=True, kw_only=True):
     """In the same way on what is asked for."""
 
     trait: Trait
@@ -142,16 +136,14 @@ class TextCondition:
     none_of: Texts = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortCondition:
+class PortCondition(Struct, frozen=True, kw_only=True):
     """In the same way on the workload's own port."""
 
     any_of: tuple[int, ...] = ()
     none_of: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationCondition:
+class DestinationCondition(Struct, frozen=True, kw_only=True):
     """In the same way on the address the connection was made to."""
 
     any_of: Networks = ()
@@ -176,8 +168,7 @@ def needs_http(condition: Condition) -> bool:
     assert_never(condition)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clause:
+class Clause(Struct, frozen=True, kw_only=True):
     """One rule: all of one of `sources` (if any), all of one of `operations` (if any), all of `when`."""
 
     sources: tuple[tuple[OnCaller, ...], ...] = ()
@@ -215,8 +206,7 @@ def _without_http(conditions: tuple[_C, ...]) -> tuple[_C, ...]:
     return tuple(each for each in conditions if not needs_http(each))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """One AuthorizationPolicy as it applies to a workload; `name` is `ns[NS]-policy[NAME]`.
 
     `dry_run`: it is only counted what it would have said.
@@ -240,16 +230,14 @@ class Policy:
         return tuple((n, clause) for n, clause in left if clause)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Custom:
+class Custom(Struct, frozen=True, kw_only=True):
     """What these policies match is put to an authorizer."""
 
     authorizer: Authorizer
     policies: tuple[Policy, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authorization:
+class Authorization(Struct, frozen=True, kw_only=True):
     """All policies of one workload, in order of name, and whose tokens it takes.
 
     `reads`: how paths are read; None for merged, and decoded where a policy goes by the path.

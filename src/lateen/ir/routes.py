@@ -8,8 +8,9 @@ Times are seconds; shares are whole numbers that add up to the route's total.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lateen.base.origin import Origin
 from lateen.ir.backends import BackendId
@@ -18,8 +19,7 @@ from lateen.ir.match import RequestMatch, StringMatch
 BLACK_HOLE_STATUS = 502  # Istio's answer to what no service claims, under REGISTRY_ONLY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderChanges:
+class HeaderChanges(Struct, frozen=True, kw_only=True):
     """Headers set (overwriting), added, and removed."""
 
     set: tuple[tuple[str, str], ...] = ()
@@ -30,8 +30,7 @@ class HeaderChanges:
 NO_CHANGES = HeaderChanges()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
+class Split(Struct, frozen=True, kw_only=True):
     """A backend and its share of the route's requests.
 
     A header `host` among `request_headers.set` is the authority its requests get.
@@ -44,8 +43,7 @@ class Split:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retries:
+class Retries(Struct, frozen=True, kw_only=True):
     """Attempts after the first. `on` are Envoy's words (they are Istio's API too).
 
     `same_host`: an attempt may go to a host that failed before; `other_priorities`: it goes to other
@@ -62,8 +60,7 @@ class Retries:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewrite:
+class Rewrite(Struct, frozen=True, kw_only=True):
     """New prefix (or whole path, for an exact or regex match) and authority; "" leaves as is.
 
     With a `pattern` (RE2) all that it finds in the path is replaced by `substitution` instead.
@@ -75,8 +72,7 @@ class Rewrite:
     authority: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mirror:
+class Mirror(Struct, frozen=True, kw_only=True):
     """A copy of a share of the requests, in percent; nobody waits for its answer."""
 
     backend: BackendId
@@ -84,15 +80,13 @@ class Mirror:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderHash:
+class HeaderHash(Struct, frozen=True):
     """Requests alike in a header go to one endpoint."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CookieHash:
+class CookieHash(Struct, frozen=True, kw_only=True):
     """Requests alike in a cookie; made where a request has none if `ttl` (seconds) is given."""
 
     name: str
@@ -101,23 +95,20 @@ class CookieHash:
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class QueryHash:
+class QueryHash(Struct, frozen=True):
     """Requests alike in a query parameter."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SourceHash:
+class SourceHash(Struct, frozen=True):
     """Requests from one address."""
 
 
 HashBy = HeaderHash | CookieHash | QueryHash | SourceHash
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forward:
+class Forward(Struct, frozen=True, kw_only=True):
     """Send on, to one backend or split by weight. A timeout of 0 means none."""
 
     splits: tuple[Split, ...]
@@ -128,8 +119,7 @@ class Forward:
     hashed: tuple[HashBy, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redirect:
+class Redirect(Struct, frozen=True, kw_only=True):
     """Answer with a redirect. Empty or None fields keep the request's own.
 
     `path` replaces the whole path, `prefix` what the route's match took of it.
@@ -144,8 +134,7 @@ class Redirect:
     strip_port: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Respond:
+class Respond(Struct, frozen=True, kw_only=True):
     """Answer at once; `raw` is a body that need not be text."""
 
     status: int
@@ -163,8 +152,7 @@ class Elsewhere(StrEnum):
 Action = Forward | Redirect | Respond | Elsewhere
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """Trouble made on purpose. Shares are percent, 0 to 100."""
 
     delay: float = 0.0
@@ -174,8 +162,7 @@ class Fault:
     abort_percent: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cors:
+class Cors(Struct, frozen=True, kw_only=True):
     """Which origins' scripts may call, and what they are told; `max_age` in whole seconds.
 
     `forward_unmatched`: a preflight of an unknown origin goes to the backend.
@@ -190,8 +177,7 @@ class Cors:
     forward_unmatched: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Struct, frozen=True, kw_only=True):
     """One rule: the first whose match holds decides."""
 
     name: str
@@ -205,8 +191,7 @@ class Route:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VirtualHost:
+class VirtualHost(Struct, frozen=True, kw_only=True):
     """The rules of a set of domains (`reviews`, `*.example.com`, `*`).
 
     A request's host is compared without its port, as Istio has it: a gateway's port 80 is often
@@ -220,8 +205,7 @@ class VirtualHost:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteTable:
+class RouteTable(Struct, frozen=True, kw_only=True):
     """All virtual hosts of one port, named as Istio names them (`80`, `http.8080`)."""
 
     name: str

@@ -6,7 +6,7 @@ Before: ir/backends.py       After: translate/reporting.py, envoy/tracing.py, en
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.ir.backends import BackendId
@@ -15,31 +15,27 @@ PATH_LENGTH = 256  # characters of a path that a span keeps; Istio's
 STDOUT, STDERR = "/dev/stdout", "/dev/stderr"
 
 
-@dataclass(frozen=True, slots=True)
-class Same:
+class Same(Struct, frozen=True):
     """A text that is the same for all requests."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfEnvironment:
+class OfEnvironment(Struct, frozen=True, kw_only=True):
     """A variable of the proxy's environment, or else `otherwise`."""
 
     name: str
     otherwise: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfHeader:
+class OfHeader(Struct, frozen=True, kw_only=True):
     """A header of the request, or else `otherwise`."""
 
     name: str
     otherwise: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Formatted:
+class Formatted(Struct, frozen=True):
     """A text in Envoy's access log format."""
 
     format: str
@@ -48,13 +44,11 @@ class Formatted:
 TagSource = Same | OfEnvironment | OfHeader | Formatted
 
 
-@dataclass(frozen=True, slots=True)
-class Observer:
+class Observer(Struct, frozen=True):
     """The mesh's own store."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtlpCollector:
+class OtlpCollector(Struct, frozen=True, kw_only=True):
     """A service that takes OTLP: gRPC, or HTTP where there is a path. `timeout` in seconds."""
 
     backend: BackendId
@@ -63,8 +57,7 @@ class OtlpCollector:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ZipkinCollector:
+class ZipkinCollector(Struct, frozen=True, kw_only=True):
     """A service that takes Zipkin's spans."""
 
     backend: BackendId
@@ -75,8 +68,7 @@ class ZipkinCollector:
 Collector = Observer | OtlpCollector | ZipkinCollector
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tracing:
+class Tracing(Struct, frozen=True, kw_only=True):
     """How requests are traced.
 
     `percent`: of the requests that no trace has come with, and at a gateway of all; others go on as their
@@ -94,8 +86,7 @@ class Tracing:
     origin: Origin = BUILT_IN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileLog:
+class FileLog(Struct, frozen=True, kw_only=True):
     """Lines on standard output or standard error.
 
     Neither `text` nor `fields` is Istio's own format in text, `json` the same as an object.
@@ -107,8 +98,7 @@ class FileLog:
     fields: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtlpLog:
+class OtlpLog(Struct, frozen=True, kw_only=True):
     """Records for a service that takes OTLP over gRPC."""
 
     backend: BackendId
@@ -120,8 +110,7 @@ class OtlpLog:
 LogSink = FileLog | OtlpLog
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessLog:
+class AccessLog(Struct, frozen=True, kw_only=True):
     """Where requests are written down, and of which a CEL expression is true ("": of all)."""
 
     to: LogSink = FileLog()
@@ -129,8 +118,7 @@ class AccessLog:
     origin: Origin = BUILT_IN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metrics:
+class Metrics(Struct, frozen=True, kw_only=True):
     """What is changed of Istio's metrics: those that are `off`, and labels of others.
 
     `labels`: metric, label, its format in access log terms; None for a label that it has not.
@@ -140,8 +128,7 @@ class Metrics:
     labels: tuple[tuple[str, str, str | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reports:
+class Reports(Struct, frozen=True, kw_only=True):
     """What one side tells. `tracing` None: traces pass as they come."""
 
     logs: tuple[AccessLog, ...] = (AccessLog(),)
@@ -149,8 +136,7 @@ class Reports:
     metrics: Metrics = Metrics()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telemetry:
+class Telemetry(Struct, frozen=True, kw_only=True):
     """What a proxy tells of requests it sends for its app, and of those it takes in for it.
 
     All that passes a gateway is what it sends.

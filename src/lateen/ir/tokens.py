@@ -9,7 +9,7 @@ Source: Istio RequestAuthentication.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.base.origin import Origin
 from lateen.ir.backends import BackendId
@@ -17,15 +17,13 @@ from lateen.ir.backends import BackendId
 SPACED = ("permission", "scope")  # claims that are lists of words, as Istio has them
 
 
-@dataclass(frozen=True, slots=True)
-class GivenKeys:
+class GivenKeys(Struct, frozen=True):
     """A JSON Web Key Set, as it was written."""
 
     jwks: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedKeys:
+class FetchedKeys(Struct, frozen=True, kw_only=True):
     """A key set that the proxy fetches itself, and again from time to time; `timeout` in seconds."""
 
     uri: str
@@ -33,24 +31,21 @@ class FetchedKeys:
     timeout: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class NoKeys:
+class NoKeys(Struct, frozen=True):
     """No key is known: every token of the issuer is refused."""
 
 
 Keys = GivenKeys | FetchedKeys | NoKeys
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenHeader:
+class TokenHeader(Struct, frozen=True, kw_only=True):
     """A header, in lower case, with a token after the prefix."""
 
     name: str
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRule:
+class TokenRule(Struct, frozen=True, kw_only=True):
     """The tokens of one issuer ("" for whoever signs with its keys).
 
     `headers`, `params` and `cookies` are where they are looked for. An accepted token goes on to the

@@ -14,16 +14,16 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGES = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+) kB$", re.MULTILINE)
 _UTIME = 11  # in what follows the command's name: utime, stime, cutime, cstime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
+class Used(Struct, frozen=True, kw_only=True):
     """CPU seconds since a container's processes began, ended children included; bytes now."""
 
     cpu: float = 0.0

@@ -6,8 +6,9 @@ Before: -       After: the other files of node/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.base import layout
 
@@ -29,8 +30,7 @@ PROBE_MARK = 1338  # of the agent's own probes to other places than the pod
 PROXY_SOURCE = "127.0.0.6"  # what Envoy binds when it dials its own app, as in Istio
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxPaths:
+class SandboxPaths(Struct, frozen=True, kw_only=True):
     """Where things are, on both sides of the sandbox's wall."""
 
     run: Path

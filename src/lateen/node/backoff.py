@@ -9,15 +9,14 @@ minutes went by without a crash. Source: kubernetes pkg/kubelet/kuberuntime, `do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 FIRST_SECONDS = 10.0
 LONGEST_SECONDS = 300.0
 FORGOTTEN_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
+class Backoff(Struct, frozen=True, kw_only=True):
     """How long the next restart waits, in seconds, and when the last end was."""
 
     delay: float = 0.0

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.node.groupplaces import NEEDED, folder_name, old_places, unified_places
 from lateen.node.protocol import Limits
@@ -22,8 +23,7 @@ from lateen.node.protocol import Limits
 _PERIOD = 100_000  # microseconds, the kernel's default
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Struct, frozen=True, kw_only=True):
     """One container's control groups: folders, one for version 2, one per controller before."""
 
     folders: tuple[Path, ...]
@@ -53,8 +53,7 @@ class Group:
                 folder.parent.rmdir()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limiter:
+class Limiter(Struct, frozen=True, kw_only=True):
     """Where groups are made: a folder per controller (the same one twice for version 2)."""
 
     memory: Path | None = None

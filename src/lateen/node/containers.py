@@ -11,11 +11,11 @@ import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.pod import ContainerState, ContainerStateRunning, ContainerStatus, Probe
 from lateen.base.clock import Clock
@@ -29,8 +29,7 @@ from lateen.node.status import START_ERROR_CODE, start_error, terminated, timest
 _LEAST_GRACE_SECONDS = 2.0  # between TERM and KILL when a preStop hook took all there was
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Recipe(Struct, frozen=True, kw_only=True):
     """What one container is made of.
 
     `ask` puts a probe's question to a running process. `longest_grace` bounds, in seconds, the wait

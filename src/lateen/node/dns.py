@@ -14,10 +14,10 @@ import asyncio
 import struct
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import cast
 
 from dnslib import CNAME, QTYPE, RCODE, RR, A, DNSError, DNSQuestion, DNSRecord
+from msgspec import Struct
 
 from lateen.base.clock import Clock
 from lateen.node import addresses as at
@@ -39,8 +39,7 @@ _CNAME_DEPTH = 8
 Resolve = Callable[[str], Awaitable[tuple[str, ...]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(Struct, frozen=True):
     """The names of the mesh, by lower-case name; `*.x` stands for every name below x."""
 
     names: dict[str, Name]

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.base.clock import Clock
 
@@ -25,8 +26,7 @@ KEPT_FILES = 5
 _LAST_LINES, _LAST_BYTES = 80, 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """Complete pieces, each with its tag (F or P), and the rest that waits for more."""
 
     pieces: tuple[tuple[bytes, bytes], ...]

@@ -10,9 +10,9 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from pyroute2.netlink import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST
 from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, nfgen_msg
 from pyroute2.netlink.nfnetlink.nftsocket import (
@@ -54,8 +54,7 @@ _IPV4_ADDRESS = 7  # nft's own number for the type of a set's keys; the kernel o
 _MOST_ELEMENTS = 1000  # of one message: an attribute has 65,535 bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
+class Chain(Struct, frozen=True, kw_only=True):
     """One base chain; rules in order, then the policy."""
 
     name: str
@@ -66,8 +65,7 @@ class Chain:
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressSet:
+class AddressSet(Struct, frozen=True, kw_only=True):
     """IPv4 addresses under a name that rules can look in."""
 
     name: str

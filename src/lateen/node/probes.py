@@ -16,8 +16,9 @@ import math
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from lateen.api.fields import IntOrString
 from lateen.api.pod import GRPCAction, HTTPGetAction, Probe, TCPSocketAction
@@ -34,16 +35,14 @@ _MAX_STATUS_LINE = 8192
 _ROUNDING = 1e-3  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """One answer; `detail` says why it failed."""
 
     ok: bool
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(Struct, frozen=True, kw_only=True):
     """Consecutive answers of one kind, and what they amount to so far."""
 
     passing: bool | None = None
@@ -93,8 +92,7 @@ async def probing(
             wait = min(wait * _EAGER_GROWTH, _EAGER_LONGEST)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checker:
+class Checker(Struct, frozen=True, kw_only=True):
     """Asks one container. `run` executes a command in it and gives exit status and output."""
 
     address: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.api.pod import LifecycleHandler, Probe
 from lateen.base import layout
@@ -35,8 +36,7 @@ _MAX_EXEC_OUTPUT = 1024
 _MAX_MESSAGE = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class Services(Struct, frozen=True, kw_only=True):
     """What the agent has one of, used by all pods. `slots` maps pod addresses to slots."""
 
     paths: SandboxPaths
@@ -49,8 +49,7 @@ class Services:
     limiter: Limiter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where a pod's containers run; what changes is asked for when it is needed.
 
     `process` gives the process of a container that runs.

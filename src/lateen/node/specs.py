@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.base import layout
 from lateen.base.errors import EnvironmentFault
@@ -36,8 +37,7 @@ protocols: files
 """
 
 
-@dataclass(frozen=True, slots=True)
-class EnvoyBinary:
+class EnvoyBinary(Struct, frozen=True):
     """Where the Envoy program is."""
 
     path: Path

@@ -9,10 +9,10 @@ what Kubernetes calls a sidecar container: it counts for readiness, not for the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.meta import Condition
 from lateen.api.pod import (
@@ -28,8 +28,7 @@ PROXY = "istio-proxy"
 START_ERROR_CODE = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodFacts:
+class PodFacts(Struct, frozen=True, kw_only=True):
     """What does not change while a pod lives."""
 
     address: str

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.codes import (
     NOT_AN_OBJECT,
@@ -51,8 +53,7 @@ _NO_MANIFESTS = f"no manifests in it (files that end in {', '.join(SUFFIXES)})"
 _RENDER = "a Helm template? helm template CHART | lateen up -"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
+class Loaded(Struct, frozen=True, kw_only=True):
     """What the paths hold. `decoded` also has what is not sound, for `check.admission.admit`.
 
     `files` are the manifests read, as given or found, relative to the working directory if inside.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from lateen.base.edit import Edit, Insert, Quote, Rename, Rewrite, Wrap
 
@@ -21,16 +21,14 @@ _BARE = re.compile(r"[A-Za-z0-9+._-]+")
 _STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[]+)')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """An edit, and the line (from 1) of something in its object."""
 
     edit: Edit
     line: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Cut:
+class _Cut(Struct, frozen=True, order=True):
     """Characters `start` to `end` become `text`."""
 
     start: int

@@ -18,9 +18,10 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from lateen.api.codes import PROJECT_FAULT
 from lateen.api.paths import child
@@ -35,8 +36,7 @@ _TOP = ("images", "ports", "needs")
 _IMAGE = ("build", "dockerfile")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Build:
+class Build(Struct, frozen=True, kw_only=True):
     """Where an image's source is: an absolute folder, and its Dockerfile's name if not the usual."""
 
     folder: Path
@@ -44,8 +44,7 @@ class Build:
     dockerfile: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Project:
+class Project(Struct, frozen=True, kw_only=True):
     """What lateen.yaml says; empty without one.
 
     `folders` are where an image's folder may be looked for when `images` has none: the folders of

@@ -7,8 +7,10 @@ Before: stages/planning.py     After: envoy/bootstrap.py, stages/running.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.objects import Obj

@@ -7,8 +7,10 @@ Before: stages/openings.py, translate/leaving.py      After: envoy/border.py
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lateen.base import layout
 from lateen.ir.backends import Backend, Outside

@@ -7,13 +7,13 @@ Before: stages/securing.py, stages/planning.py        After: app/certifying.py
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from msgspec import Struct
 
 from lateen.api.codes import CERTIFICATE_ENDS
 from lateen.base.origin import Origin
@@ -43,8 +43,7 @@ class State(StrEnum):
     NOT_YET = "not yet valid"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class Certificate(Struct, frozen=True, kw_only=True):
     """One certificate. `name` is a pod's, a Secret's, or what its subject says.
 
     `start` is None where only the end is known: a proxy's, issued before the control plane's last

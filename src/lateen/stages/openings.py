@@ -10,15 +10,15 @@ the node. They lead straight to a gateway, which hears of the client, or by the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.ir.plan import Role
 from lateen.stages.planning import Planned
 from lateen.world.model import Injection, Port, Service, Workload, World
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class Opening(Struct, frozen=True, kw_only=True):
     """A port for clients of the host.
 
     `pods` are gateways behind it, each with its own port; with none the Service itself takes the

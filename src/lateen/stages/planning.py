@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from lateen.api.objects import Obj
 from lateen.base import layout
 from lateen.base.origin import ObjectKey
@@ -41,8 +43,7 @@ _ROOTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """One round: the world, each proxy with its plan and resources, and what is wrong."""
 
     world: World

@@ -8,8 +8,9 @@ Source: core/v1 Volume.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lateen.api.config import ConfigMap, Secret
 from lateen.api.objects import Obj
@@ -33,8 +34,7 @@ _ACCOUNT_TOKEN_SECONDS = 3607
 ACCOUNT_VOLUME = "kube-api-access"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VolumeSources:
+class VolumeSources(Struct, frozen=True, kw_only=True):
     """Where content comes from. `kept` is the folder lateen keeps claims' folders in; `identity`
     the folder with a pod's Workload API; `token` gives the same token until it is time for another."""
 
@@ -105,8 +105,7 @@ def content_of(kind: str, namespace: str, name: str, lookup: Lookup) -> dict[str
     return obj.typed.content()
 
 
-@dataclass(frozen=True, slots=True)
-class _Keys:
+class _Keys(Struct, frozen=True):
     """Some or all keys of a ConfigMap or Secret."""
 
     kind: str

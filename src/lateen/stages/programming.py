@@ -14,6 +14,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from lateen.api.objects import Obj
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
@@ -32,8 +34,7 @@ EASE = 10  # a look is followed by a pause of so many times its own length
 Confirmed = Callable[[str, ResourceType, Resource], bool]  # whether a proxy has acknowledged it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Use(Struct, frozen=True, kw_only=True):
     """Resources in which an object has a part, and the proxies that have these very resources."""
 
     proxies: tuple[str, ...]

@@ -17,8 +17,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.origin import ObjectKey, Origin
 from lateen.base.problem import Level, Problem
@@ -36,8 +39,7 @@ _Made = tuple[ResourceType, str, str]  # type, name, version
 _Where = tuple[str, ResourceType, str]  # proxy, type, name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True):
     """An object left out. The fault is in one of `among` objects; 1: it is this one for certain."""
 
     edition: Edition

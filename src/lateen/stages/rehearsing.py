@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from msgspec import Struct
+
 from lateen.api.codes import NOT_CARRIED_OUT, NOT_FOUND
 from lateen.api.objects import FieldPlaces, Obj
 from lateen.base.errors import LateenError
@@ -34,8 +36,7 @@ from lateen.stages.drafts import Draft, draft_from, ingress_of, named_workload
 OUTSIDE = "outside"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Struct, frozen=True, kw_only=True):
     """One test: `differences` is empty if all was as expected; `seconds` it took."""
 
     file: str
@@ -47,16 +48,14 @@ class Result:
     case: Case | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """A rule of a VirtualService or an AuthorizationPolicy, and how many tests met it."""
 
     origin: Origin
     met: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """All results, what is wrong with the files themselves, and which rules were met."""
 
     results: tuple[Result, ...]

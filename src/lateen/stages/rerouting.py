@@ -9,8 +9,10 @@ Its price follows from the size of the tables the rules are in, and from the pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import is_
+
+from msgspec.structs import replace
 
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.api.pod import (
@@ -46,8 +46,7 @@ from lateen.stages.spanvariables import span_variables
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Struct, frozen=True, kw_only=True):
     """Why a pod cannot be run yet: a container status reason of Kubernetes, and words."""
 
     reason: str

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct, structs
+
 from lateen.base import layout
 from lateen.base.clock import Clock
 from lateen.base.errors import Unreachable
@@ -52,8 +54,7 @@ async def ask(socket: Path, path: str) -> str:
     return await ask_admin(socket, path, patience=PATIENCE, largest=LARGEST_PAGE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """One page: how it is asked for, and the labels of all that is on it."""
 
     job: str
@@ -131,8 +132,8 @@ def targets_of(pods: Mapping[tuple[str, str], Raw], run: Path) -> list[Target]:
         if (app := wants_scraping(annotations_of(pod))) and layout.app_metrics_socket(
             run, slot
         ).exists():
-            page = replace(proxy, job=APPS, instance=f"{address}:{app[0]}", path=app[1])
-            found.append(replace(page, socket=layout.app_metrics_socket(run, slot)))
+            page = structs.replace(proxy, job=APPS, instance=f"{address}:{app[0]}", path=app[1])
+            found.append(structs.replace(page, socket=layout.app_metrics_socket(run, slot)))
     return found
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from lateen.base.clock import Clock
 from lateen.base.origin import ObjectKey
 from lateen.base.problem import Problem
@@ -31,8 +33,7 @@ _NAMED = 5  # objects in a line of news
 _NOT_ASKED = ("files", "controllers")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """What to read: paths, stdin's text for `-`, the folder they are relative to."""
 
     paths: tuple[str, ...]

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from msgspec import Struct
+
 from lateen.api.pod import Pod, TokenProjection
 from lateen.apiserver.accounttokens import API_AUDIENCE, AccountKey, Bound, Claims
 from lateen.base.clock import Clock
@@ -27,8 +29,7 @@ _LOOK_SECONDS = 30.0
 _Asked = tuple[str, str, int]  # the pod's uid, the audience, the seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     token: str
     until: float  # of the monotonic clock, in seconds
 

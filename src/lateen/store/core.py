@@ -12,10 +12,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lateen.api.customkinds import custom_kinds
 from lateen.api.decode import restore
@@ -33,8 +34,7 @@ from lateen.store.watching import HISTORY, Feed, LogWatch
 _DEFINITION = "CustomResourceDefinition"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One object before and after; `event` is None if nobody needs to hear of it."""
 
     key: ObjectKey
@@ -43,8 +43,7 @@ class Change:
     event: Event | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoteChange:
+class NoteChange(Struct, frozen=True, kw_only=True):
     """One note before and after."""
 
     name: str
@@ -52,8 +51,7 @@ class NoteChange:
     after: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(Struct, frozen=True, kw_only=True):
     """What one transaction did; events of revision `forget` and older may be dropped."""
 
     revision: int
@@ -61,8 +59,7 @@ class Batch:
     changes: tuple[Change | NoteChange, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(Struct, frozen=True, kw_only=True):
     """What an earlier life left."""
 
     revision: int = 0

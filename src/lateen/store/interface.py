@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from lateen.api.objects import FieldPlaces, Obj
 from lateen.base.origin import ObjectKey
@@ -26,8 +27,7 @@ class EventType(StrEnum):
     DELETED = "DELETED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """A change: the object after it (before it, for DELETED) at the revision of the change.
 
     `before` is what was there; None if nothing was, or if that is no longer known.
@@ -39,8 +39,7 @@ class Event:
     before: Obj | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
+class Writer(Struct, frozen=True, kw_only=True):
     """Who writes, as metadata.managedFields name it, when it is not a user by the API.
 
     `applied` is the configuration of one that applies, None for a plain write.

@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey
@@ -19,8 +20,7 @@ _List = tuple[_Kind, str | None]  # of one namespace, or of all
 _FEW = 20  # up to one object in so many is put in its place; beyond that all are sorted anew
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """An object and who owns it."""
 
     obj: Obj

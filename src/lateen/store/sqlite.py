@@ -15,11 +15,11 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from lateen.api.customkinds import learn
 from lateen.api.definition import CustomResourceDefinition

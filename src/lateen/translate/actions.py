@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from http import HTTPStatus
+
+from msgspec.structs import replace
 
 from lateen.api.virtualservice import (
     CorsPolicy,

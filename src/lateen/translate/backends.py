@@ -7,7 +7,9 @@ Before: translate/destinations.py          After: translate/outbound.py, transla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.problem import Problem
 from lateen.ir.backends import (
@@ -33,6 +35,7 @@ from lateen.translate.destinations import NOTHING, Destinations, Effective
 from lateen.translate.faults import no_upgrade, not_carried
 from lateen.translate.localities import (
     NODE,
+    SOMEWHERE,
     Placed,
     Preference,
     Viewer,
@@ -56,8 +59,7 @@ from lateen.world.model import Injection, Instance, Port, Service, Shape, World
 _VERSIONS = {"V1": 1, "V2": 2}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceBackends:
+class ServiceBackends(Struct, frozen=True, kw_only=True):
     """Everything one service contributes: a backend for each port, and for each subset of it."""
 
     backends: tuple[Backend, ...]
@@ -65,15 +67,14 @@ class ServiceBackends:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Struct, frozen=True, kw_only=True):
     """Who calls: a proxy of that role, and from where it looks."""
 
     world: World
     mtls: MtlsIndex
     wide: MeshWide = NOTHING_SAID
     default: Effective = NOTHING
-    viewer: Viewer = field(default_factory=Viewer)
+    viewer: Viewer = SOMEWHERE
     role: Role = Role.SIDECAR
 
 
@@ -298,8 +299,7 @@ def _wire(
     return Wire.CLIENT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Peers:
+class _Peers(Struct, frozen=True, kw_only=True):
     """Who stands behind a backend: pods of the mesh (`inside`) or not, found by themselves (`auto`)."""
 
     identities: tuple[str, ...]

@@ -11,7 +11,8 @@ VirtualServices for one host the oldest holds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.virtualservice import VirtualService
 from lateen.base.problem import Problem
@@ -22,8 +23,7 @@ from lateen.translate.scope import Scope
 from lateen.world.model import Owned, exported
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeshRules:
+class MeshRules(Struct, frozen=True, kw_only=True):
     """The VirtualServices for the mesh by the hosts they name, oldest first.
 
     `source_keys` are the labels that some rule looks at: proxies alike in these are alike.

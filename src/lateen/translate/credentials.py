@@ -11,7 +11,8 @@ revoked. `tls.ocsp-staple` is an OCSP answer for the certificate.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.gateway import ServerTLSSettings
 from lateen.base.origin import Origin
@@ -29,8 +30,7 @@ _PREFIX, _ROOT = "kubernetes://", "-cacert"  # how Istio's SDS names them
 _MUTUAL = ("MUTUAL", "OPTIONAL_MUTUAL")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
+class Credentials(Struct, frozen=True, kw_only=True):
     """What a server shows, and what it asks of its clients."""
 
     secrets: tuple[TlsSecret, ...] = ()

@@ -10,10 +10,10 @@ conditions contradict those is left out. Source: Istio's "Delegate" and its mode
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from lateen.api.virtualservice import HTTPMatchRequest, HTTPRoute, StringMatch, VirtualService
 from lateen.base.origin import Origin
@@ -40,8 +40,7 @@ _INHERITED = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """One HTTP rule, and where its author wrote it."""
 
     http: HTTPRoute

@@ -13,8 +13,10 @@ before one for all of its namespace.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.destinationrule import (
     ClientTLSSettings,
@@ -56,8 +58,7 @@ class OfTheMesh:
         return Origin(field=f"by the mesh's {path}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class From(Generic[V]):
+class From(Struct, Generic[V], frozen=True, kw_only=True):
     """A setting, and the rule and field path where it stands."""
 
     value: V
@@ -76,8 +77,7 @@ class From(Generic[V]):
         return From(value=value, rule=self.rule, path=f"{self.path}.{name}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effective:
+class Effective(Struct, frozen=True, kw_only=True):
     """The traffic policy that holds for one port or subset of a host."""
 
     balance: From[LoadBalancerSettings] | None = None
@@ -114,8 +114,7 @@ def mesh_effective(policy: DefaultTrafficPolicy | None) -> Effective:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destinations:
+class Destinations(Struct, frozen=True, kw_only=True):
     """All rules of one namespace for one host, merged."""
 
     policy: From[TrafficPolicy] | None
@@ -145,8 +144,7 @@ class Destinations:
 NO_RULES = Destinations(policy=None, subsets={})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Struct, frozen=True, kw_only=True):
     """The rules of one namespace for one host that are for the same clients, merged."""
 
     selector: tuple[tuple[str, str], ...]
@@ -160,8 +158,7 @@ class Group:
         return exported(self.export_to, owner, client)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationIndex:
+class DestinationIndex(Struct, frozen=True, kw_only=True):
     """Merged rules by namespace and by host, and the labels that their selectors look at."""
 
     by_namespace: Mapping[str, Mapping[str, tuple[Group, ...]]]

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import BUILT_IN, Origin
 from lateen.base.problem import Problem
@@ -36,8 +38,7 @@ from lateen.translate.views import Index, Sight, sight_of
 from lateen.world.model import Owned, Workload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayView:
+class GatewayView(Struct, frozen=True, kw_only=True):
     """A gateway's half of a plan."""
 
     ports: tuple[GatewayPort, ...]

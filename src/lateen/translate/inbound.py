@@ -8,7 +8,7 @@ With `ingress` a Sidecar says what the pod's ports are, and Services and contain
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.sidecar import UNIX, IstioIngressListener, Sidecar
@@ -28,8 +28,7 @@ _LOOPBACK = ("127.0.0.1", "[::1]")  # IPv6 is off in pods: the one stands for th
 _OWN = ("0.0.0.0", "[::]")  # noqa: S104 - what a Sidecar calls the pod's own address
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Declared:
+class _Declared(Struct, frozen=True, kw_only=True):
     """What is known of one of the pod's ports, and which port of which Service leads to it."""
 
     protocol: Protocol

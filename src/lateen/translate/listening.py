@@ -11,7 +11,10 @@ port has taken, a way out without one does not add to.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.origin import Origin
 from lateen.base.problem import Problem
@@ -31,8 +34,7 @@ Names = Iterable[tuple[str, tuple[Split, ...]]]
 _Within = tuple[str, int, str]  # and a network, "" for every address
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """One way out, and what is seen through it."""
 
     way: Way

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from lateen.api.destinationrule import LocalityFailover, LocalityLoadBalancerSetting
 from lateen.base.locality import NOWHERE, Locality, locality_labels, parse_locality
@@ -32,8 +33,7 @@ _BY_DISTRIBUTION = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer:
+class Viewer(Struct, frozen=True, kw_only=True):
     """From where a proxy looks: its place, and those of its labels that some preference looks at."""
 
     locality: Locality = NOWHERE
@@ -45,8 +45,10 @@ class Viewer:
         return known.get(name, "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preference:
+SOMEWHERE = Viewer()
+
+
+class Preference(Struct, frozen=True, kw_only=True):
     """A setting that holds. `forced`: also without outlier detection."""
 
     setting: LocalityLoadBalancerSetting
@@ -63,8 +65,7 @@ class Preference:
         return bool(said.distribute or said.failover or said.failover_priority)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed(Generic[T]):
+class Placed(Struct, Generic[T], frozen=True, kw_only=True):
     """An endpoint with its place, labels and weight."""
 
     item: T
@@ -73,8 +74,7 @@ class Placed(Generic[T]):
     weight: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked(Generic[T]):
+class Ranked(Struct, Generic[T], frozen=True, kw_only=True):
     """An endpoint with its priority, 0 first, and its place's share of a distribution (0: none)."""
 
     item: T

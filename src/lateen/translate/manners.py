@@ -10,9 +10,10 @@ sidecar by `proxyHeaders`.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
+
+from msgspec.structs import replace
 
 from lateen.api.connectionsettings import ConnectionSettings
 from lateen.api.fields import Duration

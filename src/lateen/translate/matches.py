@@ -7,7 +7,8 @@ Before: api/virtualservice.py         After: translate/routes.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lateen.api.virtualservice import HTTPMatchRequest, claim_of
 from lateen.api.virtualservice import StringMatch as ApiMatch
@@ -27,8 +28,7 @@ from lateen.translate.conditions import claim_text
 from lateen.translate.hosts import MESH
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where routes are for: a listener's port, in which gateway, at a proxy of which labels."""
 
     port: int

@@ -6,7 +6,7 @@ Before: api/meshconfig.py        After: translate/settings.py, translate/backend
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.api.destinationrule import TcpKeepalive
 from lateen.api.fields import Duration
@@ -18,8 +18,7 @@ from lateen.world.model import Port, Service
 CONNECT_TIMEOUT = 10.0  # seconds; Istio's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeshWide:
+class MeshWide(Struct, frozen=True, kw_only=True):
     """What holds where no DestinationRule says otherwise. `connect_timeout` in seconds."""
 
     connect_timeout: float = CONNECT_TIMEOUT

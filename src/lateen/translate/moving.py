@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.ir.backends import Backend, BackendId, EndpointSet
 from lateen.ir.plan import ProxyPlan
@@ -20,8 +21,7 @@ from lateen.translate.views import Index, sight_of
 from lateen.world.model import Shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovedEndpoints:
+class MovedEndpoints(Struct, frozen=True, kw_only=True):
     """A plan's endpoint sets, the same tuple if none differs, and those that do."""
 
     all: tuple[EndpointSet, ...]

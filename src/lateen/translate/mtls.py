@@ -10,7 +10,8 @@ at one level the oldest holds; UNSET inherits.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lateen.api.security import MutualTLS, PeerAuthentication
 from lateen.base.origin import BUILT_IN, Origin
@@ -26,8 +27,7 @@ MODE_BY_DEFAULT = Mtls.STRICT
 _MODES = {"STRICT": Mtls.STRICT, "PERMISSIVE": Mtls.PERMISSIVE, "DISABLE": Mtls.DISABLE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MtlsModes:
+class MtlsModes(Struct, frozen=True, kw_only=True):
     """The mode of a workload, and of its ports where they differ; with where it comes from."""
 
     mode: Mtls
@@ -45,8 +45,7 @@ class MtlsModes:
         return (*for_all, *((port, origin) for port, (_, origin) in sorted(self.by_port.items())))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MtlsIndex:
+class MtlsIndex(Struct, frozen=True, kw_only=True):
     """The PeerAuthentications that hold: for the mesh, by namespace, and by workload, oldest first."""
 
     mesh: Owned[PeerAuthentication] | None

@@ -7,7 +7,8 @@ Before: translate/listening.py, translate/backends.py        After: translate/pl
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, BackendId, EndpointSet
@@ -17,7 +18,7 @@ from lateen.translate.backends import service_backends
 from lateen.translate.credentials import client_credentials
 from lateen.translate.faults import not_found
 from lateen.translate.listening import Seen, listeners_of
-from lateen.translate.localities import Viewer
+from lateen.translate.localities import SOMEWHERE, Viewer
 from lateen.translate.scope import ALL_OF_IT, ONE_WAY, Scope, Way, chosen_for
 from lateen.translate.tables import TableMaker, aliases_of, sniffed_or_http
 from lateen.translate.used import backends_in, used_backends
@@ -25,8 +26,7 @@ from lateen.translate.views import Index, Sight, viewer_of
 from lateen.world.model import Service, Workload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """What two sidecars must share to be told the same: namespace, labels some rule looks at, ways out."""
 
     namespace: str
@@ -34,11 +34,10 @@ class View:
     allow_any: bool = True
     egress_proxy: Split | None = None
     ways: tuple[Way, ...] = ONE_WAY
-    viewer: Viewer = field(default_factory=Viewer)
+    viewer: Viewer = SOMEWHERE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundView:
+class OutboundView(Struct, frozen=True, kw_only=True):
     """The outbound half of every sidecar of one view."""
 
     view: View

@@ -12,8 +12,9 @@ cluster, as a pod of kube-system with the label k8s-app=kube-dns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network
+
+from msgspec import Struct
 
 from lateen.api.fields import Labels
 from lateen.api.networkpolicy import EGRESS, INGRESS, IPBlock, NetworkPolicy, PolicyPeer, PolicyPort
@@ -26,8 +27,7 @@ RESOLVER = "198.18.0.1"
 _NamedPorts = tuple[tuple[str, str, int], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pod:
+class _Pod(Struct, frozen=True, kw_only=True):
     """Somebody at the other end of a connection."""
 
     namespace: str

@@ -10,8 +10,9 @@ object in all their plans, so that later stages can tell by identity what they h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, EndpointSet
@@ -34,8 +35,7 @@ from lateen.world.model import CLUSTER_DOMAIN, Injection, Workload, World
 T = TypeVar("T", bound=Backend | EndpointSet)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """One proxy's plan, and what is wrong with the rules it was made from."""
 
     plan: ProxyPlan

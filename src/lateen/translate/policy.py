@@ -10,7 +10,7 @@ then allows less). Either is reported.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.security import AuthorizationPolicy, Rule

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from lateen.api.extensionproviders import (
     ExtensionProvider,
@@ -38,8 +39,7 @@ ENVOY = "envoy"  # Istio's name for what the mesh's settings say of access logs
 _TIMEOUT = 10.0  # seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traced:
+class Traced(Struct, frozen=True, kw_only=True):
     """A provider of traces: where spans go, and what is kept of a path."""
 
     collector: Collector

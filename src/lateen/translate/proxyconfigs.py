@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from lateen.api.fields import Api
@@ -30,8 +30,7 @@ _OF_THE_PROXY = "ISTIO_META_"
 DRAIN_SECONDS = 45  # Istio's default
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyStart:
+class ProxyStart(Struct, frozen=True, kw_only=True):
     """Threads, environment, what the proxy says of itself, seconds for draining, Envoy's own settings.
 
     `last`: seconds it stays from when the pod begins to end.

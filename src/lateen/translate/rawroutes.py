@@ -10,7 +10,8 @@ server name is let through. Rules for some networks go before those for all addr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.virtualservice import (
     L4MatchAttributes,
@@ -29,16 +30,14 @@ from lateen.world.model import Owned, Port, Service
 Seen = Callable[[str], Known]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raw:
+class Raw(Struct, frozen=True, kw_only=True):
     """Where raw connections go: by server name (`by_host`) if TLS rules say so, else all of them."""
 
     to: tuple[Split, ...]
     by_host: tuple[tuple[str, tuple[Split, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawOutbound:
+class RawOutbound(Struct, frozen=True, kw_only=True):
     """Where raw connections to one port of a service go; apart, those to some networks (CIDR)."""
 
     anywhere: Raw

@@ -11,7 +11,9 @@ AUTO_PASSTHROUGH passes on what the mesh's own clients say to its services.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from lateen.api.virtualservice import VirtualService
 from lateen.base.problem import Problem

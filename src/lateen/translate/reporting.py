@@ -11,7 +11,9 @@ all are: this is one machine. Source: Istio, pilot/pkg/model/telemetry.go.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.proxydefaults import TracingDefaults
@@ -44,8 +46,7 @@ from lateen.world.model import ROOT_NAMESPACE, Owned, Workload
 _BOTH, _CLIENT, _SERVER = "CLIENT_AND_SERVER", "CLIENT", "SERVER"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(Struct, frozen=True, kw_only=True):
     """A Telemetry that holds for a workload."""
 
     telemetry: Owned[Telemetry]
@@ -197,8 +198,7 @@ def _source(tag: CustomTag) -> ir.TagSource:
     return ir.Same(tag.literal.value if tag.literal else "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Log:
+class _Log(Struct, frozen=True):
     """An access log that is written: of which requests, and who says so."""
 
     only: str

@@ -11,7 +11,9 @@ then listeners, backends and all other hosts are what they were.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import ObjectKey
@@ -30,8 +32,7 @@ _FOREIGN_PORT = 80  # where a host gets a table's place though no service of it 
 _Rules = Mapping[ObjectKey, Owned[VirtualService]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewritten:
+class Rewritten(Struct, frozen=True, kw_only=True):
     """VirtualServices that came, went or changed: their keys, the hosts they speak of, for whom."""
 
     keys: frozenset[ObjectKey]

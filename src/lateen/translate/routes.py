@@ -7,7 +7,9 @@ Before: translate/matches.py, translate/actions.py     After: translate/outbound
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.virtualservice import (
@@ -45,8 +47,7 @@ from lateen.world.model import Owned, Service
 _CODES = (301, 302, 303, 307, 308)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """What rules may name: a service by full host name, its subsets, a delegate by its name.
 
     `hashed`: what of a request decides about its endpoint, by service, port and subset; `retries`: the
@@ -60,8 +61,7 @@ class Known:
     delegate: Find
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Translated:
+class Translated(Struct, frozen=True, kw_only=True):
     """The routes of one VirtualService at one place; none where no rule concerns the place."""
 
     routes: tuple[Route, ...] = ()

@@ -11,7 +11,8 @@ the mesh.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.sidecar import IstioEgressListener, Sidecar
 from lateen.base.origin import BUILT_IN, Origin
@@ -24,8 +25,7 @@ from lateen.world.needs import need_of
 _LOOPBACK = "127.0.0.1"  # where Istio's proxy listens unless a Sidecar says otherwise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True, order=True):
     """Hosts by namespace (`*` for any) that a proxy is told of; None: all of them."""
 
     imports: tuple[tuple[str, str], ...] | None = None
@@ -53,8 +53,7 @@ class Scope:
 ALL_OF_IT = Scope()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Way:
+class Way(Struct, frozen=True, kw_only=True, order=True):
     """A way out for the hosts of a scope: at each port they have, or at one of a Sidecar's own.
 
     `protocol` is the own port's, as the Sidecar writes it. `bind` is an address to listen at instead
@@ -72,8 +71,7 @@ class Way:
 ONE_WAY = (Way(),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(Struct, frozen=True, kw_only=True):
     """What a Sidecar says to a pod; `allow_any` is None where it says nothing of unknown hosts.
 
     `origin`: what bounds the hosts it is told of; None for all of the mesh.

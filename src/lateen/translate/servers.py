@@ -9,8 +9,11 @@ taken by an older one) is left out with a problem; the others are served.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.gateway import Gateway, Server, ServerTLSSettings
 from lateen.api.meshconfig import TLSConfig
@@ -41,8 +44,7 @@ class Sort(StrEnum):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerPlace:
+class ServerPlace(Struct, frozen=True, kw_only=True):
     """One opened server: what it does, its table, its port and the pod's (`listen`).
 
     Its hosts are (namespace or `*`, host); `ended` says how TLS is ended, if it is.
@@ -74,8 +76,7 @@ class ServerPlace:
         return [host for whose, host in self.hosts if whose in ("*", namespace)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(Struct, frozen=True, kw_only=True):
     """All that is open at a gateway."""
 
     servers: tuple[ServerPlace, ...]

@@ -8,7 +8,7 @@ A number that is zero counts as not set, as in Istio, whose API cannot tell the 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lateen.api.destinationrule import (
     ConnectionPoolSettings,

@@ -7,7 +7,8 @@ Before: translate/claims.py                After: translate/outbound.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.api.virtualservice import VirtualService
 from lateen.base.origin import BUILT_IN, Origin
@@ -25,8 +26,7 @@ from lateen.world.model import Owned, Port, Protocol, Service, Shape
 _FOREIGN_PORT = 80
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableMaker:
+class TableMaker(Struct, frozen=True, kw_only=True):
     """What all tables of one group of proxies are made from."""
 
     sight: Sight

@@ -7,7 +7,8 @@ Before: translate/backends.py        After: translate/gateways.py, translate/out
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lateen.base.problem import Problem
 from lateen.ir.backends import Backend, BackendId, EndpointSet, Plaintext, Wire

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from msgspec import Struct
+
 from lateen.api.virtualservice import VirtualService
 from lateen.base.problem import Problem
 from lateen.ir.plan import Role
@@ -22,7 +24,7 @@ from lateen.translate.destinations import (
     mesh_effective,
 )
 from lateen.translate.hosts import resolve
-from lateen.translate.localities import NODE, Viewer, placed_labels
+from lateen.translate.localities import NODE, SOMEWHERE, Viewer, placed_labels
 from lateen.translate.meshwide import NOTHING_SAID, MeshWide, mesh_wide
 from lateen.translate.mtls import MtlsIndex, mtls_index
 from lateen.translate.needs import need_problems
@@ -119,8 +121,7 @@ def viewer_of(index: Index, workload: Workload) -> Viewer:
     return Viewer(locality=workload.locality, labels=seen)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Sight(Struct, frozen=True, kw_only=True):
     """The mesh as the proxies of one namespace see it whose pods carry these labels.
 
     `scope` bounds what they may call by name; what a rule leads to need not be in it.
@@ -130,7 +131,7 @@ class Sight:
     namespace: str
     labels: Mapping[str, str]
     scope: Scope = ALL_OF_IT
-    viewer: Viewer = field(default_factory=Viewer)
+    viewer: Viewer = SOMEWHERE
 
     def client(self, role: Role) -> Client:
         """Who calls here: the same object for all who look from one place."""

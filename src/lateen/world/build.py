@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TypeVar, cast
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from lateen.api.config import Secret
 from lateen.api.destinationrule import DestinationRule

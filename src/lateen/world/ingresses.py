@@ -12,8 +12,9 @@ first and an exact one before a prefix of the same length. What is wrong with on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from lateen.api.fields import Api
 from lateen.api.gateway import Gateway, GatewaySpec, Port, Server, ServerTLSSettings
@@ -51,8 +52,7 @@ _GROUP = "networking.istio.io"
 _NOWHERE = 503
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FromIngresses:
+class FromIngresses(Struct, frozen=True, kw_only=True):
     """What comes of all Ingresses; `secrets` are those they name, by namespace and name."""
 
     gateways: tuple[Owned[Gateway], ...] = ()
@@ -60,8 +60,7 @@ class FromIngresses:
     secrets: frozenset[tuple[str, str]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rule:
+class _Rule(Struct, frozen=True, kw_only=True):
     """A path of a host, or (with no path at all) a default backend."""
 
     path: HTTPIngressPath | None

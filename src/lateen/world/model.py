@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from lateen.api.destinationrule import DestinationRule
 from lateen.api.envoyfilter import EnvoyFilter
@@ -69,8 +70,7 @@ class Protocol(StrEnum):
         return self in (Protocol.HTTPS, Protocol.TLS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Port:
+class Port(Struct, frozen=True, kw_only=True):
     """One TCP port of a service; `target` is a port of the pod, by number or container port name."""
 
     number: int
@@ -96,8 +96,7 @@ class Shape(StrEnum):
 _ENTRIES = (Shape.ENTRY_DNS, Shape.ENTRY_STATIC, Shape.ENTRY_NONE, Shape.ENTRY_ASKED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryEndpoint:
+class EntryEndpoint(Struct, frozen=True, kw_only=True):
     """One endpoint of a ServiceEntry: an address or DNS name, and ports by name."""
 
     address: str
@@ -117,8 +116,7 @@ def exported(export_to: tuple[str, ...], owner: str, namespace: str) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """A host of the mesh: a Kubernetes Service or one host of a ServiceEntry.
 
     `addresses` are where clients find it: the cluster IP, or the entry's own or auto-allocated
@@ -176,8 +174,7 @@ class Injection(StrEnum):
     GATEWAY = "gateway"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
+class Mount(Struct, frozen=True, kw_only=True):
     """A folder of a proxy with a Secret's files; `files` are their keys where they are named otherwise."""
 
     path: str
@@ -185,8 +182,7 @@ class Mount:
     files: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class Workload(Struct, frozen=True, kw_only=True):
     """A pod, as traffic sees it."""
 
     name: str
@@ -219,8 +215,7 @@ class Workload:
         return next((number for name, number in self.ports if name == port), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
+class Instance(Struct, frozen=True, kw_only=True):
     """One address behind a Kubernetes Service, with its ports by service port name."""
 
     address: str
@@ -234,8 +229,7 @@ class Instance:
         return next((number for known, number in self.ports if known == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owned(Generic[T_co]):
+class Owned(Struct, Generic[T_co], frozen=True, kw_only=True):
     """An object of a known kind, with what is asked of every one.
 
     One that was made of objects of other kinds says so: `origins` has where each of its HTTP rules
@@ -269,8 +263,7 @@ class Owned(Generic[T_co]):
         return self.origins[int(rule[1]) if rule else 0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretData:
+class SecretData(Struct, frozen=True, kw_only=True):
     """A Secret's bytes by key; its repr shows no content."""
 
     content: Mapping[str, bytes]
@@ -279,8 +272,7 @@ class SecretData:
         return f"SecretData({', '.join(sorted(self.content))})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class World(Struct, frozen=True, kw_only=True):
     """One frozen view of everything that decides about traffic, indexed.
 
     `services` has, for each host, all that claim it, in order of precedence. Rules are in order of

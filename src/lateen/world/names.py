@@ -8,13 +8,12 @@ Source: the Kubernetes DNS specification; ServiceEntry hosts as Istio's DNS prox
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.world.model import Instance, Service, Shape, World
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class NameRecord:
+class NameRecord(Struct, frozen=True, kw_only=True, order=True):
     """A lower-case name without a trailing dot, with its addresses or its canonical name."""
 
     name: str
@@ -22,8 +21,7 @@ class NameRecord:
     cname: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class AddressRecord:
+class AddressRecord(Struct, frozen=True, kw_only=True, order=True):
     """A Service's address and port, with the ready endpoints behind it.
 
     `outside`: clients of the host come to it as well. `affinity`: for how many seconds a client stays

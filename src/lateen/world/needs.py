@@ -7,15 +7,15 @@ Before: base/origin.py       After: sources/needs.py, world/model.py, translate/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lateen.base.origin import Origin
 
 OTHERS = "*"  # the workloads of a namespace that are not named
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Need(Struct, frozen=True, kw_only=True):
     """The hosts that the pods of a workload call, by namespace (`*` for any) as a Sidecar has them."""
 
     hosts: tuple[tuple[str, str], ...]

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.base.clock import Clock
 from lateen.envoy.resources import Resource, Resources, ResourceType
@@ -32,8 +35,7 @@ _NOTHING: Mapping[str, Resource] = {}
 _Heard = Callable[[Event], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """A version of a resource the proxy refused, in Envoy's words."""
 
     type: ResourceType
@@ -43,8 +45,7 @@ class Refusal:
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeState:
+class TypeState(Struct, frozen=True, kw_only=True):
     """One type at one proxy. `pending`: told, not answered. `kept`: not resent at the last
     reconnect; `sent`: resources sent since."""
 
@@ -60,8 +61,7 @@ class TypeState:
     acked_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyState:
+class ProxyState(Struct, frozen=True, kw_only=True):
     """One proxy as the control plane sees it.
 
     `connected_since` is None without a stream. `programmed`: it acknowledged all of the newest

@@ -21,10 +21,10 @@ The order is what keeps Envoy from answering 503 between two states:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from lateen.envoy.resources import Resource, Resources, ResourceType
 from lateen.xds.changes import Changes

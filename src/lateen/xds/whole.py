@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from lateen.envoy.resources import Resource, ResourceType
 from lateen.xds.messages import DeltaRequest, DeltaResponse
 
 _IN_FULL = frozenset({ResourceType.CLUSTER, ResourceType.LISTENER})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WholeRequest:
+class WholeRequest(Struct, frozen=True, kw_only=True):
     """One DiscoveryRequest; `names` are all that are wanted, none for everything. `token` from its Node."""
 
     type: ResourceType
@@ -29,8 +30,7 @@ class WholeRequest:
     token: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WholeResponse:
+class WholeResponse(Struct, frozen=True, kw_only=True):
     """One DiscoveryResponse."""
 
     type: ResourceType

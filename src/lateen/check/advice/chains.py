@@ -7,8 +7,9 @@ Before: check/advice/survey.py, check/advice/calls.py       After: check/advice/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import prod
+
+from msgspec import Struct
 
 from lateen.api.codes import RETRY_STORM
 from lateen.api.virtualservice import VirtualService
@@ -23,8 +24,7 @@ MOST = 10  # requests at the end of a chain that one request at its start may be
 _LONGEST = 8  # links
 
 
-@dataclass(frozen=True, slots=True)
-class _Retried:
+class _Retried(Struct, frozen=True):
     """How often a host is tried, and where that is said."""
 
     host: str

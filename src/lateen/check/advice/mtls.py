@@ -7,7 +7,9 @@ Before: check/advice/survey.py, check/advice/calls.py       After: check/advice/
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.api.codes import (
     CLIENT_WITHOUT_PROXY,
@@ -29,8 +31,7 @@ _OPEN = ("PERMISSIVE", "DISABLE")
 PLAIN = ("DISABLE", "SIMPLE", "MUTUAL")  # TLS settings of a client that are not the mesh's own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """A mode that a PeerAuthentication declares, and which; and whether some port is an exception."""
 
     mode: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lateen.api.codes import DEPRECATED, REMOVED_COMMAND
 from lateen.api.config import ConfigMap

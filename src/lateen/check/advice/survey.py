@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar, cast
+
+from msgspec import Struct
 
 from lateen.api.batch import CronJob, Job
 from lateen.api.config import Namespace
@@ -28,8 +29,7 @@ INJECT = "sidecar.istio.io/inject"
 T = TypeVar("T", bound=Api)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pods:
+class Pods(Struct, frozen=True, kw_only=True):
     """The pods of one template. `at` points at their spec; `replicas` is None where nobody says how many."""
 
     obj: Obj

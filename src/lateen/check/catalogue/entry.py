@@ -6,8 +6,9 @@ Before: -    After: check/catalogue/istio.py, check/catalogue/own.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lateen.base.problem import Level
 
@@ -20,8 +21,7 @@ class Found(StrEnum):
     RUNNING = "running"  # only a running mesh
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A code, its name in one word, its usual level, and in half a sentence what it says."""
 
     code: str

@@ -7,10 +7,10 @@ Before: ir/policy.py, ir/routes.py       After: each file of this folder
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from google.protobuf.message import Message
+from msgspec import Struct
 
 from lateen.ir.manners import USUAL_MANNERS, Manners
 from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization
@@ -25,8 +25,7 @@ class Side(StrEnum):
     GATEWAY = "gateway"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpSite:
+class HttpSite(Struct, frozen=True, kw_only=True):
     """Where a chain of filters stands; `gateway_port` is 0 in a sidecar.
 
     `tells_b3`: the trace is told in B3, besides the tracer's own way. `asks`: some requests go to hosts
@@ -41,8 +40,7 @@ class HttpSite:
     asks: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpFilter:
+class HttpFilter(Struct, frozen=True, kw_only=True):
     """A filter: its config at a place and its word on a route; None for "not there", "nothing"."""
 
     name: str

@@ -7,14 +7,15 @@ Before: -                 After: differing/whole.py, cli/differing.py
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.explain.differing.effects import Area
 from lateen.explain.request import Request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """What some requests meet now instead of before.
 
     `sources` are who sends them (NAME.NAMESPACE), `targets` what they are for; `requests` says which, `example` is
@@ -33,8 +34,7 @@ class Change:
     opens: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
+class Push(Struct, frozen=True, kw_only=True):
     """What a step from the old mesh to the new one would send: of how many proxies, how much."""
 
     proxies: tuple[str, ...] = ()
@@ -43,8 +43,7 @@ class Push:
     of: int = 0  # proxies there are
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """All changes, what concerns security first; `doubts` say what could not be looked at exactly.
 
     `everyone`: all who are in both meshes and have a proxy of their own.

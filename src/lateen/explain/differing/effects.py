@@ -7,10 +7,12 @@ Before: ir/routes.py, ir/backends.py      After: differing/outward.py
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import assert_never
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from lateen.explain.differing.meshes import bare, short
 from lateen.ir.backends import (
@@ -52,8 +54,7 @@ class Area(StrEnum):
     WORKLOADS = "workloads"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facet:
+class Facet(Struct, frozen=True, kw_only=True):
     """One part of what becomes of a request. Two do the same if `does` is equal, whatever is said."""
 
     name: str
@@ -79,8 +80,7 @@ NOTHING = Facet(name="answer", area=Area.ROUTING, said="404: no route", does="40
 _OUTSIDE = "outside"
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(Struct, frozen=True, dict=True):
     """The backends of one plan, each with what it leads to. `members`: by address, pods with a name of their own."""
 
     plan: ProxyPlan
@@ -254,7 +254,7 @@ def _connection(found: Backend) -> Iterator[Facet]:
 
 def _settings(name: str, value: Limits | Ejection | None, defaults: Limits | None) -> Facet:
     """Settings of which those that differ are said."""
-    given = {f.name: getattr(value, f.name) for f in fields(value)} if value else {}
+    given = asdict(value) if value else {}
     parts = tuple(
         f"{name.replace('_', ' ')} {said:g}"
         if isinstance(said, float)

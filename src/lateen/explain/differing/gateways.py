@@ -7,7 +7,9 @@ Before: differing/outward.py, differing/inward.py       After: differing/whole.p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lateen.explain.differing import streams
 from lateen.explain.differing.changes import Change
@@ -26,8 +28,7 @@ OUTSIDE = "outside"
 _CLOSED = Facet(name="answer", area=Area.EXPOSURE, said="closed", does="closed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
+class _Kind(Struct, frozen=True, kw_only=True):
     """What comes to one port and is judged alike: HTTP for any host, or raw connections, with TLS for one server name."""
 
     port: int
@@ -42,8 +43,7 @@ class _Kind:
         return f"{self.host}:{self.port} (TLS)" if self.tls else f"port {self.port} (TCP)"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gateways:
+class Gateways(Struct, frozen=True, kw_only=True):
     """Compares one gateway in two plans."""
 
     name: str

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.explain.differing.changes import Change
 from lateen.explain.differing.effects import Area
@@ -28,8 +30,7 @@ from lateen.ir.policy import EVERYTHING_ALLOWED, Authorization, Paths, PortCondi
 _PASSES = (Decision.ALLOWED, Decision.ASKED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class Door(Struct, frozen=True, kw_only=True):
     """One port of a workload, as its proxy guards it; without a proxy everybody may come in."""
 
     authorization: Authorization = EVERYTHING_ALLOWED
@@ -69,8 +70,7 @@ def door_of(plan: ProxyPlan | None, port: int) -> Door:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Inward:
+class Inward(Struct, frozen=True, kw_only=True):
     """Compares how one workload lets in requests, in two plans; None for no proxy."""
 
     target: str

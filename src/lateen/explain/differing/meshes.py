@@ -7,9 +7,10 @@ Before: world/model.py, ir/plan.py        After: differing/parting.py, differing
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
 from typing import Any
+
+from msgspec import Struct, field
 
 from lateen.base.origin import Origin
 from lateen.explain.symbolic.callers import Caller
@@ -21,8 +22,7 @@ PartyKey = tuple[str, str]  # namespace, workload or group of its pods
 PodKey = tuple[str, str]  # namespace, pod
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
+class Party(Struct, frozen=True, kw_only=True):
     """Pods of one workload that traffic treats alike, of which the first stands for all; `plan` None without a proxy."""
 
     name: str  # NAME.NAMESPACE
@@ -47,8 +47,7 @@ class Party:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mesh:
+class Mesh(Struct, frozen=True, kw_only=True, dict=True):
     """A world and the plans of its proxies. `groups`: of pods that differ from others of their workload, a name."""
 
     world: World
@@ -103,15 +102,15 @@ def bare(value: Any) -> Any:
         return tuple(map(bare, value))
     if isinstance(value, Origin):
         return None
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
         return (type(value).__name__, *(bare(getattr(value, name)) for name in _said(type(value))))
     return value
 
 
 @cache
-def _said(kind: type[Any]) -> tuple[str, ...]:
+def _said(kind: type[Struct]) -> tuple[str, ...]:
     unsaid = {"origin", "policies"} if kind is Backend else {"origin"}
-    return tuple(f.name for f in fields(kind) if f.name not in unsaid)
+    return tuple(name for name in kind.__struct_fields__ if name not in unsaid)
 
 
 def short(host: str) -> str:

@@ -7,9 +7,11 @@ Before: differing/effects.py, symbolic/   After: differing/whole.py
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import ip_address
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lateen.base.origin import BUILT_IN
 from lateen.explain.differing.changes import Change
@@ -32,8 +34,7 @@ Members = Mapping[str, str]
 NO_MEMBERS: tuple[Members, Members] = ({}, {})
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(Struct, frozen=True, dict=True):
     """One plan's part of the comparison; tables by the port they stand for. `members` as in Known."""
 
     plan: ProxyPlan
@@ -65,8 +66,7 @@ class Side:
         return VirtualHost(name=OTHERS, domains=("*",), routes=(route,), origin=BUILT_IN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meeting:
+class Meeting(Struct, frozen=True, kw_only=True):
     """What a request of some class meets in both plans, where that differs."""
 
     name: str

@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lateen.explain.differing.meshes import Mesh, PartyKey, PodKey, bare
 from lateen.ir.plan import SniffOut, TcpOut

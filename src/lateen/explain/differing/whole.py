@@ -9,7 +9,8 @@ Proxies whose plans have the very same parts are looked at once, for all of them
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lateen.explain.differing.changes import Change, Difference, grouped
 from lateen.explain.differing.effects import Area

@@ -9,15 +9,15 @@ Names are written NAME.NAMESPACE or NAMESPACE/NAME, or NAME for one in any names
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+
+from msgspec import Struct, field
 
 from lateen.ir.match import Exact, Prefix, Present, Regex, StringMatch, Suffix
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Struct, frozen=True, kw_only=True):
     """Some workloads: those that fit one of each kind of names given, and none of the others.
 
     `outside` True: only what comes in by a gateway, or leaves the mesh; False: only what does not.
@@ -40,8 +40,7 @@ class Group:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What the requests look like where they arrive: all that is given holds.
 
     A header that is None is absent. `token`: whether one that a rule accepts is shown; `mtls`: whether the caller's
@@ -65,8 +64,7 @@ class Asked:
         return any(texts) or self.token is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Property:
+class Property(Struct, frozen=True, kw_only=True):
     """Of requests of that kind, from some to some: none arrives, or (`always`) every one does."""
 
     name: str

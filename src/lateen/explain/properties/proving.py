@@ -9,8 +9,10 @@ may go are looked at one by one, each over all requests (symbolic/). What is fou
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lateen.explain.differing.inward import Door, door_of
 from lateen.explain.differing.meshes import Mesh, Party
@@ -161,7 +163,7 @@ class _Check:
         shown = stream.name if stream.tls and senders.gateway else ""
         tried = self.trials.tried(senders, None, (name, None), [(door, hop)], shown)
         address = "" if senders.gateway else stream.name
-        space = replace(tried.space, port=stream.port, address=address, tls=stream.tls)
+        space = dataclasses.replace(tried.space, port=stream.port, address=address, tls=stream.tls)
         tried = replace(tried, space=space)
         self.trials.classes += sum(len(values) for values in space.values)
         arrives = all_hold(

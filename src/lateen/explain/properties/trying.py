@@ -7,7 +7,9 @@ Before: properties/ways.py, symbolic/                      After: properties/pro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.explain.differing.inward import Door, door_of
 from lateen.explain.differing.meshes import Mesh
@@ -32,8 +34,7 @@ _PASSES = (Decision.ALLOWED, Decision.ASKED)
 SOMEWHERE = "203.0.113.9"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Try:
+class Try(Struct, frozen=True, kw_only=True):
     """One way: who sends, by which table and host, and the space of what they may send there."""
 
     senders: Senders

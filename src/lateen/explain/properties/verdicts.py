@@ -6,7 +6,7 @@ Before: -  After: properties/proving.py, cli/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lateen.explain.request import Request
 from lateen.explain.symbolic.saying import said_request
@@ -14,15 +14,13 @@ from lateen.explain.symbolic.saying import said_request
 OUTSIDE = "outside the mesh"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proved:
+class Proved(Struct, frozen=True, kw_only=True):
     """It holds for every request; so many classes of requests were looked at."""
 
     classes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refuted:
+class Refuted(Struct, frozen=True, kw_only=True):
     """It does not hold: this request, from a workload (NAME.NAMESPACE), gets to another, or is kept from it.
 
     `request` is what the sender's proxy (or the gateway) gets, `arrived` what the target's proxy gets of it, None if none
@@ -37,8 +35,7 @@ class Refuted:
     confirmed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampled:
+class Sampled(Struct, frozen=True, kw_only=True):
     """Nothing was found that breaks it, in so many classes; for these reasons that is no proof."""
 
     classes: int

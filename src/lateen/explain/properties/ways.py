@@ -9,8 +9,10 @@ Senders whose proxies have the very same parts are looked at together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.explain.differing.effects import Known
 from lateen.explain.differing.meshes import Mesh, Party
@@ -34,8 +36,7 @@ from lateen.ir.routes import Forward, Route, RouteTable, Split, VirtualHost
 from lateen.translate.packets import filters_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(Struct, frozen=True, kw_only=True):
     """A port of a workload that a backend leads to; `mtls`: with the sender's certificate."""
 
     party: Party
@@ -43,8 +44,7 @@ class Arrival:
     mtls: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Struct, frozen=True, kw_only=True):
     """A port by which senders' requests are routed; `tls`: the gateway ends TLS there."""
 
     port: int
@@ -54,8 +54,7 @@ class Table:
     alone: str = ""  # the one host it is for, if it is for one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
+class Stream(Struct, frozen=True, kw_only=True):
     """A port by which connections go on as they are: for an address or a server name, to backends by share.
 
     `tls`: the client speaks TLS, by whose server name it is told. `opaque`: what goes on cannot be plain HTTP.
@@ -68,8 +67,7 @@ class Stream:
     opaque: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Senders:
+class Senders(Struct, frozen=True, kw_only=True, dict=True):
     """Workloads that send in the same way, and the plan of their proxies (None: they have none)."""
 
     parties: tuple[Party, ...]

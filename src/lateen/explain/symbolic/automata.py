@@ -10,8 +10,9 @@ seen as three characters or as the one it stands for.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from lateen.explain.symbolic.regexes import (
     Chars,
@@ -26,8 +27,7 @@ from lateen.explain.symbolic.regexes import (
 DEAD = 0  # the state from which nothing is accepted any more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """What becomes of a text before it is looked at.
 
     First its first `cut` is replaced by `put` (a text that does not begin so is not seen at all). Then, with

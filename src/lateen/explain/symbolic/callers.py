@@ -7,8 +7,10 @@ Before: symbolic/texts.py, ir/policy.py        After: symbolic/space.py
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lateen.explain.symbolic.automata import AS_IT_IS
 from lateen.explain.symbolic.regexes import NotRegular, literal, parse
@@ -29,8 +31,7 @@ _NAME = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _SYMBOLS = "abcdefghijklmnopqrstuvwxyz0123456789-./ns"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     """One who sends requests: as a proxy sees the connection.
 
     `identity` is a SPIFFE URI, "" without mTLS; `address` the connection's other end and `client` the original

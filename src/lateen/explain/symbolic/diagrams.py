@@ -14,6 +14,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 _MOST_NODES = 400_000
 
 
@@ -21,15 +23,13 @@ class TooLarge(Exception):
     """The function has too many cases to be written down."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Leaf:
+class Leaf(Struct, frozen=True, eq=False):
     """The result, whatever the variables not asked."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Branch:
+class Branch(Struct, frozen=True, eq=False):
     """What follows for each set of values of one variable; the sets are disjoint and complete."""
 
     variable: int

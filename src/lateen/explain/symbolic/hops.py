@@ -7,7 +7,9 @@ Before: ir/routes.py, request.py    After: symbolic/wants.py, symbolic/judging.p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lateen.explain.presenting import as_read
 from lateen.explain.request import Request
@@ -17,8 +19,7 @@ from lateen.explain.urls import replaced
 from lateen.ir.policy import Paths
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class Hop(Struct, frozen=True, kw_only=True):
     """How a place sees a request: what was changed on the way to it, and how it reads paths.
 
     `cut` at the beginning of the path was replaced by `put`, or all of the path by `fixed`, or what `pattern` found by

@@ -9,9 +9,10 @@ Conditions are looked up with the walkers' own functions (ir_match.py, policies.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from lateen.explain.ir_match import claim_fits, request_matches
 from lateen.explain.policies import condition_holds

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _MOST_COPIES = 4096  # of one part, by nested counts
 ASCII = (1 << 128) - 1
@@ -21,29 +22,25 @@ class NotRegular(Exception):
     """The expression has something that automata here do not follow: what, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chars:
+class Chars(Struct, frozen=True):
     """One character of a set, which is a mask: bit n stands for code point n."""
 
     mask: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     """One after the other; none for the empty text."""
 
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of them; none for no text at all."""
 
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Star:
+class Star(Struct, frozen=True):
     """Any number of times."""
 
     part: Node
@@ -116,8 +113,7 @@ def _folded(mask: int) -> int:
     return mask | upper << 32 | lower >> 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Flags:
+class _Flags(Struct, frozen=True, kw_only=True):
     fold: bool = False
     dot_all: bool = False
 
