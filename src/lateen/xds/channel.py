@@ -220,10 +220,13 @@ class Channel:
         for name in batch.removed:
             self._tell(name, ABSENT)
             self._left.add(name)
+        if self._looked is not None:
+            self.dirty = bool(self._heard)
 
     def _tell(self, name: str, version: str) -> None:
         self.sent[name] = version
         self.owed.discard(name)
+        self._heard.discard(name)  # it was told what there is
         self._compare(name)
 
     def accept(self, nonce: str) -> Batch | None:
