@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,7 @@ class Came:
     """What proxies got of one change: seconds from its writing to each, and the price of it."""
 
     seconds: tuple[float, ...]
+    written: float  # seconds until the API had answered
     size: int
     responses: int
     resources: dict[str, int]
@@ -122,9 +123,11 @@ class Plane:
         """Write something and see it come to every sidecar; nothing more came for `quiet` seconds."""
         cpu, began = self.cpu(), time.monotonic()
         self.ask(method, path, body)
-        return self._report(began, cpu, self.size.pods, quiet)
+        return self._report(began, cpu, self.size.pods, quiet, time.monotonic() - began)
 
-    def _report(self, began: float, cpu: float, proxies: int = 1, quiet: float = 0.5) -> Came:
+    def _report(
+        self, began: float, cpu: float, proxies: int, quiet: float, written: float = 0.0
+    ) -> Came:
         if self.proxies is None or not self.proxies.stdin or not self.proxies.stdout:
             raise SystemExit("no proxy is connected")
         self.proxies.stdin.write(f"{proxies} {quiet}\n")
@@ -132,6 +135,7 @@ class Plane:
         told = json.loads(self.proxies.stdout.readline())
         return Came(
             seconds=tuple(at - began for at in told["times"]),
+            written=written,
             size=told["bytes"],
             responses=told["responses"],
             resources=told["resources"],
@@ -207,7 +211,19 @@ def show(what: str, came: list[Came], proxies: int) -> float:
         f"  all p50 {at(every, 0.5):7.1f} p99 {at(every, 0.99):7.1f} ms  CPU {cpu * 1000:6.0f} ms"
         f"  {size / 1e6:7.2f} MB  {came[0].resources}"
     )
+    slowest = max(came, key=lambda each: each.last)
+    print(
+        f"  {'':<26} the slowest, number {came.index(slowest) + 1}: written after {slowest.written * 1000:.1f} ms,"
+        f" first proxy {slowest.seconds[0] * 1000:.1f} ms, last {slowest.last * 1000:.1f} ms,"
+        f" CPU {slowest.cpu * 1000:.0f} ms; median of all: written {_median(c.written for c in came):.1f} ms,"
+        f" first proxy {_median(c.seconds[0] for c in came):.1f} ms"
+    )
     return at(lasts, 0.99)
+
+
+def _median(seconds: Iterable[float]) -> float:
+    """In milliseconds."""
+    return at(sorted(seconds), 0.5) * 1000
 
 
 def repeated(times: int, change: Callable[[int], Came]) -> list[Came]:
