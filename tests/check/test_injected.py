@@ -32,7 +32,7 @@ def told(name: str, value: str) -> list[Problem]:
     [
         ("traffic.sidecar.istio.io/includeInboundPorts", "*"),
         ("traffic.sidecar.istio.io/includeOutboundIPRanges", "*"),
-        ("traffic.sidecar.istio.io/excludeOutboundPorts", ""),
+        ("traffic.sidecar.istio.io/excludeOutboundPorts", "5432"),
         ("sidecar.istio.io/interceptionMode", "REDIRECT"),
     ],
 )
@@ -44,6 +44,7 @@ def test_what_is_done_anyway_is_taken_in_silence(name: str, value: str) -> None:
     ("name", "value"),
     [
         ("traffic.sidecar.istio.io/kubevirtInterfaces", "net1"),
+        ("traffic.sidecar.istio.io/includeOutboundIPRanges", "10.0.0.0/8"),
         ("sidecar.istio.io/interceptionMode", "TPROXY"),
         ("sidecar.istio.io/bootstrapOverride", "mine"),
         ("proxy.istio.io/overrides", "{}"),

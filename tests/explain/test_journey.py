@@ -195,6 +195,50 @@ def test_a_pod_without_a_proxy_is_refused_where_mtls_is_asked_for(shop: Draft) -
     assert (step.name, step.held) == ("STRICT", False)
 
 
+SPARING = """
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  namespace: shop
+  labels: {{app: {name}}}
+  annotations: {{traffic.sidecar.istio.io/{what}: "{value}"}}
+spec: {{containers: [{{name: app, image: app, ports: [{{containerPort: 9080}}]}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: shop}}
+spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 9080}}]}}
+"""
+
+
+def sparing(name: str, what: str, value: str) -> Draft:
+    further = SPARING.format(name=name, what=what, value=value).split("---")
+    return draft_as_is(pretend(read(SHOP, *PODS, *further)).objects)
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [("excludeOutboundPorts", "9080"), ("excludeOutboundIPRanges", "198.19.0.0/16")],
+)
+def test_what_goes_past_the_senders_proxy_is_plaintext(what: str, value: str) -> None:
+    draft = sparing("job", what, value)
+    (end,) = ends(draft, "http://reviews:9080/", "job")
+    assert (end.answer.status, end.answer.app) == (0, False)
+    assert end.hops[0].outcome is None
+    (end,) = ends(draft, "http://far.example.org/", "job")
+    assert end.hops[0].outcome is not None, "all else meets the proxy"
+
+
+def test_an_app_behind_no_proxy_is_reached_in_the_clear_alone() -> None:
+    draft = sparing("open", "excludeInboundPorts", "9080")
+    (end,) = ends(draft, "http://open.shop:9080/", "plain")
+    assert (end.answer.status, end.answer.by, end.answer.app) == (200, "shop/open", True)
+    (end,) = ends(draft, "http://open:9080/", "web")
+    assert (end.answer.status, end.answer.app) == (503, False)
+    assert "sent the mesh's TLS" in end.answer.why
+
+
 def test_a_network_policy_holds_up_what_no_rule_lets_pass(shop: Draft) -> None:
     (end,) = ends(shop, "http://closed/")
     assert end.answer.status == 503

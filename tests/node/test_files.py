@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lateen.api.interception import EVERYTHING, Interception
 from lateen.base.clock import FakeClock
 from lateen.node import launch, streams
 from lateen.node.logs import MAX_LINE, ContainerLog, split_lines
@@ -137,8 +138,10 @@ def test_a_client_stays_with_its_endpoint_until_it_has_been_away_too_long() -> N
 
 
 @pytest.mark.parametrize("sort", list(Sort))
-def test_the_template_of_rules_is_what_would_be_encoded(sort: Sort) -> None:
-    assert encode_pod("198.18.3.4", sort) == encode(TABLE, pod_chains("198.18.3.4", sort))
+@pytest.mark.parametrize("spared", [EVERYTHING, Interception(inbound=(9000,), outbound=(53,))])
+def test_the_template_of_rules_is_what_would_be_encoded(sort: Sort, spared: Interception) -> None:
+    chains = pod_chains("198.18.3.4", sort, spared)
+    assert encode_pod("198.18.3.4", sort, spared) == encode(TABLE, chains)
 
 
 def test_the_command_ends_with_its_parent_and_maps_root_for_users() -> None:

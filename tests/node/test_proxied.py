@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -9,10 +10,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from lateen.api.interception import Interception
 from lateen.api.pod import HTTPGetAction, Probe, TCPSocketAction
-from lateen.node.protocol import PodRun, ProxyRun
+from lateen.node.addresses import OUTBOUND_PORT
+from lateen.node.protocol import Directory, PodRun, ProxyRun, ServiceAddress
 from tests.node.bootstraps import passing
 from tests.node.sandboxed import Sandbox, app, pod
 
@@ -184,3 +188,63 @@ def test_a_proxy_stays_for_what_is_in_flight_as_long_as_the_grace_allows(
     before = time.monotonic()
     sandbox.drop(staying.uid, grace=grace)
     assert least <= time.monotonic() - before <= most
+
+
+_ASK = "import urllib.request as r; print(r.urlopen('http://{}:8080').read().decode())"
+
+
+@pytest.mark.parametrize(
+    ("number", "interception", "dialled"),
+    [
+        (40, Interception(outbound=(8080,)), "198.18.0.10"),
+        (41, Interception(networks=("198.18.0.0/24",)), "198.18.0.10"),
+        (42, Interception(outbound=(8080,)), "198.19.0.40"),
+    ],
+)
+def test_what_an_annotation_spares_leaves_past_the_proxy(
+    sandbox: Sandbox, server: PodRun, number: int, interception: Interception, dialled: str
+) -> None:
+    service = ServiceAddress(address="198.19.0.40", port=8080, endpoints=(("198.18.0.10", 8080),))
+    sandbox.say(Directory(services=(service,)))
+    before = _connections(sandbox, server, "virtualInbound")
+    client = _sparing(sandbox, number, _ASK.format(dialled), interception)
+    assert sandbox.execute(client) == ["127.0.0.6"]
+    assert _connections(sandbox, server, "virtualInbound") == before + 1
+
+
+def test_all_else_of_such_a_pod_is_still_led_to_the_proxy(sandbox: Sandbox, server: PodRun) -> None:
+    assert server.address == "198.18.0.10"
+    script = """
+import urllib.request as r
+try: r.urlopen("http://198.18.0.10:8080")
+except OSError as error: print(error.reason.errno)
+"""
+    client = _sparing(sandbox, 45, script, Interception(outbound=(9000,)))
+    assert sandbox.execute(client) == [str(errno.ECONNREFUSED)]
+
+
+@pytest.mark.parametrize(
+    ("number", "interception"),
+    [(43, Interception(inbound=(8080,))), (44, Interception(only_inbound=(9000,)))],
+)
+def test_what_an_annotation_spares_comes_to_the_app_itself(
+    sandbox: Sandbox, number: int, interception: Interception
+) -> None:
+    open_one = _sparing(sandbox, number, _SERVE, interception, readiness=_READY)
+    sandbox.put(open_one)
+    sandbox.until_ready(open_one.uid)
+    client = _proxied(sandbox, number + 10, _ASK.format(f"198.18.0.{number}"))
+    assert sandbox.execute(client) == [f"198.18.0.{number + 10}"]
+    assert _connections(sandbox, open_one, "virtualInbound") == 0
+    sandbox.drop(open_one.uid)
+
+
+def _sparing(
+    sandbox: Sandbox, number: int, script: str, interception: Interception, **fields: object
+) -> PodRun:
+    """A pod whose Envoy hears nothing of what leaves: calls that are led to it are refused."""
+    run = _proxied(sandbox, number, script, **fields)
+    assert run.proxy
+    deaf = run.proxy.bootstrap.replace(str(OUTBOUND_PORT), "15099")
+    proxy = msgspec.structs.replace(run.proxy, bootstrap=deaf, interception=interception)
+    return msgspec.structs.replace(run, proxy=proxy)

@@ -19,11 +19,7 @@ _BOOTSTRAP = "Envoy's bootstrap is lateen's own; an EnvoyFilter for BOOTSTRAP ca
 _OWN = "how much Envoy writes of itself is not to be chosen"
 # What is done anyway, and why nothing else is.
 _ASKED: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "traffic.sidecar.istio.io/excludeInboundPorts": (("",), _ALL),
-    "traffic.sidecar.istio.io/excludeOutboundPorts": (("",), _ALL),
-    "traffic.sidecar.istio.io/excludeOutboundIPRanges": (("",), _ALL),
     "traffic.sidecar.istio.io/excludeInterfaces": (("",), _ALL),
-    "traffic.sidecar.istio.io/includeInboundPorts": (("*",), _ALL),
     "traffic.sidecar.istio.io/includeOutboundPorts": (("", "*"), _ALL),
     "traffic.sidecar.istio.io/includeOutboundIPRanges": (("*",), _ALL),
     "traffic.sidecar.istio.io/kubevirtInterfaces": (("",), "there are no virtual machines in pods"),

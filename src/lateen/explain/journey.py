@@ -106,8 +106,10 @@ class _Going(Struct, frozen=True):
     def leave(self, workload: Workload, request: Request, depth: int) -> Hop:
         """A request as an app sends it."""
         plan = self.mesh.plan_of(workload)
-        if plan is None or plan.proxy.role is Role.GATEWAY:
-            leg = self._bare(workload, request, depth)
+        taken = workload.interception.takes_out(request.address, request.port)
+        if plan is None or plan.proxy.role is Role.GATEWAY or not taken:
+            without = workload if taken else replace(workload, injection=Injection.NONE)
+            leg = self._bare(without, request, depth)
             return Hop(
                 workload=workload,
                 way=Way.OUTBOUND,
@@ -134,7 +136,26 @@ class _Going(Struct, frozen=True):
                 then=answer,
             )
         way = Way.GATEWAY if plan.proxy.role is Role.GATEWAY else Way.INBOUND
+        if way is Way.INBOUND and not workload.interception.takes_in(request.port):
+            return self._past(workload, request)
         return self._hop(workload, plan, replace(request, way=way), depth)
+
+    def _past(self, workload: Workload, request: Request) -> Hop:
+        """A port that an annotation has left alone: the app answers, if it is spoken to in the clear."""
+        if request.peer:
+            why = "the app itself is spoken to, past its proxy, and is sent the mesh's TLS"
+            answer = Answer(status=0, by=named_pod(workload), why=why)
+        else:
+            why = "the port goes past its proxy"
+            answer = Answer(status=status_of(request), by=named_pod(workload), why=why, app=True)
+        return Hop(
+            workload=workload,
+            way=Way.INBOUND,
+            request=request,
+            steps=(),
+            outcome=None,
+            then=answer,
+        )
 
     def _hop(self, workload: Workload, plan: ProxyPlan, request: Request, depth: int) -> Hop:
         steps, outcome = trail_of(way_through_ir(plan, request))

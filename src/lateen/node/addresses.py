@@ -23,10 +23,12 @@ API_PORT = layout.API_PORT  # of GATEWAY: the Kubernetes API
 OTLP_PORTS = (layout.OTLP_GRPC_PORT, layout.OTLP_HTTP_PORT)  # of GATEWAY: the observer, for spans
 RELAY_PORT = 15080  # in the sandbox's root namespace: the border relay
 OUTBOUND_PORT = 15001  # in a pod: its Envoy, or the service proxy of a pod without one
+SPARED_PORT = 15002  # in a pod: the service proxy for what goes past its Envoy
 INBOUND_PORT = 15006
 NOT_REDIRECTED_PORTS = (15006, 15001, 15021, 15090, 15020)
 PROXY_MARK = 1337
 PROBE_MARK = 1338  # of the agent's own probes to other places than the pod
+SPARED_MARK = 1339  # of what the agent dials for an app whose calls go past its Envoy
 PROXY_SOURCE = "127.0.0.6"  # what Envoy binds when it dials its own app, as in Istio
 
 

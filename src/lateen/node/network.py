@@ -20,6 +20,7 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
+from lateen.api.interception import EVERYTHING, Interception
 from lateen.ir.packets import OPEN, PodFilter
 from lateen.node import addresses as at
 from lateen.node import linux, nft, rules
@@ -42,9 +43,15 @@ class Network:
         """Make the bridge and the rules of the sandbox's root namespace; raises EnvironmentFault."""
         await self._do(self._set_up)
 
-    async def add_pod(self, address: str, sort: Sort, passing: PodFilter = OPEN) -> int:
+    async def add_pod(
+        self,
+        address: str,
+        sort: Sort,
+        passing: PodFilter = OPEN,
+        interception: Interception = EVERYTHING,
+    ) -> int:
         """Make a pod's namespace with its rules in force; returns a descriptor of it."""
-        namespace: int = await self._do(self._add_pod, address, sort, passing)
+        namespace: int = await self._do(self._add_pod, address, sort, passing, interception)
         return namespace
 
     def guard_pod(self, namespace: int, passing: PodFilter) -> asyncio.Future[None]:
@@ -75,7 +82,9 @@ class Network:
         links.addr("add", index=self._bridge, address=at.GATEWAY, prefixlen=at.PREFIX_LENGTH)
         links.link("set", index=self._bridge, state="up")
 
-    def _add_pod(self, address: str, sort: Sort, passing: PodFilter) -> int:
+    def _add_pod(
+        self, address: str, sort: Sort, passing: PodFilter, interception: Interception
+    ) -> int:
         linux.unshare(linux.CLONE_NEWNET)
         namespace = -1
         try:
@@ -83,7 +92,7 @@ class Network:
             # A new namespace has no interface but lo: filtered before it is connected.
             _write("net/ipv4/ip_unprivileged_port_start", "0")
             _write("net/ipv4/ip_forward", "0")
-            nft.install(rules.encode_pod(address, sort))
+            nft.install(rules.encode_pod(address, sort, interception))
             if passing != OPEN:
                 nft.install(encode_guard(passing))
             self._connect(address)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import msgspec
 from pyroute2 import NetlinkError
 
+from lateen.api.interception import EVERYTHING, Interception
 from lateen.api.pod import PodStatus
 from lateen.base.errors import LateenError
 from lateen.base.tasks import named
@@ -288,7 +289,7 @@ class Pod:
                 if self._namespace < 0:
                     passing = self._passing
                     self._namespace = await self._services.network.add_pod(
-                        self.run.address, self._sort(), passing
+                        self.run.address, self._sort(), passing, self._interception()
                     )
                     if self._passing != passing:
                         self._put_in_force()
@@ -297,6 +298,8 @@ class Pod:
                     await self._serve_plain()
                 else:
                     self._write_bootstrap(self.run.proxy)
+                    if self.run.proxy.interception.spares_outbound:
+                        await self._serve_plain()
             except (OSError, ValueError, LateenError, NetlinkError) as error:
                 self._trouble = str(error)
                 self._changed()
@@ -313,10 +316,16 @@ class Pod:
             return Sort.PLAIN
         return Sort.INJECTED if self.run.proxy.intercept else Sort.GATEWAY
 
+    def _interception(self) -> Interception:
+        return self.run.proxy.interception if self.run.proxy else EVERYTHING
+
     async def _serve_plain(self) -> None:
         if self._kube_proxy is None:
             self._kube_proxy = await serviceproxy.serve_pod(
-                self._namespace, self._services.table, self.run.node
+                self._namespace,
+                self._services.table,
+                self.run.node,
+                past_envoy=self.run.proxy is not None,
             )
 
     def _write_volumes(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lateen.api.interception import EVERYTHING, Interception
 from lateen.api.pod import Lifecycle, PodStatus, Probe
 from lateen.ir.packets import PodFilter
 
@@ -108,6 +109,7 @@ class ProxyRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     drain_seconds: int = 45
     last_seconds: float = 0.0
     intercept: bool = True  # False for a gateway: nothing to redirect
+    interception: Interception = EVERYTHING
 
 
 class PodRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,9 +9,11 @@ Redirection repeats Istio's (tools/istio-iptables), with the proxy known by its 
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from enum import Enum
-from functools import cache
+from functools import lru_cache
 
+from lateen.api.interception import EVERYTHING, Interception
 from lateen.node import addresses as at
 from lateen.node.nft import (
     ACCEPT,
@@ -43,6 +45,7 @@ _NAT_PRIORITY = -100
 _PLACEHOLDER = "198.18.255.254"
 _BY_PROXY = marked(at.PROXY_MARK)
 _BY_PROBE = marked(at.PROBE_MARK)
+_BY_SPARED = marked(at.SPARED_MARK)
 
 
 class Sort(Enum):
@@ -94,12 +97,14 @@ def root_chains() -> tuple[Chain, ...]:
     )
 
 
-def pod_chains(address: str, sort: Sort) -> tuple[Chain, ...]:
+def pod_chains(
+    address: str, sort: Sort, interception: Interception = EVERYTHING
+) -> tuple[Chain, ...]:
     """One pod's namespace: redirection for its sort, and a wall around what is not carried."""
     chains: tuple[Chain, ...] = (_pod_output(address), _pod_input())
     match sort:
         case Sort.INJECTED:
-            chains += (_injected_output(address), _injected_prerouting())
+            chains += (_injected_output(address, interception), _injected_prerouting(interception))
         case Sort.PLAIN:
             chains += (_plain_output(),)
         case Sort.GATEWAY:
@@ -137,7 +142,7 @@ def _pod_input() -> Chain:
     return Chain(name="input", hook="input", type="filter", rules=rules, accept=False)
 
 
-def _injected_output(address: str) -> Chain:
+def _injected_output(address: str, interception: Interception) -> Chain:
     rules: tuple[Rule, ...] = (
         # Envoy dialling its own app.
         (*address_in(SOURCE, at.PROXY_SOURCE), *output_to("lo"), *end(ACCEPT)),
@@ -145,6 +150,7 @@ def _injected_output(address: str) -> Chain:
         (*_BY_PROXY, *TCP, *address_in(DESTINATION, address), *redirect_to(at.INBOUND_PORT)),
         (*_BY_PROXY, *end(ACCEPT)),
         (*_BY_PROBE, *end(ACCEPT)),
+        (*_BY_SPARED, *end(ACCEPT)),
         # An app dialling itself.
         (*output_to("lo"), *end(ACCEPT)),
         (*address_in(DESTINATION, "127.0.0.0", 8), *end(ACCEPT)),
@@ -152,6 +158,7 @@ def _injected_output(address: str) -> Chain:
             (*address_in(DESTINATION, at.GATEWAY), *TCP, *on_port(port), *end(ACCEPT))
             for port in (at.DNS_PORT, *at.OTLP_PORTS)
         ),
+        *(rule for which in _spared(interception) for rule in _past(which)),
         (*TCP, *redirect_to(at.OUTBOUND_PORT)),
     )
     return Chain(
@@ -159,10 +166,29 @@ def _injected_output(address: str) -> Chain:
     )
 
 
-def _injected_prerouting() -> Chain:
+def _spared(interception: Interception) -> Iterator[Rule]:
+    """What of an app's calls goes past its Envoy, as the beginning of a rule."""
+    for port in interception.outbound:
+        yield (*TCP, *on_port(port))
+    for network in interception.networks:
+        address, _, length = network.partition("/")
+        yield (*address_in(DESTINATION, address, int(length)), *TCP)
+
+
+def _past(which: Rule) -> Iterator[Rule]:
+    """Services' addresses are the agent's service proxy's to know; all else is dialled as it is."""
+    for network in (at.SERVICE_NETWORK, at.AUTO_NETWORK):
+        yield (*which, *address_in(DESTINATION, *network), *redirect_to(at.SPARED_PORT))
+    yield (*which, *end(ACCEPT))
+
+
+def _injected_prerouting(interception: Interception) -> Chain:
+    left_alone = (*at.NOT_REDIRECTED_PORTS, *interception.inbound)
+    taken = interception.only_inbound
     rules: tuple[Rule, ...] = (
-        *((*TCP, *on_port(port), *end(ACCEPT)) for port in at.NOT_REDIRECTED_PORTS),
-        (*TCP, *redirect_to(at.INBOUND_PORT)),
+        *((*TCP, *on_port(port), *end(ACCEPT)) for port in left_alone),
+        *((*TCP, *on_port(port), *redirect_to(at.INBOUND_PORT)) for port in taken or ()),
+        *(((*TCP, *redirect_to(at.INBOUND_PORT)),) if taken is None else ()),
     )
     return Chain(
         name="redirect-input", hook="prerouting", type="nat", rules=rules, priority=_NAT_PRIORITY
@@ -179,11 +205,13 @@ def _plain_output() -> Chain:
     )
 
 
-@cache
-def _pod_template(sort: Sort) -> bytes:
-    return encode(TABLE, pod_chains(_PLACEHOLDER, sort))
+@lru_cache(maxsize=64)
+def _pod_template(sort: Sort, interception: Interception) -> bytes:
+    return encode(TABLE, pod_chains(_PLACEHOLDER, sort, interception))
 
 
-def encode_pod(address: str, sort: Sort) -> bytes:
+def encode_pod(address: str, sort: Sort, interception: Interception = EVERYTHING) -> bytes:
     """`encode(pod_chains(…))`, some fifty times faster: pods of a sort differ by address alone."""
-    return _pod_template(sort).replace(socket.inet_aton(_PLACEHOLDER), socket.inet_aton(address))
+    return _pod_template(sort, interception).replace(
+        socket.inet_aton(_PLACEHOLDER), socket.inet_aton(address)
+    )

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 from lateen.node import addresses as at
-from lateen.node import streams
+from lateen.node import linux, streams
 from lateen.node.network import socket_in
 from lateen.node.protocol import ServiceAddress
 from lateen.node.relay import original_destination
@@ -88,12 +88,23 @@ def _near(service: ServiceAddress, node: str | None) -> tuple[Endpoint, ...]:
     return tuple(endpoint for endpoint, place in pairs if place == node)
 
 
-async def serve_pod(namespace: int, table: ServiceTable, node: str = "") -> asyncio.Server:
-    """Listen inside a pod, where its rules lead connections to service addresses."""
+async def serve_pod(
+    namespace: int, table: ServiceTable, node: str = "", *, past_envoy: bool = False
+) -> asyncio.Server:
+    """Listen inside a pod, where its rules lead connections to service addresses.
+
+    `past_envoy`: the pod has one, which is not to get what is dialled from here.
+    """
     listening = socket_in(namespace)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", at.OUTBOUND_PORT))
+    listening.bind(("127.0.0.1", at.SPARED_PORT if past_envoy else at.OUTBOUND_PORT))
     open_now = 0
+
+    def dialling() -> socket.socket:
+        made = socket_in(namespace)
+        if past_envoy:
+            made.setsockopt(socket.SOL_SOCKET, linux.SO_MARK, at.SPARED_MARK)
+        return made
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal open_now
@@ -105,7 +116,7 @@ async def serve_pod(namespace: int, table: ServiceTable, node: str = "") -> asyn
             target = original_destination(writer.get_extra_info("socket"))
             client = writer.get_extra_info("peername")[0]
             known = table.endpoints(*target, client, node)
-            endpoint = await connect(known, lambda: socket_in(namespace))
+            endpoint = await connect(known, dialling)
             if endpoint is None:
                 streams.reset(writer)
             else:

@@ -68,6 +68,7 @@ class Bootstraps:
                 drain_seconds=start.drain,
                 last_seconds=start.last,
                 intercept=workload.injection is Injection.SIDECAR,
+                interception=workload.interception,
             )
             made = self._made[obj.meta.uid] = (proxy, run)
         return made[1]

@@ -19,6 +19,7 @@ from lateen.api.destinationrule import DestinationRule
 from lateen.api.envoyfilter import EnvoyFilter
 from lateen.api.fields import Api, Labels
 from lateen.api.gateway import Gateway
+from lateen.api.interception import EVERYTHING, Interception
 from lateen.api.meshconfig import MeshConfig
 from lateen.api.networkpolicy import NetworkPolicy
 from lateen.api.objects import Obj
@@ -206,6 +207,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     node: str = ""
     mounts: tuple[Mount, ...] = ()
     proxy_settings: str = ""  # what its annotation says of how its proxy starts
+    interception: Interception = EVERYTHING  # what of its TCP its proxy takes
     origin: Origin
 
     def target(self, port: int | str) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from lateen.api.interception import interception_of
 from lateen.api.meshconfig import MeshConfig, read_proxy_annotation
 from lateen.api.meta import ObjectMeta
 from lateen.api.objects import Obj
@@ -70,6 +71,7 @@ def workload_of(
         node=pod.spec.node_name,
         mounts=mounts_of(pod),
         proxy_settings=pod.metadata.annotations.get(ANNOTATION, ""),
+        interception=interception_of(pod.metadata.annotations),
         origin=obj.origin(),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from lateen.api.interception import Interception
 from lateen.explain.differing.changes import Change
 from lateen.explain.differing.effects import Area
 from lateen.ir.manners import Manners, Patience
@@ -48,6 +49,30 @@ def changed_manners(name: str, old: Manners, new: Manners) -> Iterator[Change]:
                     after=_said(after[field]),
                 )
     yield from _patience(name, old.patience, new.patience)
+
+
+def changed_interception(name: str, old: Interception, new: Interception) -> Iterator[Change]:
+    """What goes past a proxy now and did not before, or the other way round."""
+    if old != new:
+        yield Change(
+            area=Area.ACCESS,
+            sources=("every caller",),
+            targets=(name,),
+            requests=("what goes past its proxy",),
+            before=_spared(old),
+            after=_spared(new),
+        )
+
+
+def _spared(interception: Interception) -> str:
+    taken = interception.only_inbound
+    parts = {
+        "in at": tuple(map(str, interception.inbound)),
+        "in but at": None if taken is None else tuple(map(str, taken)) or ("no port",),
+        "out to": (*map(str, interception.outbound), *interception.networks),
+    }
+    said = (f"{way} {', '.join(which)}" for way, which in parts.items() if which)
+    return "; ".join(said) or "nothing"
 
 
 def _patience(name: str, old: Patience, new: Patience) -> Iterator[Change]:

@@ -16,7 +16,7 @@ from lateen.explain.differing.changes import Change, Difference, grouped
 from lateen.explain.differing.effects import Area
 from lateen.explain.differing.gateways import Gateways
 from lateen.explain.differing.inward import Inward
-from lateen.explain.differing.manners import changed_manners
+from lateen.explain.differing.manners import changed_interception, changed_manners
 from lateen.explain.differing.meshes import Mesh, Party, bare
 from lateen.explain.differing.outward import Members, Outward
 from lateen.explain.differing.packets import packets
@@ -43,6 +43,9 @@ def difference(old: Mesh, new: Mesh) -> Difference:
     ]
     for was, is_now in pairs:
         if was.plan and is_now.plan:
+            changes += changed_interception(
+                is_now.name, was.pod.interception, is_now.pod.interception
+            )
             changes += changed_manners(is_now.name, was.plan.manners, is_now.plan.manners)
     for was, is_now in pairs:
         if was.plan and is_now.plan and bare(was.plan.patches) != bare(is_now.plan.patches):

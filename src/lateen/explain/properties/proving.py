@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from lateen.api.interception import EVERYTHING
 from lateen.explain.differing.inward import Door, door_of
 from lateen.explain.differing.meshes import Mesh, Party
 from lateen.explain.differing.outward import authority_for
@@ -64,6 +65,10 @@ class _Check:
                 if party.plan and party.plan.patches:
                     said = f"EnvoyFilters of {party.name} are not followed"
                     self.trials.doubts[said] = None
+        for party in self.mesh.parties.values():
+            if party.pod.interception != EVERYTHING:
+                said = f"what goes past the proxy of {party.name} is not followed"
+                self.trials.doubts[said] = None
         for group in senders:
             if self.wanted.always:
                 yield from self._kept_back(group)
