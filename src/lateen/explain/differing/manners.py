@@ -7,7 +7,8 @@ Before: ir/manners.py, differing/changes.py     After: differing/whole.py
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+
+from msgspec.structs import asdict
 
 from lateen.api.interception import Interception
 from lateen.explain.differing.changes import Change
