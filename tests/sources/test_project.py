@@ -95,7 +95,10 @@ def test_a_tag_is_not_a_registrys_port(image: str, name: str) -> None:
             "lateen.yaml:1:9: error LAT0008 ports.http:"
             ' wanted a Gateway port from 1 to 65535, got "http"',
         ),
-        ("- a\n", "lateen.yaml:1:1: error LAT0008: wanted a mapping with images, ports, needs"),
+        (
+            "- a\n",
+            "lateen.yaml:1:1: error LAT0008: wanted a mapping with images, ports, needs, telemetry",
+        ),
     ],
 )
 def test_a_fault_has_its_line_and_the_file_is_not_used_in_part(

@@ -20,6 +20,7 @@ from lateen.app.settings import Settings
 from lateen.base import layout
 from lateen.base.clock import Clock
 from lateen.base.errors import Unreachable
+from lateen.base.observing import HOUR, MIB, Kept
 from lateen.stages.informing import Informed
 from lateen.stages.scraping import (
     PLATFORM_PAGE,
@@ -32,7 +33,7 @@ from lateen.stages.scraping import (
 )
 from lateen.telemetry.dashboards.scraping import JOBS
 from lateen.telemetry.discovery import discovered
-from lateen.telemetry.history.store import AGE, BYTES, History
+from lateen.telemetry.history.store import History
 from lateen.telemetry.objectstates import Objects, state_families
 from lateen.telemetry.parts import Part
 from lateen.telemetry.podpages import PodPages, PodSockets
@@ -49,7 +50,13 @@ def metrics_part(
     objects: Callable[[], Objects],
 ) -> Part:
     """Scraping, the history in STATE/observe/metrics.db, and Prometheus' query API."""
-    history = History(folder / "metrics.db")
+    kept = settings.observing.kept
+    history = History(
+        folder / "metrics.db",
+        age=kept.metrics_age,
+        largest=kept.metrics_bytes,
+        most_series=kept.metrics_series,
+    )
     scraping = Scraping(
         run=settings.run_dir,
         api=settings.api_socket,
@@ -75,7 +82,7 @@ def metrics_part(
         async with served_here(pages.pods_routes(), layout.metrics_socket(settings.run_dir)):
             await asyncio.Event().wait()
 
-    api = PrometheusApi(history, _Observed(scraping, history), clock)
+    api = PrometheusApi(history, _Observed(scraping, history, kept), clock)
     return Part(
         routes=(*api.routes(), *pages.routes(), *_for_prometheus(settings, pods, objects)),
         loops=(("scraping", work), ("pods' pages", answering_pods)),
@@ -115,8 +122,8 @@ def _for_prometheus(
 class _Observed:
     """What is scraped, as Prometheus' API shows it."""
 
-    def __init__(self, scraping: Scraping, history: History) -> None:
-        self._scraping, self._history = scraping, history
+    def __init__(self, scraping: Scraping, history: History, kept: Kept) -> None:
+        self._scraping, self._history, self._kept = scraping, history, kept
 
     def targets(self) -> dict[str, Any]:
         return {
@@ -128,8 +135,9 @@ class _Observed:
         return dict(self._scraping.meta.known)
 
     def facts(self) -> dict[str, str]:
+        kept = self._kept
         return {
-            "storageRetention": f"{AGE / 3600:.0f}h or {BYTES // 1024**2}MiB",
+            "storageRetention": f"{kept.metrics_age / HOUR:g}h or {kept.metrics_bytes // MIB}MiB",
             "seriesCount": str(self._history.count),
             "storageBytes": str(self._history.size),
             "full": str(self._history.full).lower(),

@@ -1,16 +1,14 @@
 """The observer's part for traces: spans of proxies and apps are taken, kept, handed on, and searched.
 
-In: settings, the pods there are, LATEEN_OTLP_EXPORT.    Out: Part.
+In: settings, the pods there are.   Out: Part.
 Before: telemetry/traces/        After: app/observing.py
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
-from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -22,7 +20,7 @@ from lateen.stages.informing import Informed
 from lateen.stages.resolving import slot_of
 from lateen.stages.scraping import pod_sockets
 from lateen.stages.tracing import sharing
-from lateen.telemetry.exporting import Collector, Exporter
+from lateen.telemetry.exporting import Exporter
 from lateen.telemetry.parts import Part
 from lateen.telemetry.traces import api, jaeger, taking
 from lateen.telemetry.traces.keeping import Keeping
@@ -30,27 +28,15 @@ from lateen.telemetry.traces.shares import ProxyName, Shares
 from lateen.telemetry.traces.store import SpanStore
 from lateen.telemetry.traces.thinning import Thinning
 
-AGE = 6 * 3600.0  # seconds
-BYTES = 256 * 1024 * 1024
 PER_SECOND = 3000  # spans kept; of more, whole traces are left out
-EXPORT, HEADERS = "LATEEN_OTLP_EXPORT", "LATEEN_OTLP_HEADERS"
-
-
-def exporter_of(environ: Mapping[str, str], clock: Clock) -> Exporter | None:
-    """Where `LATEEN_OTLP_EXPORT` says that all is to be handed on, with headers as OTEL_EXPORTER_OTLP_HEADERS has them."""
-    endpoint = environ.get(EXPORT, "")
-    if not endpoint:
-        return None
-    pairs = (each.partition("=") for each in environ.get(HEADERS, "").split(",") if each)
-    headers = {name.strip(): unquote(value.strip()) for name, _, value in pairs}
-    return Exporter(Collector(endpoint=endpoint, headers=headers), clock)
 
 
 def traces_part(
     *, settings: Settings, folder: Path, clock: Clock, pods: Informed, exporter: Exporter | None
 ) -> Part:
     """The store in STATE/observe/traces.db, the sockets for spans, Jaeger's API."""
-    store = SpanStore(folder / "traces.db", max_age=AGE, max_bytes=BYTES)
+    kept = settings.observing.kept
+    store = SpanStore(folder / "traces.db", max_age=kept.traces_age, max_bytes=kept.traces_bytes)
     keeping, shares = Keeping(store, clock), Shares()
 
     def whose(slot: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from secrets import token_urlsafe
 from lateen.app.observedlogs import logs_part
 from lateen.app.observedmetrics import metrics_part
 from lateen.app.observedtaps import taps_part
-from lateen.app.observedtraces import exporter_of, traces_part
+from lateen.app.observedtraces import traces_part
 from lateen.app.observerdoors import served
 from lateen.app.settings import Settings, load_settings, make_private, write_private
 from lateen.base import layout
@@ -31,6 +31,7 @@ from lateen.base.clock import Clock, SystemClock
 from lateen.base.errors import EnvironmentFault
 from lateen.base.tasks import named
 from lateen.stages.informing import Informed, informing
+from lateen.telemetry.exporting import Exporter
 from lateen.telemetry.objectstates import Objects
 from lateen.telemetry.parts import Part
 
@@ -88,7 +89,8 @@ class Observer:
                 autoscalers=list(autoscalers.known.values()),
             ),
         )
-        exporter = exporter_of(os.environ, self.clock)
+        collector = self.settings.observing.collector
+        exporter = Exporter(collector, self.clock) if collector else None
         traces = traces_part(
             settings=self.settings,
             folder=self.folder,
@@ -96,7 +98,7 @@ class Observer:
             pods=pods,
             exporter=exporter,
         )
-        logs = logs_part(settings=self.settings, clock=self.clock, exporter=exporter)
+        logs = logs_part(settings=self.settings, clock=self.clock, exporter=exporter, pods=pods)
         handed_on = Part(loops=(("handing on", exporter.running),)) if exporter else Part()
         taps = taps_part(settings=self.settings, pods=pods)
         return informed, metrics, traces, logs, taps, handed_on

@@ -15,6 +15,7 @@ import msgspec
 
 from lateen.base import layout
 from lateen.base.errors import EnvironmentFault
+from lateen.base.observing import Observing
 
 HTTP_PORT, HTTPS_PORT = 8080, 8443
 SOCKET_PATH_MAX = 104  # bytes of sockaddr_un.sun_path that every platform has, less one
@@ -39,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_port: int = 0
     console_port: int = 0
     nodes: tuple[str, ...] = ("",)
+    observing: Observing = msgspec.field(default_factory=Observing)
 
     @property
     def run_dir(self) -> Path:

@@ -29,6 +29,7 @@ from lateen.app.settings import (
     make_private,
 )
 from lateen.base.errors import EnvironmentFault, Unreachable
+from lateen.base.observing import Observing
 from lateen.cli.finding import status_of
 from lateen.cli.view import View, is_well, print_result
 
@@ -69,7 +70,10 @@ def run_up(
         before = status_of(client)
     except Unreachable:
         settings = msgspec.structs.replace(
-            settings, ports=ports_of(paths, asked), nodes=places or ("",)
+            settings,
+            ports=ports_of(paths, asked),
+            nodes=places or ("",),
+            observing=observing_of(paths, os.environ),
         )
         _check_machine(settings)
         return _detached(settings, client, timeout) if detach else _foreground(settings, client)
@@ -122,6 +126,14 @@ def ports_of(paths: Sequence[str], asked: Mapping[int, int]) -> dict[int, int]:
     ports = {80: HTTP_PORT, 443: HTTPS_PORT} | dict(project.ports) | dict(asked)
     free = _free_ports(sum(not host for host in ports.values()))
     return {gateway: host or next(free) for gateway, host in ports.items()}
+
+
+def observing_of(paths: Sequence[str], environ: Mapping[str, str]) -> Observing:
+    """What lateen.yaml says is kept and handed on, and over it the environment; raises EnvironmentFault."""
+    from lateen.sources.project import read_project
+    from lateen.sources.telemetry import with_environment
+
+    return with_environment(read_project(paths)[0].observing, environ)
 
 
 def _free_ports(count: int) -> Iterator[int]:

@@ -1,7 +1,7 @@
 """Read `lateen.yaml`, which maps image names to source and ports to ports, and says what workloads call.
 
 In: the paths given.         Out: Project and problems.
-Before: api/tree.py          After: build/, app/
+Before: api/tree.py          After: build/, app/, cli/up.py
 
     images:
       my-registry/fastapi-service:     # with or without a tag
@@ -11,6 +11,8 @@ Before: api/tree.py          After: build/, app/
       80: 8080                         # Gateway port: port on 127.0.0.1
     needs:
       shop/web: [cart, info/details]   # what a workload calls, see needs.py
+    telemetry:
+      otlp: {endpoint: "http://127.0.0.1:4318"}  # where spans and logs go, see telemetry.py
 """
 
 from __future__ import annotations
@@ -26,13 +28,15 @@ from msgspec import Struct, field
 from lateen.api.codes import PROJECT_FAULT
 from lateen.api.paths import child
 from lateen.api.tree import Document, read_documents
+from lateen.base.observing import Observing
 from lateen.base.origin import Origin, Place
 from lateen.base.problem import Level, Problem, has_errors
 from lateen.sources.files import PROJECT_FILE, shown_path
 from lateen.sources.needs import read_needs
+from lateen.sources.telemetry import Telling, read_telemetry
 from lateen.world.needs import Needs
 
-_TOP = ("images", "ports", "needs")
+_TOP = ("images", "ports", "needs", "telemetry")
 _IMAGE = ("build", "dockerfile")
 
 
@@ -55,6 +59,7 @@ class Project(Struct, frozen=True, kw_only=True):
     images: Mapping[str, Build] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
     needs: Needs = field(default_factory=dict)
+    observing: Observing = field(default_factory=Observing)
     folders: tuple[Path, ...] = ()
 
     def build_of(self, image: str) -> Build | None:
@@ -131,11 +136,13 @@ class _Reader:
         images = self._mapping("images", top.get("images") or {}, None)
         ports = self._mapping("ports", top.get("ports") or {}, None)
         needs = self._mapping("needs", top.get("needs") or {}, None)
+        telling = Telling(look=self._mapping, tell=self._add)
         return Project(
             file=self._file,
             images=dict(self._images(images)),
             ports=dict(self._ports(ports)),
             needs=dict(read_needs(needs, self._origin, self._add)),
+            observing=read_telemetry(top.get("telemetry") or {}, "telemetry", telling),
             folders=folders,
         )
 

@@ -12,26 +12,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import aiohttp
 
 from lateen.base.clock import Clock
+from lateen.base.observing import Collector
 
 log = logging.getLogger(__name__)
 MOST_WAITING = 16 * 1024 * 1024  # bytes
 _AGAIN = (429, 502, 503, 504)
 _PAUSES = (1.0, 30.0)  # seconds: the first, the longest
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collector:
-    """Where to: the address without its path (`http://127.0.0.1:4318`), headers to send along."""
-
-    endpoint: str
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Exporter:

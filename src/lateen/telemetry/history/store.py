@@ -18,6 +18,7 @@ from pathlib import Path
 from sys import intern
 from threading import RLock
 
+from lateen.base.observing import Kept
 from lateen.telemetry.history.chunks import pack_times, pack_values, unpack_times, unpack_values
 from lateen.telemetry.history.disk import Disk, Scraped
 from lateen.telemetry.history.series import (
@@ -34,12 +35,10 @@ from lateen.telemetry.promtext import Labels
 
 ROWS = 120  # scrapes in a block
 SPREAD = 24  # further ones, by shelf, so that not all blocks are written at once
-AGE = 12 * 3600.0  # seconds
-BYTES = 512 * 1024 * 1024
-MOST_SERIES = 200_000
 MOST_OF_ONE = 50_000  # series of one target
 MOST_POINTS = 20_000_000  # read for one question
 _LET_GO = 0.1  # share of the blocks that goes when there is too much
+_USUAL = Kept()
 _ROOM = 0.9  # share of a bound from which on room is made
 
 
@@ -83,9 +82,9 @@ class History:
         self,
         path: Path,
         *,
-        age: float = AGE,
-        largest: int = BYTES,
-        most_series: int = MOST_SERIES,
+        age: float = _USUAL.metrics_age,
+        largest: int = _USUAL.metrics_bytes,
+        most_series: int = _USUAL.metrics_series,
         most_of_one: int = MOST_OF_ONE,
     ) -> None:
         """Open or make the file: figures of `age` seconds, up to `largest` bytes on disk."""
