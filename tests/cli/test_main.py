@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from lateen import __version__
 from lateen.cli.main import app
@@ -55,8 +56,60 @@ def test_a_pipe_from_a_command_that_failed_changes_nothing(
     assert not run.exists()
 
 
-def test_a_command_imports_nothing_heavy_before_it_runs() -> None:
-    heavy = ("rich", "grpc", "aiohttp", "google.protobuf", "yaml", "cryptography")
-    code = f"import sys, lateen.cli.main; print([m for m in {heavy} if m in sys.modules])"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"
+HEAVY = (
+    "rich", "grpc", "aiohttp", "google.protobuf", "yaml", "cryptography", "pydantic", "asyncio", "jsonschema", "pyroute2"
+)  # fmt: skip
+PLAIN = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: app, image: app}]}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "may"),
+    [
+        (["version"], set()),
+        (["up", "--help"], set()),
+        (["analyze", "one.yaml"], {"yaml"}),
+    ],
+    ids=" ".join,
+)
+def test_a_command_imports_no_more_than_it_needs(
+    words: list[str], may: set[str], tmp_path: Path
+) -> None:
+    (tmp_path / "one.yaml").write_text(PLAIN)
+    code = (
+        "import sys; from lateen.cli.main import app; app(standalone_mode=False)\n"
+        f"print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *words]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert set(ast.literal_eval(ran.stderr.splitlines()[-1])) <= may
+
+
+@pytest.mark.parametrize(("shell", "words"), [("bash", "complete -o"), ("zsh", "#compdef lateen")])
+def test_a_shell_can_be_taught(
+    shell: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHELL", f"/bin/{shell}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = CliRunner().invoke(app, ["--show-completion"]).output
+    assert words in script
+    for _ in range(2):
+        told = CliRunner().invoke(app, ["--install-completion"]).output
+    assert Path(told.partition(":")[0]).read_text().strip() == script.strip()
+    settings = tmp_path / ".zshrc"
+    assert not settings.exists() or settings.read_text().count("compinit") == 2
+
+
+def test_an_unknown_shell_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL", "/bin/ksh")
+    ran = CliRunner().invoke(app, ["--install-completion"])
+    assert ran.exit_code == 2
+    assert "ksh" in ran.output
+
+
+def test_commands_and_words_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    for typed, wanted in (("lateen an", {"analyze"}), ("lateen status -o ", {"text", "json"})):
+        monkeypatch.setenv("COMP_WORDS", typed)
+        monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+        env = {"_LATEEN_COMPLETE": "bash_complete"}
+        out = CliRunner().invoke(app, prog_name="lateen", env=env).output
+        assert {line.partition(",")[2] for line in out.split()} == wanted

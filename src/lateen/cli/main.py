@@ -3,17 +3,17 @@
 In: arguments.               Out: text or JSON, and an exit status: 0 well, 1 not well, 2 wrong usage.
 Before: cli/commands/        After: -
 
-Only typer is imported here and in what declares the commands; each command imports what it needs when it is run.
+Only click is imported here and in what declares the commands; each command imports what it needs when it is run.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
-from typing import Annotated
 
-import typer
+import click
 
+from lateen import __version__
 from lateen.cli.commands import (
     certificates,
     checking,
@@ -24,46 +24,49 @@ from lateen.cli.commands import (
     proxies,
     running,
 )
-from lateen.cli.options import SETTINGS
+from lateen.cli.completing import install_completion, show_completion
+from lateen.cli.options import SETTINGS, Commands
 
 # Most of what a command makes lives until its end: to look for garbage so often costs a sixth of its time.
 _MANY_OBJECTS = 50_000
 
-app = typer.Typer(
-    name="lateen",
+
+@click.group(
+    "lateen",
+    cls=Commands,
     help="Run the Kubernetes and Istio YAML you have, on this machine, with real Envoys and strict mTLS.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
     context_settings=SETTINGS,
 )
-# The order of `--help`.
-app.add_typer(running.commands)
-app.add_typer(checking.commands)
-app.add_typer(knowing.commands)
-app.add_typer(comparing.commands)
-app.add_typer(observing.commands)
-app.add_typer(figures.commands)
-app.add_typer(observing.logging, name="logging")
-app.add_typer(proxies.commands, name="proxy")
-app.add_typer(certificates.commands, name="certs")
-app.add_typer(figures.dashboards, name="dashboards")
-
-
-def _say_version(wanted: bool) -> None:
-    if wanted:
-        running.version()
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True),
-    ] = False,
-) -> None:
+@click.version_option(__version__, message="%(version)s", help="Print the version.")
+@click.option(
+    "--install-completion",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=install_completion,
+    help="Teach the shell that runs the commands and the names of pods.",
+)
+@click.option(
+    "--show-completion",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_completion,
+    help="Print what --install-completion would write.",
+)
+def app() -> None:
     """Options before any command."""
+
+
+# The order of `--help`.
+for group in (running, checking, knowing, comparing, observing, figures):
+    for command in group.commands.commands.values():
+        app.add_command(command)
+app.add_command(observing.logging, "logging")
+app.add_command(proxies.commands, "proxy")
+app.add_command(certificates.certs_show, "certs")
+app.add_command(figures.dashboards, "dashboards")
 
 
 def main() -> None:

@@ -1,17 +1,23 @@
 """What the options of several commands have in common.
 
-In: -        Out: annotated types for typer, and examples for `--help`.
+In: -        Out: options and groups of click's, and examples for `--help`.
 Before: -    After: cli/commands/running.py, cli/commands/proxies.py, cli/commands/certificates.py
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
-
-import typer
+import click
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+FORMS = click.Choice(["text", "json"])
+
+
+class Commands(click.Group):
+    """Commands in the order in which they are written down."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """As they came."""
+        return list(self.commands)
 
 
 def examples(*lines: str) -> str:
@@ -19,27 +25,7 @@ def examples(*lines: str) -> str:
     return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)])
 
 
-class Output(StrEnum):
-    """How to print."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-Name = Annotated[str, typer.Option("--name", help="Which mesh, when several run.", metavar="MESH")]
-Form = Annotated[Output, typer.Option("-o", "--output", help="text or json.")]
-Namespace = Annotated[
-    str,
-    typer.Option(
-        "-n", "--namespace", help="Namespace of objects that name none.", metavar="NAMESPACE"
-    ),
-]
-PodNamespace = Annotated[
-    str, typer.Option("-n", "--namespace", help="The pod's namespace.", metavar="NAMESPACE")
-]
-
-
-def complete_pods(ctx: typer.Context, incomplete: str) -> list[str]:
+def complete_pods(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The pods of the running mesh, for the shell; none when it does not answer."""
     from lateen.base.errors import LateenError
     from lateen.cli.finding import client_of, status_of
@@ -52,11 +38,30 @@ def complete_pods(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-PodWord = Annotated[
-    str,
-    typer.Argument(
-        metavar="POD",
-        help="POD, NAMESPACE/POD or deployment/NAME; the beginning of a name will do.",
-        autocompletion=complete_pods,
-    ),
-]
+name_option = click.option(
+    "--name",
+    default="default",
+    show_default=True,
+    metavar="MESH",
+    help="Which mesh, when several run.",
+)
+form_option = click.option(
+    "-o", "--output", default="text", show_default=True, type=FORMS, help="text or json."
+)
+namespace_option = click.option(
+    "-n",
+    "--namespace",
+    default="default",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="Namespace of objects that name none.",
+)
+pod_namespace_option = click.option(
+    "-n", "--namespace", default="", metavar="NAMESPACE", help="The pod's namespace."
+)
+pod_argument = click.argument(
+    "pod",
+    metavar="POD",
+    shell_complete=complete_pods,
+    help="POD, NAMESPACE/POD or deployment/NAME; the beginning of a name will do.",
+)

@@ -6,33 +6,12 @@ Before: cli/options.py       After: cli/main.py, cli/analyze.py
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+import click
+from click.exceptions import Exit
 
-import typer
+from lateen.cli.options import Commands, examples, name_option, namespace_option
 
-from lateen.cli.options import Name, Namespace, examples
-
-commands = typer.Typer()
-
-
-class Report(StrEnum):
-    """How to write problems down."""
-
-    TEXT = "text"
-    JSON = "json"
-    YAML = "yaml"
-    SARIF = "sarif"
-    JUNIT = "junit"
-    GITHUB = "github"
-
-
-class Weight(StrEnum):
-    """From which level on."""
-
-    INFO = "Info"
-    WARNING = "Warning"
-    ERROR = "Error"
+commands = Commands()
 
 
 @commands.command(
@@ -48,56 +27,59 @@ class Weight(StrEnum):
         "lateen analyze --explain IST0101                       the page of a code",
     ),
 )
-def analyze(  # noqa: PLR0913, PLR0917 - each is an option
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Files and folders of YAML; - for stdin. None: what the running mesh has.",
-            metavar="PATH",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Report, typer.Option("-o", "--output", help="text, json, yaml, sarif, junit or github.")
-    ] = Report.TEXT,
-    failure_threshold: Annotated[
-        Weight,
-        typer.Option(
-            "--failure-threshold",
-            help="From which level on problems fail the analysis.",
-            case_sensitive=False,
-        ),
-    ] = Weight.ERROR,
-    output_threshold: Annotated[
-        Weight,
-        typer.Option(
-            "--output-threshold",
-            help="From which level on problems are shown.",
-            case_sensitive=False,
-        ),
-    ] = Weight.INFO,
-    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
-    suppress: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-S",
-            "--suppress",
-            help='Leave out a code, or "CODE=KIND NAME.NAMESPACE"; * stands for anything.',
-            metavar="CODE[=OBJECT]",
-        ),
-    ] = None,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Mend in the files what can be mended safely.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --fix: only show what would change.")
-    ] = False,
-    explain: Annotated[
-        str,
-        typer.Option("--explain", help="Print the page of a code instead.", metavar="CODE"),
-    ] = "",
-    namespace: Namespace = "default",
-    name: Name = "default",
+@click.argument(
+    "paths",
+    nargs=-1,
+    metavar="[PATH]...",
+    help="Files and folders of YAML; - for stdin. None: what the running mesh has.",
+)
+@click.option(
+    "-o",
+    "--output",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json", "yaml", "sarif", "junit", "github"]),
+    help="text, json, yaml, sarif, junit or github.",
+)
+@click.option(
+    "--failure-threshold",
+    default="Error",
+    show_default=True,
+    type=click.Choice(["Info", "Warning", "Error"], case_sensitive=False),
+    help="From which level on problems fail the analysis.",
+)
+@click.option(
+    "--output-threshold",
+    default="Info",
+    show_default=True,
+    type=click.Choice(["Info", "Warning", "Error"], case_sensitive=False),
+    help="From which level on problems are shown.",
+)
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option(
+    "-S",
+    "--suppress",
+    multiple=True,
+    metavar="CODE[=OBJECT]",
+    help='Leave out a code, or "CODE=KIND NAME.NAMESPACE"; * stands for anything.',
+)
+@click.option("--fix", is_flag=True, help="Mend in the files what can be mended safely.")
+@click.option("--dry-run", is_flag=True, help="With --fix: only show what would change.")
+@click.option("--explain", default="", metavar="CODE", help="Print the page of a code instead.")
+@namespace_option
+@name_option
+def analyze(  # noqa: PLR0913, PLR0917 - an option each
+    paths: tuple[str, ...],
+    output: str,
+    failure_threshold: str,
+    output_threshold: str,
+    strict: bool,
+    suppress: tuple[str, ...],
+    fix: bool,
+    dry_run: bool,
+    explain: str,
+    namespace: str,
+    name: str,
 ) -> None:
     """Find what is wrong in the files and folders given, alone and together, without a cluster.
 
@@ -109,18 +91,18 @@ def analyze(  # noqa: PLR0913, PLR0917 - each is an option
     from lateen.cli.analyze import Wish, run_analyze, run_explain
 
     if explain:
-        raise typer.Exit(run_explain(explain))
+        raise Exit(run_explain(explain))
     if dry_run and not fix:
-        raise typer.BadParameter("goes with --fix", param_hint="--dry-run")
+        raise click.BadParameter("goes with --fix", param_hint="--dry-run")
     wish = Wish(
-        form=output.value,
-        fails_at=failure_threshold.value,
-        shows_from=output_threshold.value,
+        form=output,
+        fails_at=failure_threshold,
+        shows_from=output_threshold,
         strict=strict,
-        suppress=tuple(suppress or ()),
+        suppress=suppress,
         fix=fix,
         dry_run=dry_run,
         namespace=namespace,
         mesh=name,
     )
-    raise typer.Exit(run_analyze(paths or [], wish))
+    raise Exit(run_analyze(paths, wish))

@@ -6,22 +6,12 @@ Before: cli/options.py       After: cli/main.py, cli/differing.py
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+import click
+from click.exceptions import Exit
 
-import typer
+from lateen.cli.options import Commands, examples, name_option, namespace_option
 
-from lateen.cli.options import Name, Namespace, examples
-
-commands = typer.Typer()
-
-
-class Report(StrEnum):
-    """How to write changes down."""
-
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
+commands = Commands()
 
 
 @commands.command(
@@ -35,34 +25,40 @@ class Report(StrEnum):
         "lateen diff main:deploy deploy -o markdown --exit-zero > comment.md",
     ),
 )
+@click.argument(
+    "sides",
+    nargs=-1,
+    required=True,
+    metavar="OLD NEW",
+    help="OLD and NEW: a file or folder, REVISION:PATH, or mesh:NAME. With --git the paths.",
+)
+@click.option(
+    "--git", default="", metavar="REV1..REV2", help="Compare these revisions of the paths."
+)
+@click.option(
+    "--with", "beside", multiple=True, metavar="PATH", help="Files and folders that are in both."
+)
+@click.option(
+    "-o",
+    "--output",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json", "markdown"]),
+    help="text, json or markdown.",
+)
+@click.option("--exit-zero", is_flag=True, help="Exit status 0 even if traffic changes.")
+@click.option("--no-push", is_flag=True, help="Do not work out what proxies would be sent.")
+@namespace_option
+@name_option
 def diff(
-    sides: Annotated[
-        list[str],
-        typer.Argument(
-            help="OLD and NEW: a file or folder, REVISION:PATH, or mesh:NAME. With --git the paths.",
-            metavar="OLD NEW",
-            show_default=False,
-        ),
-    ],
-    git: Annotated[
-        str,
-        typer.Option("--git", help="Compare these revisions of the paths.", metavar="REV1..REV2"),
-    ] = "",
-    beside: Annotated[
-        list[str] | None,
-        typer.Option("--with", help="Files and folders that are in both.", metavar="PATH"),
-    ] = None,
-    output: Annotated[
-        Report, typer.Option("-o", "--output", help="text, json or markdown.")
-    ] = Report.TEXT,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit status 0 even if traffic changes.")
-    ] = False,
-    no_push: Annotated[
-        bool, typer.Option("--no-push", help="Do not work out what proxies would be sent.")
-    ] = False,
-    namespace: Namespace = "default",
-    name: Name = "default",
+    sides: tuple[str, ...],
+    git: str,
+    beside: tuple[str, ...],
+    output: str,
+    exit_zero: bool,
+    no_push: bool,
+    namespace: str,
+    name: str,
 ) -> None:
     """Say what requests would meet that they do not meet now; of rewritten rules that mean the same, nothing.
 
@@ -73,20 +69,20 @@ def diff(
     if git:
         first, mark, second = git.partition("..")
         if not first or not mark:
-            raise typer.BadParameter("two revisions are written REV1..REV2", param_hint="--git")
+            raise click.BadParameter("two revisions are written REV1..REV2", param_hint="--git")
         old = tuple(f"{first}:{path}" for path in sides)
-        new = tuple(f"{second}:{path}" for path in sides) if second else tuple(sides)
+        new = tuple(f"{second}:{path}" for path in sides) if second else sides
     elif len(sides) == 2:
         old, new = (sides[0],), (sides[1],)
     else:
-        raise typer.BadParameter("give OLD and NEW, or --git REV1..REV2 and paths")
+        raise click.BadParameter("give OLD and NEW, or --git REV1..REV2 and paths")
     asked = Comparison(
-        old=(*old, *(beside or ())),
-        new=(*new, *(beside or ())),
+        old=(*old, *beside),
+        new=(*new, *beside),
         namespace=namespace,
         mesh=name,
-        form=output.value,
+        form=output,
         exit_zero=exit_zero,
         with_push=not no_push,
     )
-    raise typer.Exit(run_diff(asked))
+    raise Exit(run_diff(asked))

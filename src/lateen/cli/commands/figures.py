@@ -6,27 +6,18 @@ Before: cli/options.py       After: cli/main.py, cli/top.py, cli/dashboards.py
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
+from click.exceptions import Exit
 
-from lateen.cli.options import Form, Name, Output, examples
+from lateen.cli.options import Commands, examples, form_option, name_option
 
-commands = typer.Typer(rich_markup_mode=None)
-dashboards = typer.Typer(
+commands = Commands()
+dashboards = Commands(
     help="Dashboards and alerts as files for the tools you know.",
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
-
-
-class By(StrEnum):
-    """What a row of `top` is."""
-
-    SERVICE = "service"
-    WORKLOAD = "workload"
 
 
 @commands.command(
@@ -38,20 +29,29 @@ class By(StrEnum):
         "lateen top --window 1m -o json",
     ),
 )
-def top(
-    by: Annotated[By, typer.Option("--by", help="service or workload.")] = By.SERVICE,
-    window: Annotated[
-        str, typer.Option("--window", help="Over how long, such as 15s or 5m.", metavar="DURATION")
-    ] = "15s",
-    once: Annotated[bool, typer.Option("--once", help="Print once and end.")] = False,
-    output: Form = Output.TEXT,
-    name: Name = "default",
-) -> None:
+@click.option(
+    "--by",
+    default="service",
+    show_default=True,
+    type=click.Choice(["service", "workload"]),
+    help="service or workload.",
+)
+@click.option(
+    "--window",
+    default="15s",
+    show_default=True,
+    metavar="DURATION",
+    help="Over how long, such as 15s or 5m.",
+)
+@click.option("--once", is_flag=True, help="Print once and end.")
+@form_option
+@name_option
+def top(by: str, window: str, once: bool, output: str, name: str) -> None:
     """Show who is asked how much right now, the busiest first, as the destinations count it."""
     from lateen.cli.top import run_top
 
-    as_json = output is Output.JSON
-    raise typer.Exit(run_top(name, by=by.value, window=window, once=once, as_json=as_json))
+    as_json = output == "json"
+    raise Exit(run_top(name, by=by, window=window, once=once, as_json=as_json))
 
 
 @dashboards.command(
@@ -63,10 +63,11 @@ def top(
         "alertmanager --config.file=monitoring/alertmanager/alertmanager.yml",
     ),
 )
-def dashboards_export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made if it is not there.")],
-    name: Name = "default",
-) -> None:
+@click.argument(
+    "folder", type=click.Path(path_type=Path), metavar="DIR", help="Made if it is not there."
+)
+@name_option
+def dashboards_export(folder: Path, name: str) -> None:
     """Write Grafana dashboards and data source, Prometheus' configuration and rules, and Alertmanager's.
 
     Addresses are those of the running mesh, and stay from one `lateen up` to the next.

@@ -6,40 +6,12 @@ Before: cli/options.py       After: cli/main.py, cli/translating.py
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+import click
+from click.exceptions import Exit
 
-import typer
+from lateen.cli.options import Commands, examples, name_option, namespace_option
 
-from lateen.cli.options import Name, Namespace, examples
-
-commands = typer.Typer()
-
-
-class Stage(StrEnum):
-    """What `translate` prints."""
-
-    IR = "ir"
-    ENVOY = "envoy"
-
-
-class Data(StrEnum):
-    """How data is printed."""
-
-    YAML = "yaml"
-    JSON = "json"
-
-
-class Type(StrEnum):
-    """Istio's proxy types."""
-
-    SIDECAR = "sidecar"
-    GATEWAY = "gateway"
-
-
-Paths = Annotated[
-    list[str], typer.Argument(help="Files and folders of YAML; - for stdin.", metavar="PATH")
-]
+commands = Commands()
 
 
 def labels_of(text: str) -> dict[str, str]:
@@ -48,7 +20,7 @@ def labels_of(text: str) -> dict[str, str]:
     for pair in filter(None, text.split(",")):
         name, mark, value = pair.partition("=")
         if not mark or not name:
-            raise typer.BadParameter(f"{pair}: labels are written app=web,version=v1")
+            raise click.BadParameter(f"{pair}: labels are written app=web,version=v1")
         found[name.strip()] = value.strip()
     return found
 
@@ -62,44 +34,72 @@ def labels_of(text: str) -> dict[str, str]:
         "lateen translate istio/ --labels app=web,version=v2 --namespace shop",
     ),
 )
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    help="Files and folders of YAML; - for stdin.",
+)
+@click.option(
+    "--for",
+    "word",
+    default="",
+    metavar="WORKLOAD",
+    help="Whose proxy: KIND/NAME, NAME, each with .NAMESPACE behind it if need be.",
+)
+@click.option(
+    "--to",
+    default="ir",
+    show_default=True,
+    type=click.Choice(["ir", "envoy"]),
+    help="ir: the plan; envoy: what Envoy is sent.",
+)
+@click.option(
+    "--part",
+    multiple=True,
+    metavar="PART",
+    help="Only these: of envoy listeners, routes, clusters, endpoints, secrets; of ir its fields.",
+)
+@click.option(
+    "--labels", default="", metavar="A=B,…", help="A proxy that no file has: its pod's labels."
+)
+@click.option("--ip", default="", metavar="ADDRESS", help="With --labels: its address.")
+@click.option(
+    "--type",
+    "type_",
+    default="sidecar",
+    show_default=True,
+    type=click.Choice(["sidecar", "gateway"]),
+    help="With --labels: sidecar or gateway.",
+)
+@click.option(
+    "--account",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="With --labels: its service account.",
+)
+@namespace_option
+@click.option(
+    "-o",
+    "--output",
+    default="yaml",
+    show_default=True,
+    type=click.Choice(["yaml", "json"]),
+    help="yaml or json.",
+)
 def translate(  # noqa: PLR0913, PLR0917 - an option each
-    paths: Paths,
-    word: Annotated[
-        str,
-        typer.Option(
-            "--for",
-            help="Whose proxy: KIND/NAME, NAME, each with .NAMESPACE behind it if need be.",
-            metavar="WORKLOAD",
-        ),
-    ] = "",
-    to: Annotated[
-        Stage, typer.Option("--to", help="ir: the plan; envoy: what Envoy is sent.")
-    ] = Stage.IR,
-    part: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--part",
-            help="Only these: of envoy listeners, routes, clusters, endpoints, secrets; of ir its fields.",
-            metavar="PART",
-        ),
-    ] = None,
-    labels: Annotated[
-        str,
-        typer.Option(
-            "--labels", help="A proxy that no file has: its pod's labels.", metavar="A=B,…"
-        ),
-    ] = "",
-    ip: Annotated[
-        str, typer.Option("--ip", help="With --labels: its address.", metavar="ADDRESS")
-    ] = "",
-    type_: Annotated[
-        Type, typer.Option("--type", help="With --labels: sidecar or gateway.")
-    ] = Type.SIDECAR,
-    account: Annotated[
-        str, typer.Option("--account", help="With --labels: its service account.", metavar="NAME")
-    ] = "default",
-    namespace: Namespace = "default",
-    output: Annotated[Data, typer.Option("-o", "--output", help="yaml or json.")] = Data.YAML,
+    paths: tuple[str, ...],
+    word: str,
+    to: str,
+    part: tuple[str, ...],
+    labels: str,
+    ip: str,
+    type_: str,
+    account: str,
+    namespace: str,
+    output: str,
 ) -> None:
     """Print any stage of any files for one proxy; the same files give the same bytes.
 
@@ -109,12 +109,12 @@ def translate(  # noqa: PLR0913, PLR0917 - an option each
     from lateen.cli.translating import Description, Translation, run_translate
 
     if bool(word) == bool(labels or ip):
-        raise typer.BadParameter("whose proxy? give either --for WORKLOAD, or --labels and --ip")
+        raise click.BadParameter("whose proxy? give either --for WORKLOAD, or --labels and --ip")
     described = Description(
         labels=labels_of(labels),
         ip=ip,
         namespace=namespace,
-        gateway=type_ is Type.GATEWAY,
+        gateway=type_ == "gateway",
         account=account,
     )
     asked = Translation(
@@ -122,20 +122,11 @@ def translate(  # noqa: PLR0913, PLR0917 - an option each
         word=word,
         described=None if word else described,
         namespace=namespace,
-        envoy=to is Stage.ENVOY,
-        parts=tuple(part or ()),
-        as_json=output is Data.JSON,
+        envoy=to == "envoy",
+        parts=part,
+        as_json=output == "json",
     )
-    raise typer.Exit(run_translate(asked))
-
-
-class Form(StrEnum):
-    """How a journey is told."""
-
-    TEXT = "text"
-    JSON = "json"
-    DOT = "dot"
-    HTML = "html"
+    raise Exit(run_translate(asked))
 
 
 @commands.command(
@@ -149,65 +140,78 @@ class Form(StrEnum):
         "lateen proxy config web -o json | lateen explain http://reviews:9080/ --dump -",
     ),
 )
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="REQUEST...",
+    help="[METHOD] URL: http, https, tcp or tls.",
+)
+@click.option(
+    "--from", "source", default="", metavar="WORKLOAD", help="Who sends it: KIND/NAME[.NAMESPACE]."
+)
+@click.option(
+    "--via",
+    default="",
+    metavar="GATEWAY",
+    help="From outside, by this gateway (the ingress gateway).",
+)
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="PATH",
+    help="Files or folders; none: the running mesh.",
+)
+@click.option(
+    "-H", "--header", multiple=True, metavar="'A: B'", help="A request header, as curl has it."
+)
+@click.option(
+    "--jwt", default="", metavar="TOKEN", help="A token, or its claims as JSON; counts as signed."
+)
+@click.option(
+    "--ip", "client", default="", metavar="ADDRESS", help="From outside: the client's address."
+)
+@click.option(
+    "--why-not", default="", help="Why does it not come to HOST, HOST/SUBSET or WORKLOAD?"
+)
+@click.option(
+    "--live", is_flag=True, help="Send it on the running mesh, too; show both side by side."
+)
+@click.option(
+    "--dump", default="", metavar="FILE", help="An Envoy's config_dump, Istio's too; - for stdin."
+)
+@click.option("--inbound", is_flag=True, help="With --dump: on its way in to the dumped pod.")
+@click.option(
+    "--peer", default="", metavar="spiffe://…", help="With --inbound: the caller's identity."
+)
+@click.option(
+    "-o",
+    "--output",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json", "dot", "html"]),
+    help="text, json, dot or html.",
+)
+@namespace_option
+@name_option
 def explain(  # noqa: PLR0913, PLR0917 - an option each
-    words: Annotated[
-        list[str], typer.Argument(help="[METHOD] URL: http, https, tcp or tls.", metavar="REQUEST")
-    ],
-    source: Annotated[
-        str,
-        typer.Option("--from", help="Who sends it: KIND/NAME[.NAMESPACE].", metavar="WORKLOAD"),
-    ] = "",
-    via: Annotated[
-        str,
-        typer.Option(
-            "--via", help="From outside, by this gateway (the ingress gateway).", metavar="GATEWAY"
-        ),
-    ] = "",
-    files: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-f", "--file", help="Files or folders; none: the running mesh.", metavar="PATH"
-        ),
-    ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option("-H", "--header", help="A request header, as curl has it.", metavar="'A: B'"),
-    ] = None,
-    jwt: Annotated[
-        str,
-        typer.Option(
-            "--jwt", help="A token, or its claims as JSON; counts as signed.", metavar="TOKEN"
-        ),
-    ] = "",
-    client: Annotated[
-        str, typer.Option("--ip", help="From outside: the client's address.", metavar="ADDRESS")
-    ] = "",
-    why_not: Annotated[
-        str,
-        typer.Option("--why-not", help="Why does it not come to HOST, HOST/SUBSET or WORKLOAD?"),
-    ] = "",
-    live: Annotated[
-        bool,
-        typer.Option("--live", help="Send it on the running mesh, too; show both side by side."),
-    ] = False,
-    dump: Annotated[
-        str,
-        typer.Option(
-            "--dump", help="An Envoy's config_dump, Istio's too; - for stdin.", metavar="FILE"
-        ),
-    ] = "",
-    inbound: Annotated[
-        bool, typer.Option("--inbound", help="With --dump: on its way in to the dumped pod.")
-    ] = False,
-    peer: Annotated[
-        str,
-        typer.Option("--peer", help="With --inbound: the caller's identity.", metavar="spiffe://…"),
-    ] = "",
-    output: Annotated[
-        Form, typer.Option("-o", "--output", help="text, json, dot or html.")
-    ] = Form.TEXT,
-    namespace: Namespace = "default",
-    name: Name = "default",
+    words: tuple[str, ...],
+    source: str,
+    via: str,
+    files: tuple[str, ...],
+    header: tuple[str, ...],
+    jwt: str,
+    client: str,
+    why_not: str,
+    live: bool,
+    dump: str,
+    inbound: bool,
+    peer: str,
+    output: str,
+    namespace: str,
+    name: str,
 ) -> None:
     """Follow one request from who sends it to who answers it.
 
@@ -219,15 +223,15 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
     from lateen.explain.asking import ask_of, header_of
 
     if len(words) > 2:
-        raise typer.BadParameter(f"one request, as in GET http://web:80/: {' '.join(words)}")
+        raise click.BadParameter(f"one request, as in GET http://web:80/: {' '.join(words)}")
     if live and files:
-        raise typer.BadParameter("--live is about the running mesh: leave out -f")
+        raise click.BadParameter("--live is about the running mesh: leave out -f")
     if source and via:
-        raise typer.BadParameter("--from a workload or --via a gateway, not both")
+        raise click.BadParameter("--from a workload or --via a gateway, not both")
     ask = ask_of(
         words[0] if len(words) == 2 else "GET",
         words[-1],
-        headers=[header_of(each) for each in header or ()],
+        headers=[header_of(each) for each in header],
         jwt=jwt,
     )
     asked = Question(
@@ -235,7 +239,7 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
         source=source,
         via=via,
         client=client,
-        paths=tuple(files or ()),
+        paths=files,
         name=name,
         namespace=namespace,
         dump=dump,
@@ -243,28 +247,19 @@ def explain(  # noqa: PLR0913, PLR0917 - an option each
         peer=peer,
         why_not=why_not,
         live=live,
-        form=output.value,
+        form=output,
     )
-    raise typer.Exit(run_explain(asked))
+    raise Exit(run_explain(asked))
 
 
-class Report(StrEnum):
-    """How results of tests are told."""
-
-    TEXT = "text"
-    JSON = "json"
-    JUNIT = "junit"
-    TAP = "tap"
-
-
-def _print_schema(wanted: bool) -> None:
+def _print_schema(_: click.Context, __: click.Parameter, wanted: bool) -> None:
     if wanted:
         import json
 
         from lateen.explain.suite import schema
 
         print(json.dumps(schema(), indent=2))
-        raise typer.Exit
+        raise Exit
 
 
 @commands.command(
@@ -280,49 +275,58 @@ def _print_schema(wanted: bool) -> None:
         "lateen test --schema > mesh-test.schema.json    for editors",
     ),
 )
+@click.argument(
+    "paths", nargs=-1, metavar="[PATH]...", help="Test files, or folders with them; none: here."
+)
+@click.option(
+    "-k", "--only", default="", metavar="WORD", help="Only tests with this in their name."
+)
+@click.option("--coverage", is_flag=True, help="Name the rules and policies that no test meets.")
+@click.option(
+    "--least",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(min=0, max=100),
+    metavar="PERCENT",
+    help="Fail below this coverage.",
+)
+@click.option(
+    "--explain",
+    "explain_failures",
+    is_flag=True,
+    help="With each failure the whole way of its request.",
+)
+@click.option("--watch", is_flag=True, help="Play them again whenever a file changes.")
+@click.option(
+    "--live", is_flag=True, help="Send the requests through the running mesh's real Envoys, too."
+)
+@click.option(
+    "-o",
+    "--output",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json", "junit", "tap"]),
+    help="text, json, junit or tap.",
+)
+@name_option
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_schema,
+    help="Print the JSON schema of the file.",
+)
 def play_tests(  # noqa: PLR0913, PLR0917 - an option each
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(help="Test files, or folders with them; none: here.", metavar="PATH"),
-    ] = None,
-    only: Annotated[
-        str,
-        typer.Option("-k", "--only", help="Only tests with this in their name.", metavar="WORD"),
-    ] = "",
-    coverage: Annotated[
-        bool, typer.Option("--coverage", help="Name the rules and policies that no test meets.")
-    ] = False,
-    least: Annotated[
-        float,
-        typer.Option(
-            "--least", help="Fail below this coverage.", metavar="PERCENT", min=0, max=100
-        ),
-    ] = 0.0,
-    explain_failures: Annotated[
-        bool, typer.Option("--explain", help="With each failure the whole way of its request.")
-    ] = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Play them again whenever a file changes.")
-    ] = False,
-    live: Annotated[
-        bool,
-        typer.Option(
-            "--live", help="Send the requests through the running mesh's real Envoys, too."
-        ),
-    ] = False,
-    output: Annotated[
-        Report, typer.Option("-o", "--output", help="text, json, junit or tap.")
-    ] = Report.TEXT,
-    name: Name = "default",
-    schema: Annotated[
-        bool,
-        typer.Option(
-            "--schema",
-            help="Print the JSON schema of the file.",
-            callback=_print_schema,
-            is_eager=True,
-        ),
-    ] = False,
+    paths: tuple[str, ...],
+    only: str,
+    coverage: bool,
+    least: float,
+    explain_failures: bool,
+    watch: bool,
+    live: bool,
+    output: str,
+    name: str,
 ) -> None:
     """Play tests of mesh configuration, without a mesh: a thousand of them take about a second.
 
@@ -332,13 +336,13 @@ def play_tests(  # noqa: PLR0913, PLR0917 - an option each
     from lateen.cli.trying import Trial, run_test
 
     asked = Trial(
-        paths=tuple(paths or ["."]),
+        paths=paths or (".",),
         only=only,
-        form=output.value,
+        form=output,
         coverage=coverage,
         least=least,
         explain=explain_failures,
         watch=watch,
         live=name if live else "",
     )
-    raise typer.Exit(run_test(asked))
+    raise Exit(run_test(asked))

@@ -7,15 +7,14 @@ Before: cli/options.py    After: cli/main.py, cli/traces.py, cli/tap.py
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
+from click.exceptions import Exit
 
-from lateen.cli.options import SETTINGS, Form, Name, Output, complete_pods, examples
+from lateen.cli.options import Commands, complete_pods, examples, form_option, name_option
 
-commands = typer.Typer(context_settings=SETTINGS)
-logging = typer.Typer(
-    context_settings=SETTINGS,
+commands = Commands()
+logging = Commands(
     no_args_is_help=True,
     help="Settings for the tools that collect logs.",
 )
@@ -31,34 +30,47 @@ logging = typer.Typer(
         "lateen traces 7e4670e64217649fa65e9b4a895db74a   one, span by span",
     ),
 )
+@click.argument("id", default="", metavar="[TRACE_ID]", help="One trace; none: search.")
+@click.option("--service", default="", metavar="SERVICE", help="APP.NAMESPACE of a span.")
+@click.option("--operation", default="", metavar="OPERATION", help="A span's operation.")
+@click.option("--tag", multiple=True, metavar="K=V", help="A span's tag; may be repeated.")
+@click.option(
+    "--min",
+    "least",
+    default=0,
+    show_default=True,
+    type=float,
+    metavar="MS",
+    help="Milliseconds a span took at least.",
+)
+@click.option(
+    "--max",
+    "most",
+    default=0,
+    show_default=True,
+    type=float,
+    metavar="MS",
+    help="Milliseconds a span took at most.",
+)
+@click.option("--errors", is_flag=True, help="Only with a span in error.")
+@click.option("--since", default="", metavar="DURATION", help="Not older than this: 30s, 10m, 2h.")
+@click.option(
+    "--limit", default=20, show_default=True, type=int, metavar="TRACES", help="How many."
+)
+@form_option
+@name_option
 def traces(  # noqa: PLR0913, PLR0917 - an option each
-    id: Annotated[
-        str,
-        typer.Argument(metavar="TRACE_ID", help="One trace; none: search.", show_default=False),
-    ] = "",
-    service: Annotated[
-        str, typer.Option("--service", help="APP.NAMESPACE of a span.", metavar="SERVICE")
-    ] = "",
-    operation: Annotated[
-        str, typer.Option("--operation", help="A span's operation.", metavar="OPERATION")
-    ] = "",
-    tag: Annotated[
-        list[str] | None,
-        typer.Option("--tag", help="A span's tag; may be repeated.", metavar="K=V"),
-    ] = None,
-    least: Annotated[
-        float, typer.Option("--min", help="Milliseconds a span took at least.", metavar="MS")
-    ] = 0,
-    most: Annotated[
-        float, typer.Option("--max", help="Milliseconds a span took at most.", metavar="MS")
-    ] = 0,
-    errors: Annotated[bool, typer.Option("--errors", help="Only with a span in error.")] = False,
-    since: Annotated[
-        str, typer.Option("--since", help="Not older than this: 30s, 10m, 2h.", metavar="DURATION")
-    ] = "",
-    limit: Annotated[int, typer.Option("--limit", help="How many.", metavar="TRACES")] = 20,
-    output: Form = Output.TEXT,
-    name: Name = "default",
+    id: str,
+    service: str,
+    operation: str,
+    tag: tuple[str, ...],
+    least: float,
+    most: float,
+    errors: bool,
+    since: str,
+    limit: int,
+    output: str,
+    name: str,
 ) -> None:
     """Find traces by what one of their spans is, newest first; or show one trace as a tree.
 
@@ -69,14 +81,14 @@ def traces(  # noqa: PLR0913, PLR0917 - an option each
     asked = Asked(
         service=service,
         operation=operation,
-        tags=tuple(tag or ()),
+        tags=tag,
         least=least,
         most=most,
         errors=errors,
         since=since,
         limit=limit,
     )
-    raise typer.Exit(run_traces(name, id, asked, as_json=output is Output.JSON))
+    raise Exit(run_traces(name, id, asked, as_json=output == "json"))
 
 
 @commands.command(
@@ -89,42 +101,41 @@ def traces(  # noqa: PLR0913, PLR0917 - an option each
         "lateen tap web --outbound              what web itself asks for",
     ),
 )
+@click.argument(
+    "pod",
+    default="",
+    metavar="[POD]",
+    help="POD, NAMESPACE/POD or deployment/NAME; all that fit. None: every pod.",
+    shell_complete=complete_pods,
+)
+@click.option(
+    "--from", "source", default="", metavar="POD", help="Only from this pod (its name's beginning)."
+)
+@click.option("--method", default="", metavar="METHOD", help="Only GET, POST …")
+@click.option("--path", default="", metavar="PATH", help="Paths that begin so; with * a pattern.")
+@click.option("--status", default="", metavar="STATUS", help="404, or 5xx.")
+@click.option("--authority", default="", metavar="HOST", help="Only for this Host.")
+@click.option("--headers", is_flag=True, help="Show headers, too; not tokens and cookies.")
+@click.option("--outbound", is_flag=True, help="What the pods send, not what they are sent.")
+@click.option(
+    "--count", default=0, show_default=True, type=int, metavar="N", help="End after so many."
+)
+@click.option("-n", "--namespace", default="", metavar="NAMESPACE", help="Only its pods.")
+@form_option
+@name_option
 def tap(  # noqa: PLR0913, PLR0917 - an option each
-    pod: Annotated[
-        str,
-        typer.Argument(
-            metavar="POD",
-            help="POD, NAMESPACE/POD or deployment/NAME; all that fit. None: every pod.",
-            autocompletion=complete_pods,
-            show_default=False,
-        ),
-    ] = "",
-    source: Annotated[
-        str,
-        typer.Option("--from", help="Only from this pod (its name's beginning).", metavar="POD"),
-    ] = "",
-    method: Annotated[
-        str, typer.Option("--method", help="Only GET, POST …", metavar="METHOD")
-    ] = "",
-    path: Annotated[
-        str, typer.Option("--path", help="Paths that begin so; with * a pattern.", metavar="PATH")
-    ] = "",
-    status: Annotated[str, typer.Option("--status", help="404, or 5xx.", metavar="STATUS")] = "",
-    authority: Annotated[
-        str, typer.Option("--authority", help="Only for this Host.", metavar="HOST")
-    ] = "",
-    headers: Annotated[
-        bool, typer.Option("--headers", help="Show headers, too; not tokens and cookies.")
-    ] = False,
-    outbound: Annotated[
-        bool, typer.Option("--outbound", help="What the pods send, not what they are sent.")
-    ] = False,
-    count: Annotated[int, typer.Option("--count", help="End after so many.", metavar="N")] = 0,
-    namespace: Annotated[
-        str, typer.Option("-n", "--namespace", help="Only its pods.", metavar="NAMESPACE")
-    ] = "",
-    output: Form = Output.TEXT,
-    name: Name = "default",
+    pod: str,
+    source: str,
+    method: str,
+    path: str,
+    status: str,
+    authority: str,
+    headers: bool,
+    outbound: bool,
+    count: int,
+    namespace: str,
+    output: str,
+    name: str,
 ) -> None:
     """Show requests as they pass: from whom, to whom, method, path, status, time to the answer.
 
@@ -142,7 +153,7 @@ def tap(  # noqa: PLR0913, PLR0917 - an option each
         outbound=outbound,
         count=count,
     )
-    raise typer.Exit(run_tap(name, pod, namespace, asked, as_json=output is Output.JSON))
+    raise Exit(run_tap(name, pod, namespace, asked, as_json=output == "json"))
 
 
 @logging.command(
@@ -152,22 +163,29 @@ def tap(  # noqa: PLR0913, PLR0917 - an option each
         "lateen logging export logging --loki http://loki:3100 --elasticsearch http://es:9200",
     ),
 )
-def export(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to; made if missing.", show_default=False)
-    ],
-    loki: Annotated[
-        str, typer.Option("--loki", help="Where Loki listens.", metavar="URL")
-    ] = "http://127.0.0.1:3100",
-    elasticsearch: Annotated[
-        str, typer.Option("--elasticsearch", help="Where Elasticsearch listens.", metavar="URL")
-    ] = "http://127.0.0.1:9200",
-    name: Name = "default",
-) -> None:
+@click.argument(
+    "folder", type=click.Path(path_type=Path), metavar="DIR", help="Where to; made if missing."
+)
+@click.option(
+    "--loki",
+    default="http://127.0.0.1:3100",
+    show_default=True,
+    metavar="URL",
+    help="Where Loki listens.",
+)
+@click.option(
+    "--elasticsearch",
+    default="http://127.0.0.1:9200",
+    show_default=True,
+    metavar="URL",
+    help="Where Elasticsearch listens.",
+)
+@name_option
+def export(folder: Path, loki: str, elasticsearch: str, name: str) -> None:
     """Write settings with which well-known tools collect this mesh's logs, for Loki and for Elasticsearch.
 
     The pods' files have the layout and the format of a cluster's nodes; the tools run beside the mesh, as you.
     """
     from lateen.cli.logging import run_logging_export
 
-    raise typer.Exit(run_logging_export(name, folder, loki=loki, elasticsearch=elasticsearch))
+    raise Exit(run_logging_export(name, folder, loki=loki, elasticsearch=elasticsearch))

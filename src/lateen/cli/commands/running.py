@@ -6,13 +6,20 @@ Before: cli/options.py       After: cli/main.py, cli/up.py, cli/show.py
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
+from click.exceptions import Exit
 
-import typer
+from lateen.cli.options import (
+    Commands,
+    complete_pods,
+    examples,
+    form_option,
+    name_option,
+    namespace_option,
+    pod_namespace_option,
+)
 
-from lateen.cli.options import Form, Name, Namespace, Output, PodNamespace, complete_pods, examples
-
-commands = typer.Typer()
+commands = Commands()
 
 
 @commands.command(
@@ -25,49 +32,52 @@ commands = typer.Typer()
         "lateen up . --nodes 3 --zones a,b         three nodes in two zones, to schedule on",
     ),
 )
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    help="Files and folders of YAML; - for stdin.",
+)
+@namespace_option
+@click.option("-d", "--detach", is_flag=True, help="Return when all is ready; keep running.")
+@click.option(
+    "--port",
+    multiple=True,
+    metavar="GATEWAY=HOST",
+    help="Where a Gateway's port answers on 127.0.0.1, e.g. 80=9080; 0 is any free port. Default: 80=8080, 443=8443, others as they are; lateen.yaml may say so, too.",
+)
+@click.option(
+    "--nodes",
+    default=0,
+    type=click.IntRange(min=0),
+    metavar="COUNT",
+    help="How many nodes this machine is to be: names, labels and a share of it each, for scheduling. Default: 1, or one in each zone.",
+)
+@click.option(
+    "--zones",
+    default="",
+    metavar="ZONE,...",
+    help="Zones for the nodes in turn, such as a,b or eu/a,us/b (region and zone).",
+)
+@click.option(
+    "--timeout",
+    default=600,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long to wait for readiness with -d.",
+)
+@name_option
 def up(
-    paths: Annotated[
-        list[str], typer.Argument(help="Files and folders of YAML; - for stdin.", metavar="PATH")
-    ],
-    namespace: Namespace = "default",
-    detach: Annotated[
-        bool, typer.Option("-d", "--detach", help="Return when all is ready; keep running.")
-    ] = False,
-    port: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--port",
-            help="Where a Gateway's port answers on 127.0.0.1, e.g. 80=9080; 0 is any free port. "
-            "Default: 80=8080, 443=8443, others as they are; lateen.yaml may say so, too.",
-            metavar="GATEWAY=HOST",
-        ),
-    ] = None,
-    nodes: Annotated[
-        int,
-        typer.Option(
-            "--nodes",
-            help="How many nodes this machine is to be: names, labels and a share of it each, for "
-            "scheduling. Default: 1, or one in each zone.",
-            min=0,
-            metavar="COUNT",
-            show_default=False,
-        ),
-    ] = 0,
-    zones: Annotated[
-        str,
-        typer.Option(
-            "--zones",
-            help="Zones for the nodes in turn, such as a,b or eu/a,us/b (region and zone).",
-            metavar="ZONE,...",
-        ),
-    ] = "",
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout", help="How long to wait for readiness with -d.", min=0, metavar="SECONDS"
-        ),
-    ] = 600,
-    name: Name = "default",
+    paths: tuple[str, ...],
+    namespace: str,
+    detach: bool,
+    port: tuple[str, ...],
+    nodes: int,
+    zones: str,
+    timeout: float,
+    name: str,
 ) -> None:
     """Run everything in the files and folders given; on a running mesh, apply the difference.
 
@@ -78,13 +88,13 @@ def up(
     """
     from lateen.cli.up import run_up
 
-    raise typer.Exit(
+    raise Exit(
         run_up(
             name=name,
-            paths=paths,
+            paths=list(paths),
             namespace=namespace,
             detach=detach,
-            ports=port or [],
+            ports=list(port),
             nodes=nodes,
             zones=zones,
             timeout=timeout,
@@ -100,26 +110,26 @@ def up(
         "lateen apply --wait -o json | jq '.waited.proxies[].seconds'",
     ),
 )
+@click.argument(
+    "paths",
+    nargs=-1,
+    metavar="[PATH]...",
+    help="Further files and folders of YAML; - for stdin. None: those the mesh has.",
+)
+@click.option("--wait", is_flag=True, help="Return when every proxy concerned has acknowledged it.")
+@click.option(
+    "--timeout",
+    default=30,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long to wait at most.",
+)
+@form_option
+@namespace_option
+@name_option
 def apply(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Further files and folders of YAML; - for stdin. None: those the mesh has.",
-            metavar="PATH",
-            show_default=False,
-        ),
-    ] = None,
-    wait: Annotated[
-        bool,
-        typer.Option("--wait", help="Return when every proxy concerned has acknowledged it."),
-    ] = False,
-    timeout: Annotated[
-        float,
-        typer.Option("--timeout", help="How long to wait at most.", min=0, metavar="SECONDS"),
-    ] = 30,
-    output: Form = Output.TEXT,
-    namespace: Namespace = "default",
-    name: Name = "default",
+    paths: tuple[str, ...], wait: bool, timeout: float, output: str, namespace: str, name: str
 ) -> None:
     """Read the files of a running mesh now, and further ones if given; apply the difference.
 
@@ -130,13 +140,13 @@ def apply(
     """
     from lateen.cli.applying import run_apply
 
-    raise typer.Exit(
+    raise Exit(
         run_apply(
             name,
-            paths or [],
+            list(paths),
             namespace=namespace,
             wait=timeout if wait else None,
-            as_json=output is Output.JSON,
+            as_json=output == "json",
         )
     )
 
@@ -145,11 +155,12 @@ def apply(
     short_help="End the mesh; returns when nothing is left.",
     epilog=examples("lateen down", "lateen down --name b"),
 )
-def down(name: Name = "default") -> None:
+@name_option
+def down(name: str) -> None:
     """End the mesh: pods in order, then everything else; returns when nothing is left."""
     from lateen.cli.down import run_down
 
-    raise typer.Exit(run_down(name))
+    raise Exit(run_down(name))
 
 
 @commands.command(
@@ -158,11 +169,13 @@ def down(name: Name = "default") -> None:
         "lateen status", "lateen status -o json | jq '.pods[] | select(.isReady | not)'"
     ),
 )
-def status(output: Form = Output.TEXT, name: Name = "default") -> None:
+@form_option
+@name_option
+def status(output: str, name: str) -> None:
     """Show pods, proxies, addresses and problems. Exit status 1 unless all is ready."""
     from lateen.cli.show import run_status
 
-    raise typer.Exit(run_status(name, as_json=output is Output.JSON))
+    raise Exit(run_status(name, as_json=output == "json"))
 
 
 @commands.command(
@@ -175,53 +188,54 @@ def status(output: Form = Output.TEXT, name: Name = "default") -> None:
         "lateen logs --trace 7e4670e64217649f…     what all of them wrote of one request",
     ),
 )
+@click.argument(
+    "pod",
+    default="",
+    metavar="[POD]",
+    help="POD, NAMESPACE/POD or deployment/NAME; with a filter all that fit, or none for all.",
+    shell_complete=complete_pods,
+)
+@click.option(
+    "-c",
+    "--container",
+    default="",
+    metavar="CONTAINER",
+    help="Which container; istio-proxy for the Envoy.",
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on as lines come.")
+@click.option("-p", "--previous", is_flag=True, help="Of the container before its last restart.")
+@click.option(
+    "--tail",
+    default=-1,
+    show_default=True,
+    type=int,
+    metavar="LINES",
+    help="Only so many last lines; -1 for all.",
+)
+@click.option("--timestamps", is_flag=True, help="Print times.")
+@click.option("-l", "--selector", default="", metavar="K=V,…", help="All pods with these labels.")
+@click.option("--grep", default="", metavar="TEXT", help="Only lines with this text, in any case.")
+@click.option(
+    "--level", default="", metavar="LEVEL", help="This grave or more: debug, info, warn, error."
+)
+@click.option("--trace", default="", metavar="TRACE_ID", help="Only lines of this trace.")
+@click.option("--since", default="", metavar="DURATION", help="Not older than this: 30s, 10m, 2h.")
+@pod_namespace_option
+@name_option
 def logs(  # noqa: PLR0913, PLR0917 - an option each
-    pod: Annotated[
-        str,
-        typer.Argument(
-            metavar="POD",
-            help="POD, NAMESPACE/POD or deployment/NAME; with a filter all that fit, or none for all.",
-            autocompletion=complete_pods,
-            show_default=False,
-        ),
-    ] = "",
-    container: Annotated[
-        str,
-        typer.Option(
-            "-c",
-            "--container",
-            help="Which container; istio-proxy for the Envoy.",
-            metavar="CONTAINER",
-        ),
-    ] = "",
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come.")] = False,
-    previous: Annotated[
-        bool, typer.Option("-p", "--previous", help="Of the container before its last restart.")
-    ] = False,
-    tail: Annotated[
-        int, typer.Option("--tail", help="Only so many last lines; -1 for all.", metavar="LINES")
-    ] = -1,
-    timestamps: Annotated[bool, typer.Option("--timestamps", help="Print times.")] = False,
-    selector: Annotated[
-        str, typer.Option("-l", "--selector", help="All pods with these labels.", metavar="K=V,…")
-    ] = "",
-    grep: Annotated[
-        str, typer.Option("--grep", help="Only lines with this text, in any case.", metavar="TEXT")
-    ] = "",
-    level: Annotated[
-        str,
-        typer.Option(
-            "--level", help="This grave or more: debug, info, warn, error.", metavar="LEVEL"
-        ),
-    ] = "",
-    trace: Annotated[
-        str, typer.Option("--trace", help="Only lines of this trace.", metavar="TRACE_ID")
-    ] = "",
-    since: Annotated[
-        str, typer.Option("--since", help="Not older than this: 30s, 10m, 2h.", metavar="DURATION")
-    ] = "",
-    namespace: PodNamespace = "",
-    name: Name = "default",
+    pod: str,
+    container: str,
+    follow: bool,
+    previous: bool,
+    tail: int,
+    timestamps: bool,
+    selector: str,
+    grep: str,
+    level: str,
+    trace: str,
+    since: str,
+    namespace: str,
+    name: str,
 ) -> None:
     """Print what a pod's container wrote, or with a filter (-l, --grep, --level, --trace, --since) what several did."""
     from lateen.cli.logs import Wanted, run_logs
@@ -239,9 +253,9 @@ def logs(  # noqa: PLR0913, PLR0917 - an option each
             follow=follow,
             tail=tail,
         )
-        raise typer.Exit(run_search(name, pod, namespace, asked))
+        raise Exit(run_search(name, pod, namespace, asked))
     if not pod:
-        raise typer.BadParameter(
+        raise click.BadParameter(
             "name a pod, or give a filter: -l, --grep, --level, --trace, --since"
         )
     wanted = Wanted(
@@ -251,7 +265,7 @@ def logs(  # noqa: PLR0913, PLR0917 - an option each
         tail=tail if tail >= 0 else None,
         timestamps=timestamps,
     )
-    raise typer.Exit(run_logs(name, pod, namespace=namespace, wanted=wanted))
+    raise Exit(run_logs(name, pod, namespace=namespace, wanted=wanted))
 
 
 @commands.command(
@@ -262,29 +276,27 @@ def logs(  # noqa: PLR0913, PLR0917 - an option each
         "lateen why-denied 6f1f3c1e-9f0b-4b52-8f6e-2f7a1d0c9b11    at each proxy it passed",
     ),
 )
-def why_denied(
-    id: Annotated[
-        str,
-        typer.Argument(
-            metavar="REQUEST_ID",
-            help="The request's x-request-id, as apps and access logs have it.",
-            show_default=False,
-        ),
-    ] = "",
-    output: Form = Output.TEXT,
-    name: Name = "default",
-) -> None:
+@click.argument(
+    "id",
+    default="",
+    metavar="[REQUEST_ID]",
+    help="The request's x-request-id, as apps and access logs have it.",
+)
+@form_option
+@name_option
+def why_denied(id: str, output: str, name: str) -> None:
     """Show which policy refused a request, or which rule let it in, at each proxy that saw it.
 
     Without an id: what was refused lately. Exit status 1 when nothing is found.
     """
     from lateen.cli.why import run_why_denied
 
-    raise typer.Exit(run_why_denied(name, id, as_json=output is Output.JSON))
+    raise Exit(run_why_denied(name, id, as_json=output == "json"))
 
 
 @commands.command(epilog=examples('kubectl --kubeconfig "$(lateen kubeconfig)" get pods -A'))
-def kubeconfig(name: Name = "default") -> None:
+@name_option
+def kubeconfig(name: str) -> None:
     """Print the path of the kubeconfig of a running mesh."""
     from lateen.cli.finding import client_of, status_of
 
