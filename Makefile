@@ -8,13 +8,14 @@ DEV_STAMP := .venv/.lateen-dev
 CONSOLE_STAMP := .venv/.lateen-console
 CONSOLE := $(shell find console -name node_modules -prune -o -type f -print)
 
-.PHONY: help setup demo smoke outage latency test e2e check bench bench-api bench-check bench-scale bench-hop bench-telemetry soak soak-telemetry fuzz soak-certificates format lock clean
+.PHONY: help setup demo smoke outage latency pictures test e2e check bench bench-api bench-check bench-scale bench-hop bench-telemetry soak soak-telemetry fuzz soak-certificates format lock clean
 
 help:
 	@echo 'make demo    set up, build and run examples/polyglot, with a live view'
 	@echo 'make smoke   the same, then requests through the ingress, and down again; the exit status tells'
 	@echo 'make outage  play the outage of docs/outage.md: a release, payments that fail, the fix'
 	@echo 'make latency play the slow requests of docs/outage.md: hidden failures, retries, the fix'
+	@echo 'make pictures  take the pictures of docs/ anew, with Chromium'
 	@echo 'make test    unit, golden and end-to-end tests'
 	@echo 'make check   format, lint, types, layers'
 	@echo 'make bench   the figures of docs/benchmarks.md, measured here'
@@ -66,6 +67,9 @@ outage: setup
 
 latency: setup
 	$(BIN)/python -m tools.outage stock
+
+pictures: setup
+	$(BIN)/python -m tools.pictures
 
 test: $(DEV_STAMP) $(CONSOLE_STAMP)
 	$(BIN)/pytest -q -n 2 -m 'not e2e and not sandbox' tests

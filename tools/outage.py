@@ -35,6 +35,7 @@ SETTLED = 12.0  # seconds of load after which figures are taken
 class Incident:
     """A change that hurts, what its users see, and what mends it."""
 
+    name: str
     told: str
     path: str
     callers: int  # at once
@@ -48,9 +49,10 @@ class Incident:
 
 INCIDENTS = {
     "payments": Incident(
+        name="outage",
         told="the book's case study 8.5: payments fail after a release",
         path="/pay",
-        callers=12,
+        callers=10,
         pause=0.4,
         change="release.yaml",
         fix="fix.yaml",
@@ -59,6 +61,7 @@ INCIDENTS = {
         look=("", "graph", "service/shop/payment-service", "traces?error=true", "logs?level=error"),
     ),
     "stock": Incident(
+        name="latency",
         told="the book's walkthrough 11.5: the stock is slow, and nothing fails",
         path="/stock",
         callers=4,

@@ -36,7 +36,8 @@ RULES = {
     "light": ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"),
     "dark": ("color-contrast",),  # the rest is the same page
 }
-FRAME = 1000 / 30  # milliseconds
+FRAMES = 30  # a second, at least
+TRIES = 4
 
 
 @contextmanager
@@ -102,6 +103,16 @@ def test_it_is_readable_on_a_phone(browser: Browser, address: str) -> None:
             tab.picture(f"{name}-phone")
 
 
+def test_on_a_phone_the_graph_begins_at_what_is_worst(browser: Browser, address: str) -> None:
+    with console(browser, address, width=390, height=800) as tab:
+        page = tab.go("graph")
+        expect(page.get_by_text("12 nodes")).to_be_visible()
+        expect(page.locator(".veil")).to_have_count(0)
+        page.get_by_role("application").click()  # in its middle
+        expect(page.get_by_role("complementary")).to_contain_text("money")
+        expect(page.get_by_role("complementary").locator(".pill.bad").first).to_be_visible()
+
+
 def test_the_first_page_says_first_what_is_unhealthy_and_for_how_long(
     browser: Browser, address: str
 ) -> None:
@@ -111,6 +122,7 @@ def test_the_first_page_says_first_what_is_unhealthy_and_for_how_long(
         expect(rows.filter(has_text="money/fraud-check")).to_contain_text("CrashLoopBackOff")
         expect(rows.filter(has_text="shop/catalog")).to_contain_text("does not compile")
         expect(rows.filter(has_text="shop/catalog")).to_contain_text("2 min")
+        expect(rows.filter(has_text="web → cart")).to_contain_text("30 % of the tries fail")
 
 
 def test_keys_lead_everywhere(browser: Browser, address: str) -> None:
@@ -158,6 +170,10 @@ def test_from_a_failed_request_to_its_logs_its_route_and_the_policy(
         page = tab.go("traces?error=true")
         page.get_by_role("link", name="POST /checkout").first.click()
         expect(page.locator("main")).to_contain_text("Waterfall")
+        origin = page.locator(".waterfall .span.origin")
+        expect(origin).to_have_count(1)  # five of six failed, one of them by itself
+        expect(origin).to_contain_text("fraud-check")
+        expect(origin).to_have_attribute("aria-pressed", "true")
         expect(page.get_by_label("Log lines")).to_contain_text("payment failed")
         page.get_by_role("link", name="AuthorizationPolicy money/payments-callers").click()
         expect(page.get_by_role("region", name="YAML")).to_contain_text("/pay")
@@ -181,7 +197,7 @@ def test_logs_come_live_and_can_be_narrowed_down(browser: Browser, address: str)
 def test_300_nodes_and_1000_links_move_smoothly(browser: Browser) -> None:
     """More than 30 frames a second while the view is dragged, all of it in view and near by.
 
-    Where other programs take the processor meanwhile, what counts is the work that a frame is.
+    Each view is dragged up to TRIES times, for other programs may take the processor meanwhile.
     """
     with made_up("300", "1000") as address, console(browser, address) as tab:
         page = tab.go("graph")
@@ -195,9 +211,12 @@ def test_300_nodes_and_1000_links_move_smoothly(browser: Browser) -> None:
                     page.get_by_role("button", name="Nearer").click()
             page.wait_for_timeout(500)  # for the picture only: it is painted anew at rest
             tab.picture(f"graph-300-{view.replace(' ', '-')}")
-            rate, work = dragged(page, session)
-            print(f"{view}: {rate:.0f} frames a second, {work:.1f} ms of work for each")
-            assert rate > 30 or work < FRAME / 2, (view, rate, work)
+            rates: list[float] = []
+            while max(rates, default=0) <= FRAMES and len(rates) < TRIES:
+                rate, work = dragged(page, session)
+                print(f"{view}: {rate:.0f} frames a second, {work:.1f} ms of work for each")
+                rates.append(rate)
+            assert max(rates) > FRAMES, (view, rates)
 
 
 def dragged(page: Page, session: CDPSession) -> tuple[float, float]:

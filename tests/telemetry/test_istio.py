@@ -79,6 +79,9 @@ def test_edges_count_requests_errors_and_mtls() -> None:
     assert (slow.source, slow.destination, slow.requests, slow.mutual) == ("front", "web", 8, 8)
     assert slow.milliseconds == 5.0
     assert (nobody.source, nobody.requests, nobody.errors, nobody.mutual) == ("unknown", 2, 2, 0)
+    assert (slow.plain, nobody.plain, front.plain) == (0, 2, 0)
+    assert (nobody.tries, nobody.tries_failed) == (2, 2)
+    assert (front.tries, front.tries_failed) == (0, 0), "it never arrived"
 
 
 def test_the_federated_page_holds_proxies_and_platform() -> None:

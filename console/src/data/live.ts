@@ -75,7 +75,12 @@ async function lately(now: readonly Flow[]): Promise<readonly Flow[]> {
   const at = Date.now() / 1000;
   try {
     const kept = await flowsAt(at, AbortSignal.timeout(PERCENTILES_EVERY));
-    return kept.map((flow) => ({ ...flow, failingSince: flow.errors > 0 ? at : null }));
+    const known = new Map(kept.map((flow) => [flowKey(flow), flow]));
+    return now.map((flow) => {
+      const old = known.get(flowKey(flow)) ?? flow;
+      const fails = old.errors > 0 || old.hidden > 0;
+      return { ...old, locked: flow.locked, failingSince: fails ? at : null };
+    });
   } catch {
     return now; // without the observer there is no history
   }
@@ -89,12 +94,12 @@ function completed(flow: Flow): Flow {
   if (flow.failingSince === null) earlier.delete(key);
   else if (!earlier.has(key)) {
     earlier.set(key, null);
-    failingFrom(flow, Math.floor(Date.now() / 1000)).then(
-      (at) => earlier.has(key) && earlier.set(key, at),
-      () => {}, // without the observer: since this page has seen it
-    );
+    const here = flow.failingSince; // without the observer: since this page has seen it
+    failingFrom(flow, Math.floor(Date.now() / 1000))
+      .catch(() => here)
+      .then((at) => earlier.has(key) && earlier.set(key, at ?? here));
   }
-  const since = earlier.get(key) ?? flow.failingSince;
+  const since = earlier.get(key) ?? null; // until the history has answered, nothing is said
   return { ...flow, p95: slow.get(key) ?? flow.p95, failingSince: since };
 }
 
@@ -111,8 +116,10 @@ async function time(): Promise<void> {
 
 async function measuring(): Promise<void> {
   const began = performance.now();
+  const first = !measured.value; // it also asks the history
   await measure();
-  setTimeout(measuring, Math.max(TRAFFIC_EVERY, EASE * (performance.now() - began)));
+  const took = first ? 0 : performance.now() - began;
+  setTimeout(measuring, Math.max(TRAFFIC_EVERY, EASE * took));
 }
 
 /** Begin; called once. */

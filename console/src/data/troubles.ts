@@ -4,7 +4,7 @@ import type { Flow } from "../graph/flows";
 import { BAD_SHARE } from "../graph/model";
 import { link, targetOf } from "./address";
 import type { Certificate, Overview, ProxyRow, Status } from "./types";
-import { rate, share, span } from "./words";
+import { rate, share, span, time } from "./words";
 
 export interface Trouble {
   tone: "bad" | "warn";
@@ -28,6 +28,7 @@ export function troublesOf(
 ): Trouble[] {
   const all = [
     ...failingCalls(flows),
+    ...hiddenFailures(flows),
     ...sickPods(status, overview),
     ...sickProxies(proxies),
     ...endingCertificates(certificates),
@@ -42,12 +43,29 @@ function failingCalls(flows: readonly Flow[]): Trouble[] {
     .map((flow) => ({
       tone: "bad",
       sort: "errors",
-      what: `${flow.source} → ${flow.destination}${flow.version ? ` ${flow.version}` : ""}`,
+      what: callOf(flow),
       why: `${share(flow.errors)} of ${rate(flow.rate)} fail`,
       to: targetOf(flow.destinationNamespace, flow.destination),
       since: flow.failingSince,
     }));
 }
+
+/** What a caller's retries make good: it sees no error, it waits. */
+function hiddenFailures(flows: readonly Flow[]): Trouble[] {
+  return flows
+    .filter((flow) => flow.rate > 0 && flow.hidden > 0 && flow.errors < BAD_SHARE)
+    .map((flow) => ({
+      tone: "warn",
+      sort: "retries",
+      what: callOf(flow),
+      why: `${share(flow.hidden)} of the tries fail and are made again: callers wait${flow.p95 ? `, p95 ${time(flow.p95)}` : ""}`,
+      to: targetOf(flow.destinationNamespace, flow.destination),
+      since: flow.failingSince,
+    }));
+}
+
+const callOf = (flow: Flow): string =>
+  `${flow.source} → ${flow.destination}${flow.version ? ` ${flow.version}` : ""}`;
 
 function sickPods(status: Status, overview: Overview): Trouble[] {
   const words = new Map(status.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod.message]));

@@ -130,7 +130,10 @@ export interface Edge {
   version: string;
   requests: number;
   errors: number;
+  tries: number;
+  tries_failed: number;
   mutual: number;
+  plain: number;
   connections: number;
   milliseconds: number | null;
 }

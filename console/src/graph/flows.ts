@@ -11,8 +11,17 @@ export interface Flow {
   errors: number; // share from 0 to 1
   p95: number | null; // milliseconds
   connections: number; // TCP connections opened a second
-  locked: boolean; // all of it over mTLS, as far as a proxy could tell
+  hidden: number; // share of the tries that fail and that retries hide from the caller; 0 if it sees them
+  locked: boolean; // all that arrived came over mTLS
   failingSince: number | null; // unix seconds; null while nothing fails
+}
+
+const HIDDEN = 0.05; // share of the tries that must fail beyond what the caller sees, for both are not counted in the same moment
+
+/** The share of tries that fail, where the caller sees clearly fewer errors than that. */
+export function hiddenOf(tried: number, failed: number, errors: number): number {
+  const part = tried > 0 ? failed / tried : 0;
+  return part - errors >= HIDDEN ? part : 0;
 }
 
 export const WINDOW = 6; // seconds over which a live rate is taken
@@ -60,19 +69,22 @@ export class Meter {
 
   private since(flow: Flow): number | null {
     const key = flowKey(flow);
-    if (flow.errors === 0) this.failing.delete(key);
+    if (flow.errors === 0 && flow.hidden === 0) this.failing.delete(key);
     else if (!this.failing.has(key)) this.failing.set(key, Date.now() / 1000);
     return this.failing.get(key) ?? null;
   }
 }
 
+type Counted = "requests" | "errors" | "connections" | "tries" | "tries_failed" | "plain";
+
 function flowOf(edge: Edge, before: Edge | undefined, first: Look | undefined, at: number): Flow {
   const seconds = first ? at - first.at : 0;
-  const grown = (field: "requests" | "errors" | "connections" | "mutual") => {
+  const grown = (field: Counted) => {
     const old = before?.[field] ?? 0;
     return edge[field] >= old ? edge[field] - old : edge[field];
   };
   const requests = first ? grown("requests") : 0;
+  const errors = requests > 0 ? grown("errors") / requests : 0;
   return {
     source: edge.source,
     sourceNamespace: edge.source_namespace,
@@ -80,10 +92,11 @@ function flowOf(edge: Edge, before: Edge | undefined, first: Look | undefined, a
     destinationNamespace: edge.destination_namespace,
     version: edge.version === "unknown" ? "" : edge.version,
     rate: seconds > 0 ? requests / seconds : 0,
-    errors: requests > 0 ? grown("errors") / requests : 0,
+    errors,
+    hidden: requests > 0 ? hiddenOf(grown("tries"), grown("tries_failed"), errors) : 0,
     p95: null,
     connections: first && seconds > 0 ? grown("connections") / seconds : 0,
-    locked: edge.requests > 0 && edge.mutual >= edge.requests,
+    locked: edge.mutual > 0 && grown("plain") === 0,
     failingSince: null,
   };
 }

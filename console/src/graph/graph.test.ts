@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Edge, Overview, OverviewPod, Service } from "../data/types";
 import { type Flow, Meter, WINDOW } from "./flows";
-import { beginning, flowsOf } from "./history";
+import { beginning, flowsOf, NOTHING } from "./history";
 import { treeOf } from "./layout";
 import { graphOf, healthOf, narrowed, OUTSIDE } from "./model";
 import { along, curve } from "./scene";
@@ -14,7 +14,10 @@ const edge = (more: Partial<Edge>): Edge => ({
   version: "v1",
   requests: 0,
   errors: 0,
+  tries: 0,
+  tries_failed: 0,
   mutual: 0,
+  plain: 0,
   connections: 0,
   milliseconds: null,
   ...more,
@@ -60,6 +63,7 @@ const flow = (more: Partial<Flow>): Flow => ({
   version: "v1",
   rate: 10,
   errors: 0,
+  hidden: 0,
   p95: null,
   connections: 0,
   locked: true,
@@ -102,6 +106,25 @@ describe("a meter", () => {
     const meter = new Meter();
     meter.take([edge({ requests: 100 })], 0);
     expect(meter.take([edge({ requests: 8 })], 2)[0]?.rate).toBe(4);
+  });
+
+  it("sees the failures that retries hide from the caller, and no others", () => {
+    const meter = new Meter();
+    meter.take([edge({})], 0);
+    const retried = edge({ requests: 10, tries: 25, tries_failed: 15 });
+    const told = meter.take([retried], 2)[0];
+    expect(told).toMatchObject({ errors: 0, hidden: 0.6 });
+    expect(told?.failingSince).not.toBeNull();
+    const seen = edge({ requests: 20, errors: 5, tries: 35, tries_failed: 20 });
+    expect(new Meter().take([seen], 0)[0]?.hidden).toBe(0);
+    expect(graphOf(SHOP, [flow({ hidden: 0.6 })]).links[0]?.health).toBe("warn");
+  });
+
+  it("locks a link while all that arrives comes over mTLS, whoever's counters begin anew", () => {
+    const meter = new Meter();
+    expect(meter.take([edge({ requests: 100, mutual: 40 })], 0)[0]?.locked).toBe(true);
+    expect(meter.take([edge({ requests: 120, mutual: 60, plain: 1 })], 2)[0]?.locked).toBe(false);
+    expect(meter.take([edge({ requests: 1, connections: 3 })], 3)[0]?.locked).toBe(false);
   });
 
   it("counts an edge that was not there before from nothing", () => {
@@ -162,6 +185,14 @@ describe("the graph", () => {
     ]);
   });
 
+  it("locks a link by what flows now, not by a version that is gone", () => {
+    const gone = flow({ version: "v1", rate: 0, locked: false });
+    const { links } = graphOf(SHOP, [gone, flow({ version: "v2" })]);
+    expect(links.map((link) => link.flow.locked)).toEqual([true]);
+    const plain = flow({ version: "v2", locked: false });
+    expect(graphOf(SHOP, [flow({}), plain]).links[0]?.flow.locked).toBe(false);
+  });
+
   it("can be narrowed to a card and whom it speaks with", () => {
     const graph = graphOf(SHOP, [flow({}), flow({ destination: "reviews-v2", rate: 0 })]);
     const shown = narrowed(graph, { namespace: "", text: "web", focus: "", quiet: false });
@@ -174,7 +205,7 @@ describe("the graph", () => {
 });
 
 describe("the past", () => {
-  it("is put together from five answers", () => {
+  it("is put together from several answers", () => {
     const labels = {
       source_workload: "web",
       source_workload_namespace: "shop",
@@ -187,19 +218,25 @@ describe("the past", () => {
     const host = "reviews.shop.svc.cluster.local";
     expect(
       flowsOf({
+        ...NOTHING,
         rate: [{ labels: { ...lost, destination_service: host }, points: [[0, 1]] }],
-        errors: [],
-        tcp: [],
-        p95: [],
-        locked: [],
       })[0]?.destination,
     ).toBe(host);
+    expect(flowsOf({ ...NOTHING, rate: [...one(4), ...one(4)] })[0]?.rate).toBe(8);
     expect(
-      flowsOf({ rate: [...one(4), ...one(4)], errors: [], tcp: [], p95: [], locked: [] })[0]?.rate,
-    ).toBe(8);
-    expect(
-      flowsOf({ rate: one(8), errors: one(2), tcp: [], p95: one(45), locked: one(8) }),
+      flowsOf({
+        ...NOTHING,
+        rate: one(8),
+        errors: one(2),
+        p95: one(45),
+        tried: one(8),
+        triedBad: one(2),
+        locked: one(8),
+      }),
     ).toEqual([flow({ rate: 8, errors: 0.25, p95: 45 })]);
+    const retried = { ...NOTHING, rate: one(8), tried: one(20), triedBad: one(12) };
+    expect(flowsOf(retried)[0]).toMatchObject({ errors: 0, hidden: 0.6, locked: false });
+    expect(flowsOf({ ...NOTHING, tcp: one(2), lockedTcp: one(2) })[0]?.locked).toBe(true);
   });
 });
 

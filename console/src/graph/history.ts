@@ -1,6 +1,6 @@
 // What flowed when, and since when it fails, asked of the kept history.
 import { instant, quoted, ranged, type Series } from "../data/promql";
-import { type Flow, flowKey } from "./flows";
+import { type Flow, flowKey, hiddenOf } from "./flows";
 
 const ENDS = [
   "source_workload",
@@ -12,19 +12,34 @@ const ENDS = [
 ].join(", ");
 const OVER = "[1m]";
 const bySource = `reporter="source"`;
+const byTarget = `reporter="destination"`;
+const MUTUAL = `connection_security_policy="mutual_tls"`;
 const FAILED = `response_code=~"5.."`;
 const QUERIES = {
   rate: `sum by (${ENDS}) (rate(istio_requests_total{${bySource}}${OVER}))`,
   errors: `sum by (${ENDS}) (rate(istio_requests_total{${bySource}, ${FAILED}}${OVER}))`,
   tcp: `sum by (${ENDS}) (rate(istio_tcp_connections_opened_total{${bySource}}${OVER}))`,
   p95: `histogram_quantile(0.95, sum by (le, ${ENDS}) (rate(istio_request_duration_milliseconds_bucket{${bySource}}${OVER})))`,
-  locked: `sum by (${ENDS}) (rate(istio_requests_total{reporter="destination", connection_security_policy="mutual_tls"}${OVER}))`,
+  tried: `sum by (${ENDS}) (rate(istio_requests_total{${byTarget}}${OVER}))`,
+  triedBad: `sum by (${ENDS}) (rate(istio_requests_total{${byTarget}, ${FAILED}}${OVER}))`,
+  locked: `sum by (${ENDS}) (rate(istio_requests_total{${byTarget}, ${MUTUAL}}${OVER}))`,
+  lockedTcp: `sum by (${ENDS}) (rate(istio_tcp_connections_opened_total{${byTarget}, ${MUTUAL}}${OVER}))`,
 } as const;
 type Asked = Record<keyof typeof QUERIES, Series[]>;
+export const NOTHING: Asked = {
+  rate: [],
+  errors: [],
+  tcp: [],
+  p95: [],
+  tried: [],
+  triedBad: [],
+  locked: [],
+  lockedTcp: [],
+};
 const UNKNOWN = "unknown";
-const ENOUGH = 0.98; // of the requests over mTLS: both sides are not read in the same moment
+const ENOUGH = 0.98; // of the connections over mTLS: both sides are not read in the same moment
 
-/** Flows out of the answers to the five questions; without those that carried nothing. */
+/** Flows out of the answers to all questions; without those that carried nothing. */
 export const flowsOf = (asked: Asked): Flow[] =>
   everyFlow(asked).filter((flow) => flow.rate > 0 || flow.connections > 0);
 
@@ -44,8 +59,14 @@ function everyFlow(asked: Asked): Flow[] {
   for (const [flow, rate] of sums(asked.rate)) flow.rate = rate;
   for (const [flow, bad] of sums(asked.errors)) flow.errors = flow.rate > 0 ? bad / flow.rate : 0;
   for (const [flow, rate] of sums(asked.tcp)) flow.connections = rate;
-  for (const [flow, locked] of sums(asked.locked)) {
-    flow.locked = locked > 0 && locked >= ENOUGH * flow.rate;
+  const failed = sums(asked.triedBad);
+  const mutual = sums(asked.locked);
+  for (const [flow, tried] of sums(asked.tried)) {
+    if (flow.rate > 0) flow.hidden = hiddenOf(tried, failed.get(flow) ?? 0, flow.errors);
+    flow.locked = tried > 0 && (mutual.get(flow) ?? 0) >= ENOUGH * tried;
+  }
+  for (const [flow, locked] of sums(asked.lockedTcp)) {
+    flow.locked = (flow.locked || flow.rate === 0) && locked >= ENOUGH * flow.connections;
   }
   for (const series of asked.p95) {
     const flow = found.get(flowKey(emptyFlow(series.labels))) ?? emptyFlow(series.labels);
@@ -68,6 +89,7 @@ function emptyFlow(labels: Record<string, string>): Flow {
     version: version === UNKNOWN ? "" : version,
     rate: 0,
     errors: 0,
+    hidden: 0,
     p95: null,
     connections: 0,
     locked: false,
@@ -84,19 +106,18 @@ export async function flowsAt(at: number, signal: AbortSignal): Promise<Flow[]> 
 
 /** The 95th percentile of each link's answers in the last minute, in milliseconds, by the flow's key. */
 export async function percentiles(): Promise<Map<string, number>> {
-  const asked = { rate: [], errors: [], tcp: [], p95: await instant(QUERIES.p95), locked: [] };
-  const all = everyFlow(asked);
+  const all = everyFlow({ ...NOTHING, p95: await instant(QUERIES.p95) });
   return new Map(all.flatMap((flow) => (flow.p95 === null ? [] : [[flowKey(flow), flow.p95]])));
 }
 
 const BACK = 6 * 3600; // seconds that are looked back
 const STEP = 30;
 
-/** Since when a link fails without a break, in unix seconds; null if the history knows nothing of it. */
+/** Since when a link fails (for the caller, or behind its retries) without a break, in unix seconds; null if the history knows nothing of it. */
 export async function failingFrom(flow: Flow, now: number): Promise<number | null> {
   const reached = !flow.destination.includes(".svc.");
   const ends = [
-    bySource,
+    flow.errors > 0 ? bySource : byTarget,
     `source_workload=${quoted(flow.source)}`,
     `source_workload_namespace=${quoted(flow.sourceNamespace)}`,
     `${reached ? "destination_workload" : "destination_service"}=${quoted(flow.destination)}`,

@@ -139,10 +139,14 @@ function linksOf(flows: readonly Flow[], rows: Map<string, Row>): Link[] {
     const before = links.get(id);
     const whole = before ? together(before.flow, flow) : flow;
     const moving = whole.rate || whole.connections;
-    links.set(id, { id, from, to, flow: whole, health: healthOf(moving, whole.errors) });
+    const health = worst([healthOf(moving, whole.errors), whole.hidden > 0 ? "warn" : "idle"]);
+    links.set(id, { id, from, to, flow: whole, health });
   }
   return [...links.values()].sort((a, b) => (flowKey(a.flow) < flowKey(b.flow) ? -1 : 1));
 }
+
+/** Whether anything flows now. */
+export const isMoving = (flow: Flow): boolean => flow.rate > 0 || flow.connections > 0;
 
 function together(a: Flow, b: Flow): Flow {
   const rate = a.rate + b.rate;
@@ -150,24 +154,27 @@ function together(a: Flow, b: Flow): Flow {
     ...a,
     rate,
     errors: rate > 0 ? (a.errors * a.rate + b.errors * b.rate) / rate : 0,
+    hidden: Math.max(a.hidden, b.hidden),
     p95: a.p95 === null || b.p95 === null ? (a.p95 ?? b.p95) : Math.max(a.p95, b.p95),
     connections: a.connections + b.connections,
-    locked: a.locked && b.locked,
+    locked: isMoving(a) === isMoving(b) ? a.locked && b.locked : (isMoving(a) ? a : b).locked,
   };
 }
 
 function judge(rows: Map<string, Row>, links: readonly Link[]): void {
   const failing = new Map<string, number>();
+  const hiding = new Set<string>();
   for (const { to, flow } of links) {
     const row = rows.get(to);
     if (!row) continue;
     row.rate += flow.rate;
+    if (flow.hidden > 0) hiding.add(to);
     failing.set(to, (failing.get(to) ?? 0) + flow.rate * flow.errors);
   }
   for (const row of rows.values()) {
     row.errors = row.rate > 0 ? (failing.get(row.id) ?? 0) / row.rate : 0;
     const ofTraffic = healthOf(row.rate, row.errors);
-    row.health = worst([ofTraffic, podsHealth(row)]);
+    row.health = worst([ofTraffic, podsHealth(row), hiding.has(row.id) ? "warn" : "idle"]);
   }
 }
 
@@ -258,8 +265,7 @@ export interface Wanted {
 
 /** The part of the graph that is asked for. */
 export function narrowed(graph: Graph, wanted: Wanted): Graph {
-  const moving = (link: Link) => link.flow.rate > 0 || link.flow.connections > 0;
-  let links = wanted.quiet ? graph.links : graph.links.filter(moving);
+  let links = wanted.quiet ? graph.links : graph.links.filter((link) => isMoving(link.flow));
   const cardOf = new Map(graph.cards.flatMap((c) => c.rows.map((row) => [row.id, c] as const)));
   const ends = (link: Link) => [cardOf.get(link.from)?.id ?? "", cardOf.get(link.to)?.id ?? ""];
   const text = wanted.text.trim().toLowerCase();

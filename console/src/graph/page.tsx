@@ -217,6 +217,7 @@ function wordsOf(of: Link): string[] {
   return [
     `${flow.source} → ${flow.destination}${flow.version ? ` ${flow.version}` : ""}`,
     labelOf(of) || "no traffic in the last seconds",
+    ...(flow.hidden > 0 ? ["tries fail; the caller sees it as time, for they are made again"] : []),
     flow.locked ? "mutual TLS" : "not known to be encrypted by the mesh",
   ];
 }
@@ -295,6 +296,7 @@ function Ends({ title, links, name }: EndsProps) {
             {name(each)}
             <div class="soft">
               {share(each.flow.errors)} errors, p95 {time(each.flow.p95)}
+              {each.flow.hidden > 0 ? `, ${share(each.flow.hidden)} of tries fail` : ""}
               {each.flow.locked ? ", mutual TLS" : ""}
             </div>
           </li>
@@ -323,6 +325,7 @@ function LinkTable({ graph }: { graph: Graph }) {
           },
           { name: "Rate", number: true, cell: (row) => rate(row.flow.rate) },
           { name: "Errors", number: true, cell: (row) => share(row.flow.errors) },
+          { name: "Retried", number: true, wide: true, cell: (row) => share(row.flow.hidden) },
           { name: "p95", number: true, cell: (row) => time(row.flow.p95) },
           { name: "TCP", number: true, wide: true, cell: (row) => rate(row.flow.connections) },
           { name: "mTLS", cell: (row) => (row.flow.locked ? "yes" : "no") },

@@ -318,6 +318,7 @@ export function labelOf(link: Link): string {
   if (flow.rate > 0) {
     words.push(rate(flow.rate));
     if (flow.errors > 0) words.push(`${share(flow.errors)} errors`);
+    if (flow.hidden > 0) words.push(`${share(flow.hidden)} retried`);
     if (flow.p95 !== null) words.push(time(flow.p95));
   }
   if (flow.connections > 0) words.push(`${rate(flow.connections)} TCP`);
@@ -351,9 +352,10 @@ function paintLabels(
 /** What a link says where there is less and less room: how much of it fails, or else how much there is. */
 function shortLabelsOf({ flow }: Link): string[] {
   const much = flow.rate + flow.connections > 0 ? rate(flow.rate + flow.connections) : "";
-  if (flow.errors <= 0) return [much];
-  const failing = `${share(flow.errors)} errors`;
-  return [`${much} · ${failing}`, failing, share(flow.errors)];
+  if (flow.errors <= 0 && flow.hidden <= 0) return [much];
+  const part = share(flow.errors || flow.hidden);
+  const failing = `${part} ${flow.errors > 0 ? "errors" : "retried"}`;
+  return [`${much} · ${failing}`, failing, part];
 }
 
 const PLACES = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8]; // along a line, in the order in which they are tried

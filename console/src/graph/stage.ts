@@ -1,5 +1,6 @@
 // The canvas of the graph: camera, pointer and keyboard, and a frame only when there is one to show.
 import type { Box, Point } from "./layout";
+import { worst } from "./model";
 import { type Camera, type Chosen, type Palette, paintDots, paintScene } from "./paint";
 import { type Hit, hitAt, type Placed, type Scene } from "./scene";
 
@@ -13,6 +14,11 @@ export interface Heard {
   open(hit: Hit): void;
   point(hit: Hit, at: Point): void;
 }
+
+const ROOMY = 600; // CSS pixels of width from which nothing lies under the buttons
+const BUTTONS = 44;
+const LEGIBLE = 0.75; // the least zoom that is well read on a phone
+const LEGEND = 30; // and below, under the legend
 
 export class Stage {
   private scene: Scene | null = null;
@@ -54,7 +60,7 @@ export class Stage {
   show(scene: Scene): void {
     const other = this.scene?.width !== scene.width || this.scene.height !== scene.height;
     this.scene = scene;
-    if (other && !this.moved && scene.cards.length > 0) this.fit();
+    if (other && !this.moved && scene.cards.length > 0) this.begin();
     this.repaint();
   }
 
@@ -79,8 +85,23 @@ export class Stage {
     this.size = { width, height };
     this.canvas.width = Math.round(width * this.ratio);
     this.canvas.height = Math.round(height * this.ratio);
-    if (this.scene && !this.moved) this.fit();
+    if (this.scene && !this.moved) this.begin();
     this.repaint();
+  }
+
+  /** All of it in view; on a phone, where that would be too small to read, what is worst. */
+  private begin(): void {
+    this.fit();
+    const { scene, camera, size } = this;
+    if (!scene || size.width > ROOMY || camera.zoom >= LEGIBLE) return;
+    const ill = worst(scene.cards.map(({ card }) => card.health));
+    const box = scene.cards.find(({ card }) => card.health === ill)?.box;
+    if (!box) return;
+    this.camera = {
+      zoom: LEGIBLE,
+      x: box.x + box.width / 2 - size.width / 2 / LEGIBLE,
+      y: box.y + box.height / 2 - size.height / 2 / LEGIBLE,
+    };
   }
 
   /** All of it in view, but never larger than life. */
@@ -89,15 +110,17 @@ export class Stage {
     if (!scene || this.size.width < 2) return;
     this.moved = false;
     const pad = 28;
+    const width = this.size.width - (this.size.width > ROOMY ? BUTTONS : 0);
+    const height = this.size.height - LEGEND;
     const zoom = Math.min(
       1,
-      (this.size.width - 2 * pad) / Math.max(1, scene.width),
-      (this.size.height - 2 * pad) / Math.max(1, scene.height),
+      (width - 2 * pad) / Math.max(1, scene.width),
+      (height - 2 * pad) / Math.max(1, scene.height),
     );
     this.camera = {
       zoom,
-      x: scene.width / 2 - this.size.width / 2 / zoom,
-      y: scene.height / 2 - this.size.height / 2 / zoom,
+      x: scene.width / 2 - width / 2 / zoom,
+      y: scene.height / 2 - height / 2 / zoom,
     };
     this.repaint();
   }

@@ -3,6 +3,7 @@ import { certificates, flows, measured, overview, proxies, status } from "../dat
 import { type Trouble, troublesOf } from "../data/troubles";
 import type { Problem } from "../data/types";
 import { plural, rate, share, span } from "../data/words";
+import { isMoving } from "../graph/model";
 import { Empty, Panel, Pill, Since, Table, type Tone, Written } from "../parts/basics";
 import { link } from "../router";
 
@@ -23,7 +24,7 @@ export function OverviewPage() {
   return (
     <>
       <h1 class="hidden">Overview</h1>
-      <Tiles troubles={troubles.length} />
+      <Tiles troubles={troubles} />
       <Panel
         title="Unhealthy"
         flush
@@ -39,13 +40,14 @@ export function OverviewPage() {
   );
 }
 
-function Tiles({ troubles }: { troubles: number }) {
+function Tiles({ troubles }: { troubles: readonly Trouble[] }) {
   const pods = (overview.value?.pods ?? []).filter((pod) => !pod.done);
   const ready = pods.filter((pod) => pod.total > 0 && pod.ready >= pod.total).length;
   const programmed = proxies.value.filter((proxy) => proxy.state === "programmed").length;
   const moving = flows.value.reduce((sum, flow) => sum + flow.rate, 0);
   const failing = flows.value.reduce((sum, flow) => sum + flow.rate * flow.errors, 0);
-  const locked = flows.value.filter((flow) => flow.locked).length;
+  const live = flows.value.filter(isMoving);
+  const locked = live.filter((flow) => flow.locked).length;
   const soonest = Math.min(
     ...proxies.value.flatMap((p) => (p.certificateSeconds > 0 ? [p.certificateSeconds] : [])),
   );
@@ -54,8 +56,8 @@ function Tiles({ troubles }: { troubles: number }) {
     <ul class="tiles">
       <Tile
         name="Health"
-        value={troubles === 0 ? "All well" : plural(troubles, "trouble")}
-        tone={troubles === 0 ? "good" : "bad"}
+        value={troubles.length === 0 ? "All well" : plural(troubles.length, "trouble")}
+        tone={troubles[0]?.tone ?? "good"}
         note={status.value?.phase ?? ""}
         to={link([])}
       />
@@ -82,9 +84,9 @@ function Tiles({ troubles }: { troubles: number }) {
       />
       <Tile
         name="Mutual TLS"
-        value={flows.value.length ? `${locked} of ${flows.value.length}` : "–"}
+        value={live.length ? `${locked} of ${live.length}` : "–"}
         tone="note"
-        note="links of the graph, locked"
+        note="of the links in use"
         to={link(["graph"])}
       />
     </ul>

@@ -22,8 +22,10 @@ DURATION = "istio_request_duration_milliseconds"
 class Edge:
     """Requests from one workload to another since the proxies started.
 
-    `mutual` counts those that came over mTLS; `milliseconds` is the mean time of an answer, None if
-    nothing was timed yet; `connections` are TCP connections that carry no HTTP.
+    `requests` and `errors` (5xx) are the caller's, to whom a request tried again is one; `tries` and
+    `tries_failed` are what arrived at the destination. `mutual` counts what arrived over mTLS and
+    `plain` what did not, TCP connections included; `connections` are those that carry no HTTP.
+    `milliseconds` is the mean time of an answer, None if nothing was timed yet.
     """
 
     source: str
@@ -33,7 +35,10 @@ class Edge:
     version: str = ""
     requests: int = 0
     errors: int = 0
+    tries: int = 0
+    tries_failed: int = 0
     mutual: int = 0
+    plain: int = 0
     connections: int = 0
     milliseconds: float | None = None
 
@@ -67,8 +72,20 @@ def edges(families: Iterable[Family]) -> tuple[Edge, ...]:
         reporter, edge = ("source", sent) if sent else ("destination", taken)
         if edge is not None:
             timed = _timed(edge, times.get((reporter, key)))
-            made.append(replace(timed, mutual=taken.mutual if taken else 0))
+            made.append(_with_arrived(timed, taken))
     return tuple(made)
+
+
+def _with_arrived(edge: Edge, taken: Edge | None) -> Edge:
+    if taken is None:
+        return replace(edge, mutual=0, plain=0)
+    return replace(
+        edge,
+        tries=taken.requests,
+        tries_failed=taken.errors,
+        mutual=taken.mutual,
+        plain=taken.plain,
+    )
 
 
 def _key(labels: Mapping[str, str]) -> _Key:
@@ -99,15 +116,19 @@ def _edge(key: _Key) -> Edge:
 
 def _added(edge: Edge, name: str, value: float, labels: Mapping[str, str]) -> Edge:
     number = int(value)
+    mutual = labels.get("connection_security_policy") == "mutual_tls"
+    edge = replace(
+        edge,
+        mutual=edge.mutual + (number if mutual else 0),
+        plain=edge.plain + (0 if mutual else number),
+    )
     if name == CONNECTIONS:
         return replace(edge, connections=edge.connections + number)
     failed = labels.get("response_code", "").startswith("5")
-    mutual = labels.get("connection_security_policy") == "mutual_tls"
     return replace(
         edge,
         requests=edge.requests + number,
         errors=edge.errors + (number if failed else 0),
-        mutual=edge.mutual + (number if mutual else 0),
     )
 
 

@@ -96,10 +96,17 @@ def _edge(call: Call, seconds: float) -> dict[str, Any]:
         "version": call.target.version or OUTSIDE,
         "requests": 0 if call.tcp else count,
         "errors": 0 if call.tcp else int(call.rate * seconds * call.errors),
-        "mutual": 0 if call.tcp or source is None else count,
+        "tries": 0 if call.tcp else int(call.rate / (1 - call.hidden) * seconds),
+        "tries_failed": 0 if call.tcp else int(_failing_tries(call) * seconds),
+        "mutual": 0 if source is None else count,
+        "plain": count if source is None else 0,
         "connections": count if call.tcp else 0,
         "milliseconds": None if call.tcp else call.p95 / 2,
     }
+
+
+def _failing_tries(call: Call) -> float:
+    return call.rate * (call.errors + call.hidden / (1 - call.hidden))
 
 
 def _proxies(shape: Shape) -> list[tuple[Work, str]]:

@@ -130,6 +130,11 @@ def _value(call: Call, query: str, at: float) -> float:
         share = {"0.5": 0.45, "0.9": 0.8, "0.99": 1.7}
         part = next((p for q, p in share.items() if f"quantile({q}," in query), 1.0)
         return call.p95 * part * wave
+    if "mutual_tls" in query and call.source is None:
+        return 0.0
+    if 'reporter="destination"' in query and call.hidden:
+        tried = call.rate / (1 - call.hidden) * wave
+        return tried - call.rate * (1 - call.errors) * wave if '"5.."' in query else tried
     if '"5.."' in query:
         return call.errors * wave * (1 if ") / sum(" in query else call.rate)
     return call.rate * wave

@@ -36,6 +36,7 @@ class Call:
     target: Work
     rate: float
     errors: float = 0.0
+    hidden: float = 0.0  # share of the tries that fail and are made again
     p95: float = 20.0  # milliseconds
     tcp: bool = False
 
@@ -73,7 +74,7 @@ def shop() -> Shape:
         Call(source=None, target=gateway, rate=46),
         Call(source=gateway, target=web, rate=46, errors=0.004, p95=84),
         Call(source=web, target=catalog, rate=61, p95=22),
-        Call(source=web, target=cart, rate=14, p95=9),
+        Call(source=web, target=cart, rate=14, hidden=0.3, p95=9),
         Call(source=web, target=checkout, rate=6, errors=0.07, p95=410),
         Call(source=catalog, target=reviews[0], rate=28, p95=17),
         Call(source=catalog, target=reviews[1], rate=3.1, p95=19),
