@@ -8,10 +8,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import inspect
 
 from lateen.api.fields import Api, NotYet, dec_hook
 from lateen.api.kinds import KINDS, Kind
-from lateen.api.shape import FaultKind, shape
+from lateen.api.shape import FaultKind, fields_of, shape
 from lateen.api.virtualservice import VirtualService
 
 
@@ -139,3 +140,33 @@ _json = st.recursive(
 )
 def test_what_is_left_always_fits_its_struct(kind: Kind, raw: dict[str, Any]) -> None:
     msgspec.convert(shape(kind.struct, raw).raw, kind.struct, dec_hook=dec_hook)
+
+
+def _named(kind: Any) -> Any:
+    """A type by its name and those in it; of a struct only which one it is."""
+    match kind:
+        case inspect.StructType(cls=cls):
+            return cls
+        case inspect.UnionType(types=types):
+            return "union", *map(_named, types)
+        case inspect.VarTupleType(item_type=item):
+            return "tuple", _named(item)
+        case inspect.DictType(key_type=key, value_type=value):
+            return "dict", _named(key), _named(value)
+        case inspect.Metadata(type=inner, extra=extra):
+            return "meta", _named(inner), str(extra)
+    return kind
+
+
+def _structs(struct: type[msgspec.Struct]) -> set[type[msgspec.Struct]]:
+    return {struct}.union(*map(_structs, struct.__subclasses__()))
+
+
+def test_the_types_of_fields_are_what_msgspec_takes_them_for() -> None:
+    for struct in _structs(Api):
+        whole = inspect.type_info(struct)
+        assert isinstance(whole, inspect.StructType)
+        mine = fields_of(struct)
+        for each in whole.fields:
+            assert _named(mine[each.encode_name].type) == _named(each.type), (struct, each.name)
+            assert mine[each.encode_name].required == each.required

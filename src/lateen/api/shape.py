@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
-from msgspec import Struct, inspect
+from msgspec import Struct, inspect, structs
 
 from lateen.api.fields import DURATION_FORM, NOT_YET, Api, Duration
 from lateen.api.oldforms import modern_field, renamed_field
@@ -60,15 +61,28 @@ def shape(struct: type[Api], raw: Mapping[str, Any]) -> Shaped:
 
 
 @cache
-def _type(struct: type[Struct]) -> inspect.StructType:
-    info = inspect.type_info(struct)
-    assert isinstance(info, inspect.StructType)  # noqa: S101 - Api is a struct
-    return info
+def fields_of(struct: type[Struct]) -> Mapping[str, inspect.Field]:
+    """The fields of a struct by their names in YAML; what structs among them have is left out."""
+    return {
+        f.encode_name: inspect.Field(
+            name=f.name, encode_name=f.encode_name, type=_kind(f.type), required=f.required
+        )
+        for f in structs.fields(struct)
+    }
 
 
-@cache
-def _fields(struct: type[Struct]) -> Mapping[str, inspect.Field]:
-    return {f.encode_name: f for f in _type(struct).fields}
+def _kind(hint: Any) -> inspect.Type:
+    """What msgspec makes of a type, but for the fields of structs: they are looked at when one is met."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return inspect.StructType(cls=hint, fields=())
+    if origin in (Union, UnionType):
+        return inspect.UnionType(types=tuple(map(_kind, inner)))
+    if origin is dict:
+        return inspect.DictType(key_type=_kind(inner[0]), value_type=_kind(inner[1]))
+    if origin is tuple and inner[1:] == (...,):
+        return inspect.VarTupleType(item_type=_kind(inner[0]))
+    return inspect.type_info(hint)
 
 
 class _Wrong(Exception):
@@ -89,7 +103,7 @@ class _Walk:
     faults: list[Fault] = field(default_factory=list)
 
     def struct(self, struct: type[Struct], raw: dict[str, Any], path: str) -> dict[str, Any]:
-        fields = _fields(struct)
+        fields = fields_of(struct)
         kept: dict[str, Any] = {}
         for name, value in raw.items():
             if value is None:
@@ -185,7 +199,7 @@ class _Walk:
         self.faults.append(fault)
 
     def _unknown(self, path: str, name: str, struct: type[Struct]) -> None:
-        fields = _fields(struct)
+        fields = fields_of(struct)
         fix = modern_field(struct.__name__, name, outermost=path == name)
         modern = renamed_field(struct.__name__, name) or _otherwise_written(name, fields)
         if not fix:
@@ -281,7 +295,7 @@ def _wanted(kind: inspect.Type) -> str:
         case inspect.DictType(value_type=value):
             return f"a mapping of names to {_wanted(value)}"
         case inspect.StructType(cls=cls):
-            return f"a mapping with {', '.join(_some(list(_fields(cls))))}"
+            return f"a mapping with {', '.join(_some(list(fields_of(cls))))}"
         case inspect.CustomType():
             return DURATION_FORM
     return "a value"
@@ -313,7 +327,7 @@ def _empty(kind: inspect.Type) -> Any:
     """The emptiest raw value of a type; it stands where a required one is missing or wrong."""
     match kind:
         case inspect.StructType(cls=cls):
-            return {n: _empty(f.type) for n, f in _fields(cls).items() if f.required}
+            return {n: _empty(f.type) for n, f in fields_of(cls).items() if f.required}
         case inspect.Metadata(type=inner):
             return _empty(inner)
         case inspect.UnionType(types=types):

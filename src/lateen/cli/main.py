@@ -28,7 +28,7 @@ from lateen.cli.completing import install_completion, show_completion
 from lateen.cli.options import SETTINGS, Commands
 
 # Most of what a command makes lives until its end: to look for garbage so often costs a sixth of its time.
-_MANY_OBJECTS = 50_000
+_MANY_OBJECTS = 200_000
 
 
 @click.group(
