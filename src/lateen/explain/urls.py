@@ -13,6 +13,7 @@ from urllib.parse import unquote
 _UNRESERVED = re.compile(
     r"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aA]|5[fF]|6[1-9a-fA-F]|7[0-9aA]|7[eE])"
 )
+_PARAMETERS = re.compile(r"(?<=/)(\.\.?);[^/]*")  # of dots alone, before escapes are undone
 _SLASH = re.compile(r"%2f|%5c", re.IGNORECASE)
 
 
@@ -25,9 +26,23 @@ def normalized(path: str, *, resolve: bool, merge: bool, unescape: bool) -> str:
     if unescape:
         bare = _SLASH.sub(lambda found: "/" if found[0].lower() == "%2f" else "\\", bare)
     if resolve:
+        bare = _PARAMETERS.sub(r"\1", bare)
         bare = _UNRESERVED.sub(lambda found: unquote(found[0]), bare).replace("\\", "/")
         bare = _without_dots(bare)
     return (_merged(bare) if merge else bare) + mark + query
+
+
+def unreadable(path: str, *, resolve: bool) -> str:
+    """Why Envoy answers a path with 400, whatever its routes say; "" if it does not.
+
+    Source: Envoy's `http_reject_path_with_fragment`, and `normalize_path` of an escaped NUL.
+    """
+    bare = path.partition("?")[0]
+    if "#" in path:
+        return "a path with a fragment is refused"
+    if not bare.startswith("/"):
+        return "a path begins with /"
+    return "a path with %00 is refused" if resolve and "%00" in bare else ""
 
 
 def _merged(path: str) -> str:

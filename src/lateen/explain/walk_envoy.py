@@ -44,6 +44,7 @@ from lateen.explain.request import (
     Way,
 )
 from lateen.explain.steps import Part, Step, Walk, end_of
+from lateen.explain.unreading import unread
 from lateen.explain.urls import normalized
 
 _Manager = http_connection_manager_pb2.HttpConnectionManager
@@ -120,6 +121,8 @@ def _table(manager: _Manager, resources: Resources) -> RouteConfiguration:
 
 def _http(config: Any, request: Request, resources: Resources) -> Walk[Outcome]:
     manager = _Manager.FromString(config.value)
+    if odd := (yield from unread(request, resolve=manager.normalize_path.value)):
+        return odd
     path = normalized(
         request.path,
         resolve=manager.normalize_path.value,

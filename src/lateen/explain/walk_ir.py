@@ -28,6 +28,7 @@ from lateen.explain.request import (
     Way,
 )
 from lateen.explain.steps import Part, Step, Walk, end_of
+from lateen.explain.unreading import unread
 from lateen.explain.urls import best_domain
 from lateen.ir.networks import narrowest
 from lateen.ir.plan import (
@@ -89,7 +90,10 @@ def _inbound(inbound: Inbound, request: Request) -> Walk[Outcome]:
         return NO_CHAIN
     seen: Request | Unverified = known
     if http:
-        read = as_read(known, inbound.authorization.paths)
+        paths = inbound.authorization.paths
+        if odd := (yield from unread(known, resolve=paths.include(Paths.RESOLVED))):
+            return odd
+        read = as_read(known, paths)
         seen = yield from presenting(inbound.authorization, read)
     if isinstance(seen, Unverified):
         return seen
@@ -197,7 +201,10 @@ def _taken(plan: ProxyPlan, here: list[Outbound], request: Request) -> Walk[Outc
                 else NO_CHAIN
             )
         case HttpOut() | SniffOut():
-            read = as_read(request, plan.reads or Paths.MERGED)
+            paths = plan.reads or Paths.MERGED
+            if odd := (yield from unread(request, resolve=paths.include(Paths.RESOLVED))):
+                return odd
+            read = as_read(request, paths)
             return (yield from _routed(plan, other.table, read))
         case _ if named and named.address != names.ANY_ADDRESS:
             return NO_CHAIN
@@ -278,7 +285,10 @@ def _gateway_tls(plan: ProxyPlan, port: GatewayPort, request: Request) -> Walk[O
 
 def _gateway_http(plan: ProxyPlan, table: str, request: Request) -> Walk[Outcome]:
     known = believed(request, plan.manners.trusted_proxies)
-    read = as_read(known, plan.authorization.paths)
+    paths = plan.authorization.paths
+    if odd := (yield from unread(known, resolve=paths.include(Paths.RESOLVED))):
+        return odd
+    read = as_read(known, paths)
     seen = yield from presenting(plan.authorization, read)
     if isinstance(seen, Unverified):
         return seen

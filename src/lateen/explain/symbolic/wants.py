@@ -46,9 +46,10 @@ from lateen.ir.policy import (
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _VISIBLE = "".join(map(chr, range(33, 127)))
 _IN_PATHS = f"{_LETTERS}/-._~!$&'()*+,;=:@"
-_SEGMENT = r"(?:[^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)"
-_ONE_SLASH = parse(rf"/|(?:/{_SEGMENT})+/?")
+_SEGMENT = r"(?:[^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)"  # other than `.` and `..`
+_ONE_SLASH = parse(rf"/|//|(?:/{_SEGMENT})+/?")  # nothing but slashes becomes two
 _ANY_SLASHES = parse(rf"(?:/{_SEGMENT}|/)+")
+_AS_SENT = parse("/.*")
 _METHOD = [(parse("[A-Z]+"), AS_IT_IS)]
 _VALUE = [(parse("[!-~](?:[ -~]*[!-~])?|"), AS_IT_IS)]
 _QUERY = [(parse("[^&#?= ]*"), AS_IT_IS)]
@@ -251,8 +252,9 @@ class Wants:
         return tuple(hosts)
 
     def _paths(self, reads: Sequence[Paths]) -> tuple[str, ...]:
-        one = min(reads, key=tuple(Paths).index).include(Paths.MERGED)
-        there: list[Seen] = [(_ONE_SLASH if one else _ANY_SLASHES, AS_IT_IS)]
+        least = min(reads, key=tuple(Paths).index)
+        one = _ONE_SLASH if least.include(Paths.MERGED) else _ANY_SLASHES
+        there: list[Seen] = [(one if least.include(Paths.RESOLVED) else _AS_SENT, AS_IT_IS)]
         escapes = set(self.escapes) - {"%2F", "%5C"}
         decoded = [each.include(Paths.DECODED) for each in reads]
         if any(decoded) and not all(decoded):
