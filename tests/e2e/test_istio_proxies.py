@@ -1,5 +1,6 @@
 """What Istio's objects say of the proxies themselves, in a real mesh: their own ports, patches in Envoy's
-words (one of which Envoy refuses), how they start, and the name of their trust domain."""
+words (one of which Envoy refuses), how they start, the name of their trust domain, whom they believe and
+what goes past them."""
 
 from __future__ import annotations
 
@@ -16,7 +17,28 @@ OBJECTS = """
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
-data: {mesh: "trustDomain: shop.example"}
+data:
+  mesh: |
+    trustDomain: shop.example
+    defaultConfig:
+      gatewayTopology: {numTrustedProxies: 1}
+      proxyHeaders: {server: {value: shop-front}}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: bare
+  namespace: shop
+  labels: {app: bare, sidecar.istio.io/inject: "false"}
+spec:
+  containers: [{name: echo, image: test/echo:1.0, env: [{name: NAME, value: bare}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: bare, namespace: shop}
+spec:
+  selector: {app: bare}
+  ports: [{name: http, port: 80, targetPort: 8080}, {name: http-past, port: 8081, targetPort: 8080}]
 ---
 apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -76,6 +98,11 @@ spec:
 """
 
 
+SPARED = """      annotations:
+        traffic.sidecar.istio.io/excludeOutboundPorts: "8081"
+    spec:"""
+
+
 @pytest.fixture(scope="module")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """A mesh of two apps."""
@@ -85,6 +112,10 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     (folder / "k8s").mkdir()
     for name in ("00-namespace", "web", "other"):
         shutil.copy(FOLDER / "k8s" / f"{name}.yaml", folder / "k8s")
+    web = folder / "k8s" / "web.yaml"
+    labels = "      labels:\n        app: web\n    spec:"
+    assert labels in web.read_text()
+    web.write_text(web.read_text().replace(labels, labels.replace("    spec:", SPARED)))
     (folder / "objects.yaml").write_text(OBJECTS)
     running = Mesh(folder)
     try:
@@ -133,3 +164,17 @@ def test_identities_are_of_the_meshs_own_trust_domain(patched: Mesh) -> None:
     certificate = patched.call("http://other/").text
     seen = json.loads(certificate)["headers"]["x-forwarded-client-cert"]
     assert "URI=spiffe://shop.example/ns/shop/sa/web" in seen
+
+
+def test_a_client_is_who_the_proxy_in_front_says(patched: Mesh) -> None:
+    answer = patched.get("/", headers={"x-forwarded-for": "203.0.113.9"})
+    assert answer.headers["server"] == "shop-front"
+    told = answer.json["headers"]["x-forwarded-for"]
+    assert told.replace(" ", "") == "203.0.113.9,127.0.0.1"
+
+
+def test_calls_to_an_excluded_port_pass_the_proxy_by(patched: Mesh) -> None:
+    through, past = (patched.call(f"http://bare{port}/") for port in ("", ":8081"))
+    assert (through.status, past.status) == (200, 200)
+    headers = [json.loads(answer.text)["headers"] for answer in (through, past)]
+    assert ["x-request-id" in each for each in headers] == [True, False]
