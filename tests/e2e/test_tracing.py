@@ -249,6 +249,7 @@ def test_requests_are_seen_as_they_pass(traced: Mesh) -> None:
         finally:
             tap.kill()
     seen = [json.loads(line) for line in out.splitlines()]
+    assert len(seen) == 3
     assert {s["destination"]["name"].partition("-")[0] for s in seen} <= {"front", "middle", "back"}
     assert all(s["path"] == "/seen" and s["status"] == 200 for s in seen)
     assert all(s["request"]["traceparent"] and s["principal"].startswith("spiffe://") for s in seen)

@@ -18,6 +18,7 @@ from lateen.base.clock import Clock
 from lateen.telemetry.logs.following import Follower
 from lateen.telemetry.logs.lines import LEVELS
 from lateen.telemetry.logs.search import Filter, search, stamp
+from lateen.telemetry.streaming import Seats, sent
 
 _LIMIT = 200
 _LOOK = 0.25  # seconds
@@ -27,7 +28,7 @@ MOST_TAILS = 32
 
 def routes(logs: Path, clock: Clock) -> tuple[web.RouteDef, ...]:
     """The routes that answer about what is written there."""
-    tails: set[web.Request] = set()
+    seats = Seats(MOST_TAILS, "following")
 
     async def searching(request: web.Request) -> web.Response:
         wanted, limit = filter_of(request.query), _whole(request.query, "limit", _LIMIT)
@@ -37,13 +38,8 @@ def routes(logs: Path, clock: Clock) -> tuple[web.RouteDef, ...]:
 
     async def tailing(request: web.Request) -> web.StreamResponse:
         wanted = filter_of(request.query)
-        if len(tails) >= MOST_TAILS:
-            raise web.HTTPServiceUnavailable(text=f"{MOST_TAILS} are following already\n")
-        tails.add(request)
-        try:
+        with seats.seat():
             return await _tail(request, await asyncio.to_thread(Follower, logs, wanted), clock)
-        finally:
-            tails.discard(request)
 
     return web.get("/logs/search", searching), web.get("/logs/tail", tailing)
 
@@ -63,10 +59,7 @@ async def _tail(request: web.Request, follower: Follower, clock: Clock) -> web.S
         quiet = 0 if events else quiet + 1
         if quiet >= _BEAT:
             quiet, events = 0, [": still here\n\n"]
-        try:
-            if events:
-                await response.write("".join(events).encode())
-        except ConnectionError:
+        if events and not await sent(request, response, "".join(events).encode()):
             return response
         await clock.sleep(_LOOK)
 

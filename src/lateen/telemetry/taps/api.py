@@ -18,11 +18,13 @@ from pathlib import Path
 from aiohttp import web
 
 from lateen.envoy import names
+from lateen.telemetry.streaming import Seats, sent
 from lateen.telemetry.taps.opening import CannotOpen, opened
 from lateen.telemetry.taps.seen import Place, Reader, Seen, Wanted, seen_in
 
-MOST_PODS, MOST_LOOKERS, MOST_WAITING = 200, 4, 2000
+MOST_PODS, MOST_LOOKERS, MOST_WAITING = 200, 4, 500
 _BEAT = 10.0  # seconds of silence after which a comment shows that the line is open
+_STILL = ": still looking\n\n"
 _TRUE = ("true", "1")
 
 
@@ -40,17 +42,12 @@ Pods = Callable[[], Mapping[str, Tapped]]  # by address
 
 def routes(pods: Pods) -> tuple[web.RouteDef, ...]:
     """The route that shows requests."""
-    lookers: set[web.Request] = set()
+    seats = Seats(MOST_LOOKERS, "looking")
 
     async def tapping(request: web.Request) -> web.StreamResponse:
         chosen = _chosen(request, pods())
-        if len(lookers) >= MOST_LOOKERS:
-            raise web.HTTPServiceUnavailable(text=f"{MOST_LOOKERS} are looking already\n")
-        lookers.add(request)
-        try:
+        with seats.seat():
             return await _show(request, chosen, pods)
-        finally:
-            lookers.discard(request)
 
     return (web.get("/tap", tapping),)
 
@@ -91,14 +88,12 @@ async def _show(request: web.Request, chosen: list[Tapped], pods: Pods) -> web.S
     )
     try:
         await response.prepare(request)
-        await response.write(f": looking at {len(chosen)} pods\n\n".encode())
-        while True:
+        text = f": looking at {len(chosen)} pods\n\n"
+        while await sent(request, response, (text or _STILL).encode()):
+            text = ""
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_BEAT):
-                    await response.write((await events.get()).encode())
-                continue
-            await response.write(b": still looking\n\n")
-    except ConnectionError:
+                    text = await events.get()
         return response
     finally:
         for task in looking:
