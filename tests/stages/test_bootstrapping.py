@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import msgspec
@@ -96,7 +95,7 @@ def test_port_15020_has_the_apps_figures_unless_it_is_said_not_to(
     if annotation:
         said = {"prometheus.istio.io/merge-metrics": annotation}
         meta = msgspec.structs.replace(web.meta, annotations=said)
-        web = dataclasses.replace(web, typed=msgspec.structs.replace(web.typed, metadata=meta))
+        web = msgspec.structs.replace(web, typed=msgspec.structs.replace(web.typed, metadata=meta))
     world = Round().step(f"{SHOP}---\n{config}data: {{mesh: '{mesh}'}}\n")
     run = Bootstraps(run_dir=RUN, mint=Minted()).proxy_run(web, world)
     assert isinstance(run, ProxyRun)
