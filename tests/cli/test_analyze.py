@@ -248,6 +248,7 @@ def test_without_a_path_and_a_mesh_it_says_so(
     ended = analyze()
     assert ended.status == 1
     assert "no mesh default runs" in ended.err
+    assert "`lateen analyze PATH` looks at files" in ended.err
 
 
 def test_unknown_kinds_are_named_and_fail_nothing(analyze: Shell) -> None:

@@ -209,3 +209,10 @@ def _with(text: str) -> Draft:
         file.write(text)
         file.flush()
         return draft_from([str(PAIRS / "base.yaml"), file.name])
+
+
+def test_a_side_with_nothing_in_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, text = diff(tmp_path / "empty", PAIRS / "base.yaml")
+    assert code == 2
+    assert f"{tmp_path / 'empty'}: no manifests in it" in text.replace("\n", "")

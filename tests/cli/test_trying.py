@@ -186,6 +186,7 @@ def test_a_watch_plays_them_again(shop: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_folder_without_tests_fails(tmp_path: Path) -> None:
     assert "no tests" in run(str(tmp_path), status=1)
+    assert "nowhere: no such file" in run(str(tmp_path / "nowhere"), status=1)
 
 
 def test_the_example_is_as_expected() -> None:

@@ -10,6 +10,8 @@ import pytest
 from lateen.api.decode import decode_tree
 from lateen.api.objects import Obj
 from lateen.base.origin import ObjectKey, Origin
+from lateen.base.problem import Level
+from lateen.check.analysis import analyze
 from lateen.cluster.pretending import pretend
 from lateen.explain.asking import Ask
 from lateen.explain.journey import journey_from, journey_via
@@ -145,3 +147,9 @@ def test_every_rule_is_reached_and_named(source: str, path: Path) -> None:
         places = {place_of(step, rule) for step in steps} - {""}
         assert places, f"no request is explained by {rule[0]} {rule[1]}"
         assert all(".yaml:" in place for place in places)
+
+
+def test_analyze_has_nothing_against_the_polyglot_example() -> None:
+    read = read_paths([str(POLYGLOT)])
+    found = analyze(read.decoded)
+    assert [str(problem) for problem in found if problem.level is not Level.INFO] == []

@@ -113,7 +113,7 @@ def _looked(paths: Sequence[str], wish: Wish) -> Looked:
     if not paths:
         from lateen.cli.meshobjects import objects_of_mesh
 
-        objects = objects_of_mesh(wish.mesh)
+        objects = objects_of_mesh(wish.mesh, "`lateen analyze PATH` looks at files")
         summary = f"{plural(len(objects), 'object')} of the running mesh"
         found = analyze(Decoded(objects=objects))
         return Looked(objects=objects, problems=found, summary=summary)

@@ -107,7 +107,7 @@ def _side(asked: Comparison, operands: Sequence[str], folder: Path, names: dict[
             print(_told(str(problem), names), file=sys.stderr)
     if not draft.files:
         said = "; ".join(problem.message for problem in draft.problems)
-        raise LateenError(said or f"there is nothing to read in {', '.join(operands)}")
+        raise LateenError(f"{', '.join(operands)}: {said or 'there is nothing to read'}")
     return draft
 
 

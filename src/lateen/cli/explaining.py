@@ -51,7 +51,7 @@ def run_explain(asked: Question) -> int:
     draft = (
         read_draft(asked.paths, namespace=asked.namespace)
         if asked.paths
-        else running_draft(asked.name)
+        else running_draft(asked.name, "-f PATH looks at files")
     )
     journey = journey_of(draft, asked)
     if asked.live:

@@ -26,11 +26,13 @@ STATUS_SECONDS = 15.0
 Row = Mapping[str, Any]
 
 
-def client_of(name: str) -> Client:
-    """The client of a running mesh; raises Unreachable, naming those that do run."""
+def client_of(name: str, otherwise: str = "") -> Client:
+    """The client of a running mesh; raises Unreachable, naming those that do run, and what to do `otherwise`."""
     run, _, _ = directories(name)
     if not (run / "api.sock").exists():
-        raise Unreachable(f"no mesh {name} runs; {_instead(name, running_meshes(run.parent))}")
+        further = f"; {otherwise}" if otherwise else ""
+        instead = _instead(name, running_meshes(run.parent))
+        raise Unreachable(f"no mesh {name} runs; {instead}{further}")
     return Client(run / "api.sock")
 
 

@@ -28,9 +28,9 @@ _TRAFFIC = frozenset(
 )
 
 
-def objects_of_mesh(name: str) -> tuple[Obj, ...]:
+def objects_of_mesh(name: str, otherwise: str = "") -> tuple[Obj, ...]:
     """What files and users put there; what controllers made of it is left out. Raises Unreachable."""
-    client = client_of(name)
+    client = client_of(name, otherwise)
     meant = (
         _as_meant(tree)
         for tree in _listed(client, _asked)
@@ -39,9 +39,9 @@ def objects_of_mesh(name: str) -> tuple[Obj, ...]:
     return _decoded(meant, _places(client))
 
 
-def everything_in_mesh(name: str) -> tuple[Obj, ...]:
+def everything_in_mesh(name: str, otherwise: str = "") -> tuple[Obj, ...]:
     """All that decides about traffic, as it is now: pods with their addresses, too. Raises Unreachable."""
-    client = client_of(name)
+    client = client_of(name, otherwise)
     return _decoded(_listed(client, _decides), _places(client))
 
 

@@ -29,12 +29,12 @@ def read_draft(
                 print(problem, file=sys.stderr)
     if not draft.files:
         said = "; ".join(problem.message for problem in draft.problems)
-        raise LateenError(said or "there is nothing to read")
+        raise LateenError(f"{', '.join(paths)}: {said or 'there is nothing to read'}")
     return draft
 
 
-def running_draft(name: str) -> Draft:
-    """A running mesh as it is now. Raises Unreachable."""
+def running_draft(name: str, otherwise: str = "") -> Draft:
+    """A running mesh as it is now. Raises Unreachable, which says what to do `otherwise`."""
     from lateen.cli.meshobjects import everything_in_mesh
 
-    return draft_as_is(everything_in_mesh(name))
+    return draft_as_is(everything_in_mesh(name, otherwise))

@@ -171,7 +171,10 @@ def _text(file: Path) -> str:
 
 
 def _none_found(paths: Sequence[str]) -> Problem:
+    lacking = [path for path in paths if not Path(path).exists()]
     words = f"no tests (files that end in {TEST_SUFFIXES[0]}) in {', '.join(paths)}"
+    if lacking:
+        words = f"{', '.join(lacking)}: no such file or directory"
     origin = Origin(place=Place(file=paths[0]) if paths else None)
     return Problem(code=NOT_FOUND, level=Level.ERROR, origin=origin, message=words)
 
