@@ -103,6 +103,20 @@ def test_it_is_readable_on_a_phone(browser: Browser, address: str) -> None:
             tab.picture(f"{name}-phone")
 
 
+def test_no_pill_is_cut_off_at_the_side_of_its_table(browser: Browser, address: str) -> None:
+    cut = """[...document.querySelectorAll('td .pill')].filter((pill) => {
+      const [mine, table] = [pill, pill.closest('.scroll')].map((e) => e.getBoundingClientRect());
+      return mine.right > table.right + 1;
+    }).map((pill) => pill.textContent)"""
+    with console(browser, address, width=1180, height=680) as tab:
+        for name in ("overview", "service", "workload", "config", "object"):
+            place, words = PAGES[name]
+            page = tab.go(place)
+            expect(page.locator("main")).to_contain_text(words)
+            expect(page.locator("td .pill").first).to_be_visible()
+            assert page.evaluate(cut) == [], name
+
+
 def test_on_a_phone_the_graph_begins_at_what_is_worst(browser: Browser, address: str) -> None:
     with console(browser, address, width=390, height=800) as tab:
         page = tab.go("graph")

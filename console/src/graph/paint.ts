@@ -30,6 +30,7 @@ export interface Chosen {
 
 const WORDS_FROM = 0.42; // zoom from which cards have words
 const LABELS_FROM = 0.34; // and links their figures
+const FAR_LETTERS = 10.5; // CSS pixels that a card's name has from afar, if it fits
 const LABEL = 10.5; // CSS pixels, also where the rest is smaller
 
 /** The colours of the page's theme, for a canvas cannot see the style sheet by itself. */
@@ -192,7 +193,7 @@ function paintCard(
   ctx.stroke();
   ctx.setLineDash([]);
   if (zoom < WORDS_FROM) {
-    paintFar(ctx, card, box, palette);
+    paintFar(ctx, card, box, palette, Math.max(20, Math.min(26, FAR_LETTERS / zoom)));
     return;
   }
   paintSign(ctx, card, box.x + 13, box.y + CARD.head / 2, palette);
@@ -213,12 +214,18 @@ const frameOf = (card: Card, palette: Palette): string =>
   card.health === "bad" || card.health === "warn" ? palette.health[card.health] : palette.line;
 
 /** From afar a card is one block in its colour, with its name as large as fits. */
-function paintFar(ctx: CanvasRenderingContext2D, card: Card, box: Box, palette: Palette): void {
+function paintFar(
+  ctx: CanvasRenderingContext2D,
+  card: Card,
+  box: Box,
+  palette: Palette,
+  letters: number,
+): void {
   ctx.fillStyle = palette.health[card.health];
   ctx.beginPath();
   ctx.roundRect(box.x + 8, box.y + 8, 10, box.height - 16, 5);
   ctx.fill();
-  ctx.font = `600 20px ${palette.sans}`;
+  ctx.font = `600 ${letters}px ${palette.sans}`;
   ctx.fillStyle = palette.text;
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";

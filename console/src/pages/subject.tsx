@@ -87,15 +87,15 @@ export function WorkloadPage({ namespace, name }: { namespace: string; name: str
       </Head>
       {pods.length === 0 && <Empty>{`No pod belongs to ${namespace}/${name} now.`}</Empty>}
       <Charts chosen={`reporter="${side}", ${chosen}`} />
+      <Pods pods={pods} />
       <div class="columns">
-        <Pods pods={pods} />
         <Peers namespace={namespace} name={name} />
+        <Routes
+          rules={seen.routes.filter((r) =>
+            services.some((s) => r.to.some((to) => to.host === s.host)),
+          )}
+        />
       </div>
-      <Routes
-        rules={seen.routes.filter((r) =>
-          services.some((s) => r.to.some((to) => to.host === s.host)),
-        )}
-      />
       <Rest namespace={namespace} pods={pods} workload={name} />
     </>
   );
