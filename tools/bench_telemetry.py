@@ -23,6 +23,8 @@ from typing import Any
 from tests.e2e.harness import Mesh, eventually
 from tools.bench import children, memory
 
+from lateen.base.observing import Kept
+
 FOLDER = Path(__file__).parents[1] / "tests" / "e2e" / "figures"
 TELEMETRIES = "/apis/telemetry.istio.io/v1/namespaces/istio-system/telemetries"
 _QUIET = {
@@ -185,6 +187,12 @@ def soak(mesh: Mesh, rate: int, minutes: float) -> int:
         grown = rows[-1][name] - first[name]
         print(f"{name}: {grown:+.1f} MB since a third of the time (at most {GROWTH:.0f})")
         bad |= grown > GROWTH
+    kept = Kept()
+    most = {"kept on disk": kept.metrics_bytes + kept.traces_bytes, "logs": kept.logs_bytes}
+    for name, bound in most.items():
+        highest = max(row[name] for row in rows)
+        print(f"{name}: {highest:.0f} MB at the highest (at most {bound / 1e6:.0f})")
+        bad |= highest > bound / 1e6
     return bad
 
 

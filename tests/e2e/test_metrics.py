@@ -244,6 +244,34 @@ for port, path in ((15020, "/stats/prometheus"), (15090, "/stats/prometheus")):
     assert mesh.inside(code).splitlines() == ["15020 True False True", "15090 True False True"]
 
 
+STRANGE = """
+import http.client
+for n in range({begin}, {end}):
+    for method, path, host in ((f"M{{n}}", "/status/200", "api"), ("GET", f"/status/200/{{n}}?n={{n}}", "api"), ("GET", "/", f"h{{n}}.example")):
+        link = http.client.HTTPConnection("api", 8080, timeout=10)
+        link.request(method, path, headers={{"host": host, "user-agent": f"agent-{{n}}", "x-n": str(n)}})
+        link.getresponse().read()
+        link.close()
+"""
+
+
+def test_what_clients_make_up_makes_no_series(
+    mesh: Mesh, load: Mapping[str, Any], own: Asked
+) -> None:
+    requests = 'sum(istio_requests_total{reporter="source",source_workload="client"})'
+
+    def made_up(begin: int, end: int) -> float:
+        """The series there are once these requests have been counted."""
+        before = own.value(requests)
+        mesh.inside(STRANGE.format(begin=begin, end=end))
+        now = before + 3 * (end - begin)
+        assert eventually(partial(_has, own, requests, now), every=0.3)
+        return own.value('count({job="istio-mesh"})')
+
+    first = made_up(0, 3)  # of answers that had not been given before
+    assert made_up(3, 150) <= first + 4 * 67  # whose histograms come a second after their counter
+
+
 def test_a_telemetry_changes_labels_and_leaves_metrics_off(mesh: Mesh, own: Asked) -> None:
     override = {
         "match": {"metric": "REQUEST_COUNT", "mode": "SERVER"},
