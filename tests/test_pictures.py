@@ -39,5 +39,7 @@ def test_both_walkthroughs_are_shown() -> None:
     page = (DOCS / "outage.md").read_text(encoding="utf-8")
     for name in ("outage-overview", "outage-graph", "outage-trace", "latency-trace"):
         assert f"pictures/{name}.png" in page
-    for command in ("make outage", "make latency", "make pictures"):
-        assert f"`{command}`" in page
+    made = (DOCS.parent / "Makefile").read_text(encoding="utf-8")
+    for target in ("outage", "latency", "pictures"):
+        assert f"`make {target}`" in page
+        assert f"\n{target}: setup\n" in made

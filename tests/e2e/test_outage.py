@@ -106,5 +106,14 @@ def test_retries_that_make_a_request_slow_stand_side_by_side_in_its_trace(shop: 
     ]
     assert len(tries) >= 3
     assert sum(" 503 " in line for line in tries) >= 2
+    seen = next(
+        edge
+        for edge in shop.api("/lateen/v1/traffic")["edges"]
+        if (edge["source"], edge["destination"]) == ("shop", "stock")
+    )
+    assert seen["errors"] <= 2, "the caller sees next to none of the failures"
+    assert seen["tries_failed"] >= 4
+    assert seen["tries"] >= seen["requests"] + 4
+    assert (seen["mutual"], seen["plain"]) == (seen["tries"], 0)
     change(shop, "latency-fix.yaml")
     assert load(shop, "/stock", 12, 4)[1] < 1.5
