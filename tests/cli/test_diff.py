@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from lateen.api.objects import Obj
-from lateen.cli.differing import compare
+from lateen.cli.differing import Comparison, compare, run_diff
 from lateen.cli.difftext import NO_CHANGES, as_markdown, as_text
 from lateen.cli.main import app
 from lateen.stages.drafts import Draft, draft_from
@@ -216,3 +216,17 @@ def test_a_side_with_nothing_in_it_is_named(tmp_path: Path) -> None:
     code, text = diff(tmp_path / "empty", PAIRS / "base.yaml")
     assert code == 2
     assert f"{tmp_path / 'empty'}: no manifests in it" in text.replace("\n", "")
+
+
+def test_changes_are_told_before_what_is_pushed_is_worked_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(
+        "lateen.cli.differing.push", lambda *_: told.append(capsys.readouterr().out)
+    )
+    web = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: a, image: a}]}\n"
+    (tmp_path / "one.yaml").write_text(web)
+    side = (str(tmp_path / "one.yaml"),)
+    assert run_diff(Comparison(old=side, new=side)) == 0
+    assert told == [f"{NO_CHANGES}\n"]

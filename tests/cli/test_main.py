@@ -68,6 +68,10 @@ PLAIN = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{
         (["version"], set()),
         (["up", "--help"], set()),
         (["analyze", "one.yaml"], {"yaml"}),
+        (["translate", "one.yaml", "--for", "web"], {"yaml", "asyncio"}),
+        (["explain", "http://a/", "--from", "web", "-f", "one.yaml"], {"yaml", "asyncio"}),
+        (["test", "."], {"yaml", "asyncio"}),
+        (["diff", "one.yaml", "one.yaml", "--no-push"], {"yaml", "asyncio"}),
     ],
     ids=" ".join,
 )
@@ -75,6 +79,9 @@ def test_a_command_imports_no_more_than_it_needs(
     words: list[str], may: set[str], tmp_path: Path
 ) -> None:
     (tmp_path / "one.yaml").write_text(PLAIN)
+    (tmp_path / "a.mesh-test.yaml").write_text(
+        "from: web\ntests: [{request: 'http://a/', expect: {}}]\n"
+    )
     code = (
         "import sys; from lateen.cli.main import app; app(standalone_mode=False)\n"
         f"print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from lateen.api.objects import Obj
 from lateen.base.errors import LateenError
 from lateen.base.problem import Level
-from lateen.cli.difftext import as_json, as_markdown, as_text
+from lateen.cli.difftext import as_json, as_markdown, as_text, push_as_text
 from lateen.explain.differing.changes import Change, Difference
 from lateen.explain.differing.meshes import Mesh
 from lateen.explain.differing.pushing import push
@@ -59,15 +59,19 @@ def run_diff(asked: Comparison) -> int:
             return 2
         # A running mesh has given its Services addresses of its own: what it would be sent cannot be told.
         running = any(side.startswith(RUNNING) for side in (*asked.old, *asked.new))
-        found = compare(old, new, with_push=asked.with_push and not running)
-    found = replace(found, changes=tuple(_renamed(change, names) for change in found.changes))
+        found = compare(old, new, with_push=False)
+        found = replace(found, changes=tuple(_renamed(change, names) for change in found.changes))
+        if asked.form == "text":
+            print(as_text(found), flush=True)  # what is pushed takes a while to be worked out
+        if asked.with_push and not running:
+            found = _with_push(found, old, new)
     match asked.form:
         case "json":
             print(json.dumps(as_json(found), indent=2))
         case "markdown":
             print(as_markdown(found))
-        case _:
-            print(as_text(found))
+        case _ if found.push:
+            print(push_as_text(found))
     return 0 if found.same or asked.exit_zero else 1
 
 
@@ -76,8 +80,10 @@ def compare(old: Draft, new: Draft, *, with_push: bool = True) -> Difference:
     found = difference(*(Mesh(world=draft.world, plans=draft.plans) for draft in (old, new)))
     empty = () if old.plans or new.plans else (_NO_PODS,)
     found = replace(found, doubts=(*empty, *found.doubts))
-    if not with_push:
-        return found
+    return _with_push(found, old, new) if with_push else found
+
+
+def _with_push(found: Difference, old: Draft, new: Draft) -> Difference:
     both = (old.resources, partial(new.resources, memo=old.memo))
     return replace(found, push=push(old.plans, new.plans, both))
 

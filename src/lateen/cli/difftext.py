@@ -20,7 +20,7 @@ _SECURITY = frozenset({Area.EXPOSURE, Area.ACCESS, Area.MTLS, Area.EGRESS})
 
 
 def as_text(found: Difference) -> str:
-    """A line or two for each change, under what it is about."""
+    """A line or two for each change, under what it is about; what of it is pushed is told by `push_as_text`."""
     lines = [summary(found), ""]
     for area, changes in groupby(found.changes, key=lambda change: change.area):
         lines.append(f"{area.value}:")
@@ -28,9 +28,14 @@ def as_text(found: Difference) -> str:
             lines += _lines(change, found.everyone)
         lines.append("")
     lines += [f"not looked at exactly: {doubt}" for doubt in found.doubts]
-    if found.push:
-        lines.append(_pushed(found.push))
     return "\n".join(lines).rstrip()
+
+
+def push_as_text(found: Difference) -> str:
+    """What follows on the changes: how much is sent to how many proxies."""
+    if not found.push:
+        return ""
+    return ("" if found.doubts else "\n") + _pushed(found.push)
 
 
 def summary(found: Difference) -> str:
