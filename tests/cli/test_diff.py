@@ -230,3 +230,11 @@ def test_changes_are_told_before_what_is_pushed_is_worked_out(
     side = (str(tmp_path / "one.yaml"),)
     assert run_diff(Comparison(old=side, new=side)) == 0
     assert told == [f"{NO_CHANGES}\n"]
+
+
+def test_a_side_that_cannot_be_read_is_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("kind: Pod\n  x: [\n")
+    code, text = diff(tmp_path / "broken.yaml", PAIRS / "base.yaml")
+    assert code == 2
+    assert "LAT0003" in text
+    assert "of traffic" not in text

@@ -235,3 +235,13 @@ def test_the_plug_in_has_a_mesh(pytester: pytest.Pytester, shop: Path) -> None:
     )
     ran = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     ran.assert_outcomes(passed=2)
+
+
+def test_junit_tells_of_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.mesh-test.yaml").write_text("tests: [\n")
+    xml = run(str(tmp_path), "-o", "junit", status=1).partition("\n")[2]
+    root = ElementTree.fromstring(xml[: xml.index("</testsuites>") + 13])  # noqa: S314 - our own
+    assert (root.get("tests"), root.get("errors")) == ("1", "1")
+    (case,) = root.iter("testcase")
+    assert (case.get("name"), case.find("error") is not None) == ("LAT0003", True)
+    assert "\nBail out! " in run(str(tmp_path), "-o", "tap", status=1)

@@ -17,6 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lateen.api.codes import NOT_YAML
 from lateen.api.objects import Obj
 from lateen.base.errors import LateenError
 from lateen.base.problem import Level
@@ -111,6 +112,8 @@ def _side(asked: Comparison, operands: Sequence[str], folder: Path, names: dict[
     for problem in draft.problems if draft.refused else ():
         if problem.level is Level.ERROR:
             print(_told(str(problem), names), file=sys.stderr)
+    if any(problem.code == NOT_YAML for problem in draft.problems):
+        raise LateenError(f"{', '.join(operands)}: what cannot be read cannot be compared")
     if not draft.files:
         said = "; ".join(problem.message for problem in draft.problems)
         raise LateenError(f"{', '.join(operands)}: {said or 'there is nothing to read'}")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from msgspec import Struct
 
-from lateen.base.problem import Problem
+from lateen.base.problem import Level, Problem
 from lateen.explain.telling import told
 from lateen.stages.rehearsing import Report, Result, rehearse
 
@@ -157,7 +157,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 
 def as_junit(report: Report) -> str:
-    """The report as JUnit's XML: a suite for each file."""
+    """The report as JUnit's XML: a suite for each file, and one for what could not be read."""
     root = Element("testsuites", name="lateen test")
     for file in dict.fromkeys(result.file for result in report.results):
         own = [result for result in report.results if result.file == file]
@@ -167,10 +167,24 @@ def as_junit(report: Report) -> str:
         )
         for result in own:
             _junit_case(suite, result)
-    root.set("tests", str(len(report.results)))
+    broken = [problem for problem in report.problems if problem.level is Level.ERROR]
+    if broken:
+        _junit_broken(root, broken)
+    root.set("tests", str(len(report.results) + len(broken)))
     root.set("failures", str(len(report.failed)))
+    root.set("errors", str(len(broken)))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode")
+
+
+def _junit_broken(root: Element, problems: Sequence[Problem]) -> None:
+    count = str(len(problems))
+    suite = SubElement(root, "testsuite", name="files", tests=count, failures="0", errors=count)
+    for problem in problems:
+        file = problem.origin.place.file if problem.origin.place else ""
+        name = _clean(f"{problem.code} {problem.origin.field}".rstrip())
+        case = SubElement(suite, "testcase", classname=file, name=name, file=file)
+        SubElement(case, "error", message=_clean(problem.message)).text = _clean(str(problem))
 
 
 def _junit_case(suite: Element, result: Result) -> None:
@@ -206,3 +220,6 @@ def as_tap(report: Report) -> Iterator[str]:
             yield "  differences:"
             yield from (f"    - {json.dumps(words)}" for words in result.differences)
             yield "  ..."
+    for problem in report.problems:
+        if problem.level is Level.ERROR:
+            yield f"Bail out! {problem}".replace("\n", " ")
