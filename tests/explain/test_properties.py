@@ -183,6 +183,17 @@ def test_what_cannot_be_followed_is_no_proof() -> None:
     assert any("word boundary" in doubt for doubt in verdict.doubts)
 
 
+def test_what_goes_past_a_proxy_is_no_proof() -> None:
+    wanted = BY_NAME["only web reaches the reviews"]
+    assert isinstance(check_property(mesh_of(TEXT), wanted), Proved)
+    labels = "metadata: {labels: {app: reviews, version: v1}"
+    spared = f'{labels}, annotations: {{traffic.sidecar.istio.io/excludeInboundPorts: "8080"}}'
+    assert labels in TEXT
+    verdict = check_property(mesh_of(TEXT.replace(labels, spared)), wanted)
+    assert isinstance(verdict, Sampled)
+    assert verdict.doubts == ("what goes past the proxy of reviews-v1.shop is not followed",)
+
+
 def test_faults_in_a_property_say_where_and_what_is_wanted() -> None:
     _, faults = read_properties(
         yaml.safe_load(

@@ -15,8 +15,9 @@ import pytest
 
 from lateen.api.interception import Interception
 from lateen.api.pod import HTTPGetAction, Probe, TCPSocketAction
+from lateen.ir.packets import OPEN, PodFilter
 from lateen.node.addresses import OUTBOUND_PORT
-from lateen.node.protocol import Directory, PodRun, ProxyRun, ServiceAddress
+from lateen.node.protocol import Directory, GuardPod, PodRun, ProxyRun, ServiceAddress
 from tests.node.bootstraps import passing
 from tests.node.sandboxed import Sandbox, app, pod
 
@@ -221,6 +222,24 @@ except OSError as error: print(error.reason.errno)
 """
     client = _sparing(sandbox, 45, script, Interception(outbound=(9000,)))
     assert sandbox.execute(client) == [str(errno.ECONNREFUSED)]
+
+
+@pytest.mark.parametrize(("number", "dialled"), [(46, "198.18.0.10"), (47, "198.19.0.40")])
+def test_a_network_policy_holds_for_what_passes_the_proxy_by(
+    sandbox: Sandbox, server: PodRun, number: int, dialled: str
+) -> None:
+    service = ServiceAddress(address="198.19.0.40", port=8080, endpoints=((server.address, 8080),))
+    sandbox.say(Directory(services=(service,)))
+    script = f"""
+import urllib.request as r
+try: print(r.urlopen("http://{dialled}:8080", timeout=1).status)
+except OSError: print("held up")
+"""
+    client = _sparing(sandbox, number, script, Interception(outbound=(8080,)))
+    sandbox.say(GuardPod(uid=client.uid, passing=PodFilter(egress=())))
+    assert sandbox.execute(client) == ["held up"]
+    sandbox.say(GuardPod(uid=client.uid, passing=OPEN))
+    assert sandbox.execute(msgspec.structs.replace(client, uid=f"{client.uid}-open")) == ["200"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from lateen.base.problem import Problem
+from lateen.envoy.listeners_in import emit_inbound
+from lateen.envoy.watch import Reporter
 from lateen.ir.backends import BackendId
+from lateen.ir.plan import Inbound, Mtls
 from lateen.ir.telemetry import (
     USUAL,
     AccessLog,
@@ -22,6 +25,7 @@ from lateen.ir.telemetry import (
 )
 from lateen.translate.plan import plan_for, proxies
 from lateen.world.build import world_of
+from tests.envoy import plans
 from tests.translate.cases import objects_in
 
 POD = """
@@ -44,6 +48,10 @@ extensionProviders:
 - {name: als, envoyOtelAls: {service: otel.obs.svc.cluster.local, port: 4317, logName: mine}}
 - {name: gone, opentelemetry: {service: none.obs.svc.cluster.local, port: 4317}}
 """
+
+
+def reporter(made: Telemetry) -> Reporter:
+    return Reporter(proxy=plans.SIDECAR, telemetry=made)
 
 
 def telemetry(spec: str, namespace: str = "shop", name: str = "t") -> str:
@@ -70,7 +78,7 @@ def told(*telemetries: str, mesh: str = PROVIDERS) -> tuple[Telemetry, tuple[Pro
         )
         for side in (plan.telemetry.client, plan.telemetry.server)
     ]
-    return Telemetry(client=sides[0], server=sides[1]), problems
+    return replace(plan.telemetry, client=sides[0], server=sides[1]), problems
 
 
 def both(reports: Reports) -> Telemetry:
@@ -202,3 +210,11 @@ def test_a_pods_own_settings_of_traces_come_before_the_meshs() -> None:
     )
     made = plan_for(world, proxies(world)[0])[0].telemetry
     assert made.client.tracing == Tracing(percent=70.0)
+
+
+def test_connections_that_nothing_takes_are_logged_unless_it_is_said_not_to() -> None:
+    for said, unmet in (("", True), ("disableEnvoyListenerLog: true\n", False)):
+        made, problems = told(mesh=f"{PROVIDERS}{said}")
+        assert (made.unmet, problems) == (unmet, ())
+        log = emit_inbound(Inbound(ports=(), otherwise=Mtls.STRICT), reporter(made)).access_log
+        assert bool(log) is unmet

@@ -120,7 +120,7 @@ class MeshConfig(Api, frozen=True, kw_only=True):
     certificates: NotYet = None
     ca_certificates: NotYet = None
     config_sources: NotYet = None
-    disable_envoy_listener_log: NotYet = None
+    disable_envoy_listener_log: bool | None = None
     connect_timeout: Duration | None = None
     default_destination_rule_export_to: tuple[str, ...] = ()
     default_providers: DefaultProviders | None = None

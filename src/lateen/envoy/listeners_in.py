@@ -249,6 +249,6 @@ def emit_inbound(inbound: Inbound, reporter: Reporter) -> Listener:
         listener_filters_timeout=waited(inbound.wait, INBOUND_WAIT),
         continue_on_listener_filters_timeout=True,
         filter_chains=[_itself(reporter), *chains],
-        access_log=closed_logs(reporter.telemetry.server.logs),
+        access_log=closed_logs(reporter.telemetry.server.logs if reporter.telemetry.unmet else ()),
         per_connection_buffer_limit_bytes=maybe_u32(reporter.manners.patience.buffer),
     )

@@ -139,11 +139,12 @@ class Reports(Struct, frozen=True, kw_only=True):
 class Telemetry(Struct, frozen=True, kw_only=True):
     """What a proxy tells of requests it sends for its app, and of those it takes in for it.
 
-    All that passes a gateway is what it sends.
+    All that passes a gateway is what it sends. `unmet`: connections that no part of it takes are logged, too.
     """
 
     client: Reports = Reports()
     server: Reports = Reports()
+    unmet: bool = True
 
     @property
     def traced_as_fits(self) -> bool:

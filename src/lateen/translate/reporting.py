@@ -113,7 +113,8 @@ def telemetry_of(sight: Sight, workload: Workload) -> tuple[ir.Telemetry, tuple[
         )
         for side in (_CLIENT, _SERVER)
     )
-    made = ir.Telemetry(client=client, server=server)
+    quiet = sight.index.world.mesh.disable_envoy_listener_log
+    made = ir.Telemetry(client=client, server=server, unmet=not quiet)
     return (ir.USUAL if made == ir.USUAL else made), tuple(dict.fromkeys(problems))
 
 
