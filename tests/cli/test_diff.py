@@ -223,7 +223,7 @@ def test_changes_are_told_before_what_is_pushed_is_worked_out(
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(
-        "lateen.cli.differing.push", lambda *_: told.append(capsys.readouterr().out)
+        "lateen.explain.differing.pushing.push", lambda *_: told.append(capsys.readouterr().out)
     )
     web = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: a, image: a}]}\n"
     (tmp_path / "one.yaml").write_text(web)

@@ -24,9 +24,7 @@ from lateen.base.problem import Level
 from lateen.cli.difftext import as_json, as_markdown, as_text, push_as_text
 from lateen.explain.differing.changes import Change, Difference
 from lateen.explain.differing.meshes import Mesh
-from lateen.explain.differing.pushing import push
 from lateen.explain.differing.whole import difference
-from lateen.sources.revisions import check_out
 from lateen.stages.drafts import Draft, draft_from, draft_of_objects
 
 RUNNING = "mesh:"
@@ -85,6 +83,8 @@ def compare(old: Draft, new: Draft, *, with_push: bool = True) -> Difference:
 
 
 def _with_push(found: Difference, old: Draft, new: Draft) -> Difference:
+    from lateen.explain.differing.pushing import push
+
     both = (old.resources, partial(new.resources, memo=old.memo))
     return replace(found, push=push(old.plans, new.plans, both))
 
@@ -105,6 +105,8 @@ def _side(asked: Comparison, operands: Sequence[str], folder: Path, names: dict[
         if not mark or Path(operand).exists():
             paths.append(operand)
             continue
+        from lateen.sources.revisions import check_out
+
         folder.mkdir(exist_ok=True)
         paths += check_out(revision, [path or "."], folder)
         names[f"{folder}/"] = f"{revision}:"
