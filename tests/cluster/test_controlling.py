@@ -12,10 +12,11 @@ import pytest
 
 from lateen.base.clock import FakeClock
 from lateen.cluster.applying import apply_files
-from lateen.cluster.controlling import Controllers, controlling
+from lateen.cluster.controlling import Controllers
 from lateen.cluster.deletion import delete_object
 from lateen.cluster.pods import pod_of
 from lateen.cluster.podstatus import merge_report
+from lateen.cluster.waking import controlling
 from lateen.store.memory import MemoryStore
 from tests.cluster.simulated import MACHINE, Cluster, deployment, read, status_of
 

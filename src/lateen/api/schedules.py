@@ -3,15 +3,15 @@
 In: a schedule as users write it, a time zone, moments.    Out: Schedule, moments.
 Before: api/fields.py        After: check/batch.py, cluster/cronjobs.py
 Source: batch/v1 CronJobSpec.schedule; github.com/robfig/cron, whose standard parser Kubernetes uses.
+
+Time zones and schedules are read by libraries that are imported when there is one.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
 from msgspec import Struct
 
 from lateen.api.fields import Duration
@@ -51,6 +51,8 @@ Schedule = Cron | Every
 
 def parse_schedule(text: str, zone: str | None) -> Schedule:
     """Read a schedule; raises BadSchedule."""
+    from cronsim import CronSim, CronSimError
+
     if text.startswith("@every "):
         return _every(text.removeprefix("@every ").strip())
     fields = _MACROS.get(text, text)
@@ -86,6 +88,10 @@ def last_time(schedule: Schedule, after: datetime, until: datetime) -> datetime 
 
 
 def _first(schedule: Cron, start: datetime, *, reverse: bool) -> datetime | None:
+    from zoneinfo import ZoneInfo
+
+    from cronsim import CronSim
+
     local = start.astimezone(ZoneInfo(schedule.zone))
     found = next(CronSim(schedule.fields, local, reverse=reverse), None)
     return found.astimezone(UTC) if found is not None else None
@@ -100,6 +106,8 @@ def _every(text: str) -> Every:
 
 
 def _zone(name: str) -> str:
+    from zoneinfo import ZoneInfo
+
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):

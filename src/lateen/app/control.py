@@ -43,8 +43,8 @@ from lateen.base.locality import parse_locality
 from lateen.base.origin import ObjectKey
 from lateen.base.tasks import named
 from lateen.cluster.booting import forget_boot
-from lateen.cluster.controlling import controlling
 from lateen.cluster.deletion import delete_object
+from lateen.cluster.waking import controlling
 from lateen.node.protocol import ToControl, Use
 from lateen.stages.accounting import Accounting
 from lateen.stages.attesting import Attesting

@@ -2,15 +2,19 @@
 
 In: -    Out: Clock (protocol), SystemClock, FakeClock.
 Before: -       After: every loop that waits
+
+asyncio is imported by whoever waits: a command that only reads the time starts without it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Clock(Protocol):
@@ -39,6 +43,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait that many seconds."""
+        import asyncio
+
         await asyncio.sleep(seconds)
 
 
@@ -63,6 +69,8 @@ class FakeClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait until `advance` has moved the clock that far."""
+        import asyncio
+
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._count += 1
         heapq.heappush(self._waiting, (self._elapsed + seconds, self._count, done))
@@ -70,6 +78,8 @@ class FakeClock:
 
     async def advance(self, seconds: float) -> None:
         """Move time on, waking sleepers in order and letting each run before the next."""
+        import asyncio
+
         end = self._elapsed + seconds
         while self._waiting and self._waiting[0][0] <= end:
             self._elapsed, _, done = heapq.heappop(self._waiting)

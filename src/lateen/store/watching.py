@@ -9,7 +9,6 @@ dropped an event it has not read, the watch ends with Expired, and its reader li
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from lateen.base.errors import Expired
@@ -78,6 +77,8 @@ class LogWatch:
     """One reader's position in the feed."""
 
     def __init__(self, feed: Feed, revision: int) -> None:
+        import asyncio  # a store that nobody watches, as a command's, needs none of it
+
         self._feed = feed
         self._seen = revision
         self._open = True
