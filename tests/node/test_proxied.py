@@ -35,7 +35,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
 http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
 """
-_ENDS = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\ntime.sleep(60)\n"
+_ENDS = """
+import signal, socket, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+ready = socket.create_server(("0.0.0.0", 9001))
+time.sleep(60)
+"""
+_LAST = 3.0  # seconds
 _READY = Probe(http_get=HTTPGetAction(port=8080))
 
 
@@ -175,15 +181,15 @@ time.sleep(60)
         assert proxy.state.terminated is None or app_status.state.terminated is not None
 
 
-@pytest.mark.parametrize(("grace", "least", "most"), [(10, 1.5, 4.0), (0, 0.0, 1.4)])
+@pytest.mark.parametrize(("grace", "least", "most"), [(30, _LAST, 30), (0, 0.0, _LAST)])
 def test_a_proxy_stays_for_what_is_in_flight_as_long_as_the_grace_allows(
     sandbox: Sandbox, grace: int, least: float, most: float
 ) -> None:
-    number = 20 + grace
+    number = 220 if grace else 221
     bootstrap = passing(sandbox.run / "p" / f"s{number}")
-    staying = pod(
-        number, "", containers=(app(_ENDS),), proxy=ProxyRun(bootstrap=bootstrap, last_seconds=1.5)
-    )
+    container = app(_ENDS, readiness=Probe(tcp_socket=TCPSocketAction(port=9001)))
+    proxy = ProxyRun(bootstrap=bootstrap, last_seconds=_LAST)
+    staying = pod(number, "", containers=(container,), proxy=proxy)
     sandbox.put(staying)
     sandbox.until_ready(staying.uid)
     before = time.monotonic()
@@ -197,9 +203,9 @@ _ASK = "import urllib.request as r; print(r.urlopen('http://{}:8080').read().dec
 @pytest.mark.parametrize(
     ("number", "interception", "dialled"),
     [
-        (40, Interception(outbound=(8080,)), "198.18.0.10"),
-        (41, Interception(networks=("198.18.0.0/24",)), "198.18.0.10"),
-        (42, Interception(outbound=(8080,)), "198.19.0.40"),
+        (222, Interception(outbound=(8080,)), "198.18.0.10"),
+        (223, Interception(networks=("198.18.0.0/24",)), "198.18.0.10"),
+        (224, Interception(outbound=(8080,)), "198.19.0.40"),
     ],
 )
 def test_what_an_annotation_spares_leaves_past_the_proxy(
@@ -220,7 +226,7 @@ import urllib.request as r
 try: r.urlopen("http://198.18.0.10:8080")
 except OSError as error: print(error.reason.errno)
 """
-    client = _sparing(sandbox, 45, script, Interception(outbound=(9000,)))
+    client = _sparing(sandbox, 225, script, Interception(outbound=(9000,)))
     assert sandbox.execute(client) == [str(errno.ECONNREFUSED)]
 
 
