@@ -147,12 +147,14 @@ def test_what_is_outside_is_judged_by_its_address(mesh: Mesh) -> None:
                 "other-held", **app("other"), egress=[names, rule], policyTypes=["Egress"]
             )
 
-        with mesh.made(ENTRIES, entry):
-            with mesh.made(POLICIES, held("10.0.0.0/8")):
+        # In force before anyone asks: a connection that is open stays so.
+        with mesh.made(POLICIES, held("10.0.0.0/8")):
+            becomes(mesh, "ask('http://canary/')", "nothing in time", "/other")
+            with mesh.made(ENTRIES, entry):
                 becomes(mesh, ask, 503, "/other")
                 becomes(mesh, ask, 200)  # it is about one pod
-            with mesh.made(POLICIES, held("127.0.0.0/8")):
-                becomes(mesh, ask, 200, "/other")
+        with mesh.made(POLICIES, held("127.0.0.0/8")), mesh.made(ENTRIES, entry):
+            becomes(mesh, ask, 200, "/other")
 
 
 def test_the_gateway_is_closed_to_the_host_by_a_policy_about_it(mesh: Mesh) -> None:

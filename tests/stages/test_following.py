@@ -45,6 +45,21 @@ def test_standard_input_alone_is_read_once_and_leaves_the_loop_free() -> None:
     assert asyncio.run(scene()) == 1
 
 
+def test_what_changes_before_the_watch_stands_is_read_once_it_does(tmp_path: Path) -> None:
+    async def scene() -> int:
+        mesh = Mesh(str(tmp_path))
+        task = asyncio.create_task(mesh.following.following())
+        async with asyncio.timeout(20):
+            for _ in range(2):
+                await mesh.was_read.wait()
+                mesh.was_read.clear()
+        await asyncio.sleep(1.5)
+        task.cancel()
+        return mesh.reads
+
+    assert asyncio.run(scene()) == 2, "nothing changes: the first time, and when the watch stands"
+
+
 def test_paths_given_later_are_watched_without_a_change_in_the_first(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()

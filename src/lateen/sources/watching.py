@@ -16,6 +16,7 @@ from lateen.sources.files import KUSTOMIZATIONS, PROJECT_FILE, is_manifest_name,
 
 DEBOUNCE_MS = 50
 _STEP_MS = 8
+_TIMEOUT_MS = 1000
 
 
 class ManifestFilter(DefaultFilter):
@@ -62,13 +63,15 @@ async def watching(
 ) -> AsyncIterator[frozenset[str]]:
     """Yield the changed paths each time manifests were changed, created or removed.
 
-    Changes that come within 50 ms of one another are yielded together. Ends when `stop` is set.
+    Changes that come within 50 ms of one another are yielded together. Ends when `stop` is set. An empty set comes
+    first where nothing has changed within a second: from then on, surely, nothing is missed.
     Standard input (`-`) and paths that do not exist are not watched.
     """
     given = [Path(path) for path in paths if path != "-" and Path(path).exists()]
     only = ManifestFilter(given)
     if not only.watched:
         return
+    stands = False
     async for changes in awatch(
         *only.watched,
         watch_filter=only,
@@ -76,5 +79,9 @@ async def watching(
         step=_STEP_MS,
         stop_event=stop,
         recursive=only.has_folders,
+        rust_timeout=_TIMEOUT_MS,
+        yield_on_timeout=True,
     ):
-        yield frozenset(path for _, path in changes)
+        if changes or not stands:
+            yield frozenset(path for _, path in changes)
+        stands = True

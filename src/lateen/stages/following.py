@@ -30,6 +30,7 @@ class Following:
         self.read()
         while True:
             self._moved.clear()
+            # Also once when the watch stands: what changed before it did was seen by nobody.
             async for _ in watching(self.paths(), stop=self._moved):
                 self.read()
             # Standard input alone, or what is gone, has nothing to watch.
